@@ -1,21 +1,24 @@
 """The descriptor pool behind every `_pb2` module of this package.
 
-The default pool refuses a second registration of `google.ai.generativelanguage.v1beta`, so these messages are built from a
-compiled descriptor set in a pool of their own. Only public protobuf API is used, which is the same on upb and pure Python.
+The default pool refuses a second registration of `google.ai.generativelanguage.v1beta`, so these messages are built
+from a compiled descriptor set in a pool of their own. Only public protobuf API is used, which is the same on upb and
+pure Python.
 """
 
 from __future__ import annotations
 
 import copyreg
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+    from google.protobuf.message import Message
 
 __all__ = ["POOL", "bind"]
 

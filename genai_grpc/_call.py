@@ -1,0 +1,127 @@
+"""A call described, not performed, and the plans made of calls.
+
+A `Call` is one RPC with its request and the way to read its reply. Work of several RPCs is a `Plan`: a generator that
+yields steps and is sent what came of them. Both are pure; the sync and the async shell each perform them with one
+small driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+from genai_grpc import protos
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from genai_grpc._retry import RetryPolicy
+
+__all__ = [
+    "COUNT_TOKENS",
+    "GENERATE_CONTENT",
+    "GET_MODEL",
+    "LIST_MODELS",
+    "STREAM_GENERATE_CONTENT",
+    "Call",
+    "Emit",
+    "Metadata",
+    "Method",
+    "Options",
+    "Plan",
+    "Sleep",
+    "Step",
+    "Try",
+]
+
+Req = TypeVar("Req", bound="Message")
+Res = TypeVar("Res", bound="Message")
+Out = TypeVar("Out")
+
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Req, Res]):
+    """An RPC of the service: its path, message classes, whether replies stream, and default deadline in seconds."""
+
+    path: str
+    request: type[Req]
+    response: type[Res]
+    streaming: bool = False
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one call sets for itself; None leaves a value to the client's default.
+
+    Attributes:
+        timeout: Seconds for the whole call, over all tries and the waits between them.
+        retry: The policy for tries after the first; `genai_grpc._retry.NEVER` is a policy of no retries.
+        metadata: Pairs to send beside the client's own.
+    """
+
+    timeout: float | None = None
+    retry: RetryPolicy | None = None
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Req, Res, Out]):
+    """An RPC to perform; `parse` makes the result of the reply or, of a streaming method, of the open stream."""
+
+    method: Method[Req, Res]
+    request: Req
+    parse: Callable[[Any], Out]
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try of a call with so many seconds left. Sent back: the reply, or the open stream with its first chunk."""
+
+    call: Call[Any, Any, Any]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """A wait of so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Items to hand out at once, from a plan that makes an iterator."""
+
+    items: tuple[Any, ...]
+
+
+Step: TypeAlias = "Call[Any, Any, Any] | Try | Sleep | Emit"
+Plan: TypeAlias = Generator[Any, Any, Out]
+
+_SERVICE: Final = "/google.ai.generativelanguage.v1beta."
+# An answer may be thought over for minutes; nothing else takes long.
+_GENERATION: Final = 600.0
+
+GENERATE_CONTENT: Final = Method(
+    f"{_SERVICE}GenerativeService/GenerateContent",
+    protos.GenerateContentRequest,
+    protos.GenerateContentResponse,
+    timeout=_GENERATION,
+)
+STREAM_GENERATE_CONTENT: Final = Method(
+    f"{_SERVICE}GenerativeService/StreamGenerateContent",
+    protos.GenerateContentRequest,
+    protos.GenerateContentResponse,
+    streaming=True,
+    timeout=_GENERATION,
+)
+COUNT_TOKENS: Final = Method(
+    f"{_SERVICE}GenerativeService/CountTokens", protos.CountTokensRequest, protos.CountTokensResponse
+)
+GET_MODEL: Final = Method(f"{_SERVICE}ModelService/GetModel", protos.GetModelRequest, protos.Model)
+LIST_MODELS: Final = Method(f"{_SERVICE}ModelService/ListModels", protos.ListModelsRequest, protos.ListModelsResponse)

@@ -1,0 +1,1 @@
+"""From what a person passes to protos: pure functions, one file a noun."""

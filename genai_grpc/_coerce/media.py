@@ -1,0 +1,106 @@
+"""Images and files to Blobs. PIL and IPython are looked at only if the program has imported them."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from genai_grpc import protos
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+__all__ = ["image_to_blob", "path_to_blob"]
+
+# How files of these types begin (for the container formats: from which byte on).
+MAGIC: Final[dict[str, tuple[int, bytes]]] = {
+    "image/gif": (0, b"GIF8"),
+    "image/heic": (4, b"ftyp"),
+    "image/heif": (4, b"ftyp"),
+    "image/jpeg": (0, b"\xff\xd8\xff"),
+    "image/png": (0, b"\x89PNG\r\n\x1a\n"),
+    "image/webp": (8, b"WEBP"),
+}
+
+
+def path_to_blob(path: Path) -> protos.Blob:
+    """The file's bytes, with the MIME type that its name says.
+
+    Raises:
+        ValueError: The file cannot be read, its name tells no MIME type, or an image's bytes are of no such image.
+    """
+    mime_type, _ = mimetypes.guess_type(path.name)
+    if mime_type is None:
+        raise ValueError(f"cannot tell the MIME type of {path}; pass {{'mime_type': ..., 'data': ...}} instead")
+    data = _read(path)
+    start, magic = MAGIC.get(mime_type, (0, b""))
+    if data[start : start + len(magic)] != magic:
+        raise ValueError(f"cannot read {path} as {mime_type}: its {len(data)} bytes do not begin as such a file's do")
+    return protos.Blob(mime_type=mime_type, data=data)
+
+
+def image_to_blob(value: object) -> protos.Blob | None:
+    """The Blob of a PIL or IPython image; None if `value` is neither.
+
+    A PIL image opened from a local file and not changed since is sent as that file's bytes, any other as lossless WebP.
+
+    Raises:
+        ValueError: The image cannot be read or encoded.
+    """
+    if (pil := sys.modules.get("PIL.Image")) is not None and isinstance(value, pil.Image):
+        return _original(value) or _webp(value)
+    if (display := sys.modules.get("IPython.display")) is not None and isinstance(value, display.Image):
+        return _ipython_to_blob(value)
+    return None
+
+
+def _original(image: PIL.Image.Image) -> protos.Blob | None:
+    """The bytes of the file that `image` was opened from, if it still shows what the file holds."""
+    import PIL.Image
+    import PIL.ImageFile
+
+    if not isinstance(image, PIL.ImageFile.ImageFile) or not isinstance(image.filename, (str, os.PathLike)):
+        return None
+    path = Path(os.fspath(image.filename))
+    mime_type = image.get_format_mimetype()
+    if not image.filename or mime_type is None or not path.is_file():
+        return None
+    data = _read(path)
+    # `tile` is emptied when the pixels are read; before that nobody can have changed them.
+    if not image.tile:
+        try:
+            with PIL.Image.open(io.BytesIO(data)) as file:
+                if (file.mode, file.size) != (image.mode, image.size) or file.tobytes() != image.tobytes():
+                    return None
+        except OSError:
+            return None
+    return protos.Blob(mime_type=mime_type, data=data)
+
+
+def _webp(image: PIL.Image.Image) -> protos.Blob:
+    encoded = io.BytesIO()
+    try:
+        # The fastest of the lossless settings: 43 ms against 635 ms for 1024 x 1024, for 21 % more bytes.
+        image.save(encoded, format="WEBP", lossless=True, quality=0, method=0)
+    except (OSError, ValueError, SyntaxError) as error:
+        source = getattr(image, "filename", "") or "in memory"
+        raise ValueError(f"cannot read the image {source}: {error}") from error
+    return protos.Blob(mime_type="image/webp", data=encoded.getvalue())
+
+
+def _ipython_to_blob(image: Any) -> protos.Blob:
+    if image.data is None:
+        raise ValueError("the IPython image holds no data; make it with Image(filename=...) or Image(data=...)")
+    mime_type, _ = mimetypes.guess_type(image.filename or f"image.{image.format}")
+    return protos.Blob(mime_type=mime_type or "image/unknown", data=image.data)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from error

@@ -1,0 +1,175 @@
+"""Any message from the same message, a foreign one of that name, or a dict."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+__all__ = ["foreign", "to_enum", "to_message"]
+
+M = TypeVar("M", bound=Message)
+
+
+def to_message(cls: type[M], value: object) -> M:
+    """A message of `cls`: itself, one of its full name from another pool or proto-plus, or a dict of its fields.
+
+    A dict may nest further dicts and messages, name enum values by str, and give a Struct as a dict, a Duration as
+    seconds or a timedelta, a Timestamp as a datetime. Keys are field names, also in camelCase or with proto-plus's
+    trailing underscore.
+
+    Raises:
+        TypeError: `value` is something else; a field got a value of the wrong type.
+        ValueError: A key is no field; a str is no value of its enum.
+    """
+    return _to_message(cls, value, cls.DESCRIPTOR.name)
+
+
+def foreign(value: object) -> Message | None:
+    """The plain protobuf message in `value`, if there is one: a message itself, or what a proto-plus object wraps."""
+    if (plus := sys.modules.get("proto")) is not None and isinstance(value, plus.Message):
+        value = type(value).pb(value)
+    return value if isinstance(value, Message) else None
+
+
+def _to_message(cls: type[M], value: object, path: str) -> M:
+    if isinstance(value, cls):
+        return value
+    message = foreign(value)
+    if message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name:
+        return cls.FromString(message.SerializeToString())
+    built = cls()
+    if _fill_well_known(built, value):
+        return built
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"{path}: cannot make a {cls.DESCRIPTOR.name} from {_kind(value)}; pass a {cls.DESCRIPTOR.name} or a dict"
+        )
+    for key, item in value.items():
+        if item is not None:
+            field = _field(built, key, path)
+            _set(built, field, item, f"{path}.{field.name}")
+    # A dict that says nothing still says that the message is there.
+    built.SetInParent()
+    return built
+
+
+def _field(message: Message, key: object, path: str) -> Any:
+    fields = message.DESCRIPTOR.fields_by_name
+    if isinstance(key, str):
+        found = (
+            fields.get(key) or fields.get(key.removesuffix("_")) or message.DESCRIPTOR.fields_by_camelcase_name.get(key)
+        )
+        if found is not None:
+            return found
+    raise ValueError(f"{path} has no field {key!r}; its fields are {', '.join(sorted(fields.keys()))}")
+
+
+def _set(message: Message, field: Any, value: object, path: str) -> None:
+    if _is_map(field):
+        _set_map(message, field, value, path)
+    elif _is_repeated(field):
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+            raise TypeError(f"{path} is repeated; pass a list, not {_kind(value)}")
+        getattr(message, field.name).extend(_item(field, item, f"{path}[{n}]") for n, item in enumerate(value))
+    elif field.message_type is not None:
+        getattr(message, field.name).CopyFrom(_item(field, value, path))
+    else:
+        try:
+            setattr(message, field.name, _item(field, value, path))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{path}: {error}") from None
+
+
+def _set_map(message: Message, field: Any, value: object, path: str) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{path} is a map; pass a dict, not {_kind(value)}")
+    entries = getattr(message, field.name)
+    value_field = field.message_type.fields_by_name["value"]
+    for key, item in value.items():
+        made = _item(value_field, item, f"{path}[{key!r}]")
+        if value_field.message_type is not None:
+            entries[key].CopyFrom(made)
+        else:
+            entries[key] = made
+
+
+def _item(field: Any, value: object, path: str) -> Any:
+    """One value of a field: a message, an enum number, or a scalar as it came."""
+    if field.message_type is not None:
+        return _to_message(_class(field), value, path)
+    if field.enum_type is not None:
+        return to_enum(field.enum_type, value, path)
+    return value
+
+
+def to_enum(enum: Any, value: object, path: str) -> int:
+    """The number of an enum value given as a number, or by name in any case.
+
+    Raises:
+        ValueError: The enum has no such name.
+        TypeError: The value is neither a str nor an int.
+    """
+    if isinstance(value, str):
+        found = enum.values_by_name.get(value) or enum.values_by_name.get(value.upper())
+        if found is None:
+            raise ValueError(
+                f"{path}: {value!r} is no {enum.name}; it is one of {', '.join(enum.values_by_name.keys())}"
+            )
+        return int(found.number)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    raise TypeError(f"{path}: a {enum.name} is given by name or number; got {_kind(value)}")
+
+
+def _fill_well_known(message: Message, value: object) -> bool:
+    """Fill a well-known type from its Python counterpart; False if `message` is none or `value` is no counterpart."""
+    target: Any = message  # the well-known types carry methods of their own
+    match message.DESCRIPTOR.full_name, value:
+        case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue", _:
+            from google.protobuf import json_format
+
+            json_format.ParseDict(_plain(value), message)
+        case "google.protobuf.Duration", datetime.timedelta():
+            target.FromTimedelta(value)
+        case "google.protobuf.Duration", int() | float():
+            target.FromNanoseconds(round(value * 1e9))
+        case "google.protobuf.Timestamp", datetime.datetime():
+            target.FromDatetime(value)
+        case "google.protobuf.Timestamp", int():
+            target.FromSeconds(value)
+        case _:
+            return False
+    return True
+
+
+def _plain(value: object) -> Any:
+    """JSON as dicts and lists, whatever mappings and iterables it came in."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _is_repeated(field: Any) -> bool:
+    # protobuf 6.31 brought `is_repeated` and deprecated `label`.
+    return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
+
+
+def _is_map(field: Any) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _class(field: Any) -> type[Message]:
+    from google.protobuf.message_factory import GetMessageClass
+
+    return GetMessageClass(field.message_type)
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__

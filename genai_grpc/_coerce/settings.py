@@ -1,0 +1,180 @@
+"""Generation config, safety settings and request options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from genai_grpc import protos
+from genai_grpc._call import Options
+from genai_grpc._coerce.messages import foreign, to_enum, to_message
+from genai_grpc._retry import NEVER, RetryPolicy
+
+__all__ = [
+    "to_generation_config",
+    "to_generation_settings",
+    "to_options",
+    "to_safety_map",
+    "to_safety_settings",
+]
+
+_CATEGORY: Final = protos.HarmCategory.DESCRIPTOR
+_THRESHOLD: Final = protos.SafetySetting.HarmBlockThreshold.DESCRIPTOR
+
+# A threshold on its own is meant for all of these; civic integrity is set by name.
+CATEGORIES: Final = tuple(
+    protos.HarmCategory.Value(f"HARM_CATEGORY_{name}")
+    for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+)
+CATEGORY_ALIASES: Final = {
+    "harassment": "HARM_CATEGORY_HARASSMENT",
+    "hate": "HARM_CATEGORY_HATE_SPEECH",
+    "hate_speech": "HARM_CATEGORY_HATE_SPEECH",
+    "sex": "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+    "sexual": "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+    "sexually_explicit": "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+    "danger": "HARM_CATEGORY_DANGEROUS_CONTENT",
+    "dangerous": "HARM_CATEGORY_DANGEROUS_CONTENT",
+    "dangerous_content": "HARM_CATEGORY_DANGEROUS_CONTENT",
+    "civic": "HARM_CATEGORY_CIVIC_INTEGRITY",
+    "civic_integrity": "HARM_CATEGORY_CIVIC_INTEGRITY",
+}
+THRESHOLD_ALIASES: Final = {
+    "unspecified": "HARM_BLOCK_THRESHOLD_UNSPECIFIED",
+    "low": "BLOCK_LOW_AND_ABOVE",
+    "med": "BLOCK_MEDIUM_AND_ABOVE",
+    "medium": "BLOCK_MEDIUM_AND_ABOVE",
+    "high": "BLOCK_ONLY_HIGH",
+    "none": "BLOCK_NONE",
+    "off": "OFF",
+}
+
+
+def to_generation_settings(value: object) -> dict[str, Any]:
+    """The settings of a generation config that are given, by field name, so that two configs merge key by key.
+
+    Raises:
+        TypeError: It is no GenerationConfig and no dict.
+        ValueError: A key is no field of it.
+    """
+    if value is None:
+        return {}
+    if (message := foreign(value)) is not None:
+        value = {field.name: item for field, item in to_message(protos.GenerationConfig, message).ListFields()}
+    elif hasattr(value, "to_dict"):
+        value = value.to_dict()
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"cannot make a GenerationConfig from {type(value).__name__}; pass a GenerationConfig or a dict"
+        )
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig:
+    """The message of merged settings.
+
+    Raises:
+        TypeError: A setting is of the wrong type.
+        ValueError: A key is no setting.
+    """
+    return to_message(protos.GenerationConfig, settings)
+
+
+def to_safety_map(value: object) -> dict[int, int]:
+    """Thresholds by category, so that two settings merge key by key.
+
+    Given as one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
+    their dicts. Categories and thresholds are named in full, by their short names (`harassment`, `low`), or by
+    number.
+
+    Raises:
+        TypeError: It is none of these.
+        ValueError: A name is not known.
+
+    >>> to_safety_map({"harassment": "block_none"}) == {7: 4}
+    True
+    """
+    match value:
+        case None:
+            return {}
+        case str() | int():
+            return dict.fromkeys(CATEGORIES, _threshold(value))
+        case Mapping():
+            return {_category(key): _threshold(item) for key, item in value.items()}
+        case Iterable():
+            return dict(map(_setting, value))
+    raise TypeError(
+        f"cannot read safety settings from {type(value).__name__}; pass a threshold, a dict or a list of settings"
+    )
+
+
+def to_safety_settings(thresholds: Mapping[int, int]) -> list[protos.SafetySetting]:
+    """The messages of merged settings."""
+    pairs: Iterable[tuple[Any, Any]] = thresholds.items()
+    return [protos.SafetySetting(category=category, threshold=threshold) for category, threshold in pairs]
+
+
+def _setting(value: object) -> tuple[int, int]:
+    if isinstance(value, Mapping):
+        if not {"category", "threshold"} <= value.keys():
+            raise ValueError(f"a safety setting has 'category' and 'threshold'; got the keys {sorted(value)}")
+        return _category(value["category"]), _threshold(value["threshold"])
+    setting = to_message(protos.SafetySetting, value)
+    return setting.category, setting.threshold
+
+
+def _category(value: object) -> int:
+    if isinstance(value, str):
+        value = CATEGORY_ALIASES.get(value.lower(), value)
+    return to_enum(_CATEGORY, value, "safety_settings")
+
+
+def _threshold(value: object) -> int:
+    if isinstance(value, str):
+        value = THRESHOLD_ALIASES.get(value.lower().removeprefix("block_"), value)
+    return to_enum(_THRESHOLD, value, "safety_settings")
+
+
+def to_options(value: object) -> Options:
+    """The options of one call: a dict or an object with `timeout` in seconds, `retry` and `metadata`, each optional.
+
+    Raises:
+        TypeError: It is neither; a timeout is no number of seconds; `retry` is no RetryPolicy or None.
+        ValueError: A key is not known; a timeout is not above 0.
+    """
+    if value is None:
+        return _DEFAULTS
+    if not isinstance(value, Mapping):
+        value = {name: getattr(value, name) for name in _OPTIONS if hasattr(value, name)}
+        if not value:
+            raise TypeError(f"request_options has {', '.join(_OPTIONS)}; got an object with none of them")
+    if unknown := value.keys() - _OPTIONS:
+        raise ValueError(f"request_options has {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
+    return Options(
+        timeout=_timeout(value.get("timeout")),
+        retry=_retry(value["retry"]) if "retry" in value else None,
+        metadata=tuple((str(key).lower(), item) for key, item in value.get("metadata") or ()),
+    )
+
+
+_OPTIONS: Final = ("timeout", "retry", "metadata")
+_DEFAULTS: Final = Options()
+
+
+def _timeout(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"a timeout is a number of seconds; got {type(value).__name__}")
+    if value <= 0:
+        raise ValueError(f"a timeout is above 0 seconds; got {value}")
+    return float(value)
+
+
+def _retry(value: object) -> RetryPolicy:
+    match value:
+        case None:
+            return NEVER
+        case RetryPolicy():
+            return value
+    raise TypeError(f"retry is a RetryPolicy, or None for no retries; got {type(value).__name__}")

@@ -1,0 +1,180 @@
+"""Chunks of a stream, folded into the response that the same call would have given at once.
+
+Time and memory are linear in the chunks: text is collected in lists and joined once, when the result is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from genai_grpc import protos
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from google.protobuf.message import Message
+
+__all__ = ["Fold"]
+
+# Fields of which the latest value stands for the whole. Every other field is merged as protobuf merges: a scalar's
+# latest value, messages field by field, repeated fields one after the other.
+LATEST: Final = frozenset({"usage_metadata", "citation_metadata"})
+
+
+class Fold:
+    """The state of a folding; `add` each chunk in order, then take the `result`.
+
+    >>> fold = Fold()
+    >>> for word in "Hel", "lo":
+    ...     chunk = protos.GenerateContentResponse()
+    ...     chunk.candidates.add().content.parts.add(text=word)
+    ...     fold.add(chunk)
+    >>> fold.result().candidates[0].content.parts[0].text
+    'Hello'
+    """
+
+    __slots__ = ("_candidates", "_response", "_result")
+
+    def __init__(self) -> None:
+        self._response = protos.GenerateContentResponse()
+        self._candidates: dict[int, _Candidate] = {}
+        self._result: protos.GenerateContentResponse | None = None
+
+    def add(self, chunk: protos.GenerateContentResponse) -> None:
+        """Take in the next chunk, which is kept and must not change afterwards."""
+        self._result = None
+        for field, value in chunk.ListFields():
+            match field.name:
+                case "candidates":
+                    for candidate in value:
+                        self._candidate(candidate.index).add(candidate)
+                case "prompt_feedback":
+                    if not self._response.HasField("prompt_feedback"):
+                        self._response.prompt_feedback.CopyFrom(value)
+                case _:
+                    _put(self._response, field.name, value)
+
+    def result(self) -> protos.GenerateContentResponse:
+        """The response so far; the same object until the next chunk is added."""
+        if self._result is None:
+            self._result = protos.GenerateContentResponse()
+            self._result.CopyFrom(self._response)
+            for _, candidate in sorted(self._candidates.items()):
+                candidate.write(self._result.candidates.add())
+        return self._result
+
+    @property
+    def latest(self) -> protos.GenerateContentResponse:
+        """All but the candidates, which costs nothing to look at while chunks still arrive."""
+        return self._response
+
+    def _candidate(self, index: int) -> _Candidate:
+        found = self._candidates.get(index)
+        if found is None:
+            found = self._candidates[index] = _Candidate()
+        return found
+
+
+class _Candidate:
+    """One candidate's chunks: its parts apart, since neighbours of one kind are one part that was cut."""
+
+    __slots__ = ("_fields", "_has_content", "_parts", "_ratings", "_role")
+
+    def __init__(self) -> None:
+        self._fields = protos.Candidate()
+        self._parts: list[_Part] = []
+        self._ratings: dict[int, protos.SafetyRating] = {}
+        self._role = ""
+        self._has_content = False
+
+    def add(self, candidate: protos.Candidate) -> None:
+        for field, value in candidate.ListFields():
+            match field.name:
+                case "content":
+                    self._has_content = True
+                    self._role = self._role or value.role
+                    self._add_parts(value.parts)
+                case "safety_ratings":
+                    for rating in value:
+                        self._rate(rating)
+                case _:
+                    _put(self._fields, field.name, value)
+
+    def write(self, candidate: protos.Candidate) -> None:
+        candidate.CopyFrom(self._fields)
+        candidate.safety_ratings.extend(self._ratings.values())
+        if self._has_content:
+            candidate.content.role = self._role
+            candidate.content.parts.extend(part.joined() for part in self._parts)
+
+    def _add_parts(self, parts: Iterable[protos.Part]) -> None:
+        # Only a chunk's first part can continue the chunk before; parts that came together were meant apart.
+        for position, part in enumerate(parts):
+            if position or not self._parts or not self._parts[-1].take(part):
+                self._parts.append(_Part(part))
+
+    def _rate(self, rating: protos.SafetyRating) -> None:
+        kept = protos.SafetyRating()
+        kept.CopyFrom(rating)
+        before = self._ratings.get(rating.category)
+        kept.blocked = rating.blocked or (before is not None and before.blocked)
+        self._ratings[rating.category] = kept
+
+
+class _Part:
+    """A part, and the pieces that continue it."""
+
+    __slots__ = ("_first", "_kind", "_pieces", "_signature")
+
+    def __init__(self, part: protos.Part) -> None:
+        self._first = part
+        self._kind = part.WhichOneof("data")
+        self._pieces: list[protos.Part] = []
+        self._signature = part.thought_signature
+
+    def take(self, part: protos.Part) -> bool:
+        """Whether `part` continues this one; if so it is taken in.
+
+        A thought signature closes a part: what it signs ends there.
+        """
+        kind = part.WhichOneof("data") or ("text" if part.thought_signature else None)
+        if kind != self._kind or kind not in _JOIN or self._signature or part.thought != self._first.thought:
+            return False
+        self._pieces.append(part)
+        self._signature = part.thought_signature
+        return True
+
+    def joined(self) -> protos.Part:
+        if not self._pieces:
+            return self._first
+        whole = protos.Part()
+        whole.CopyFrom(self._first)
+        _JOIN[self._kind or ""](whole, [self._first, *self._pieces])
+        if self._signature:
+            whole.thought_signature = self._signature
+        return whole
+
+
+def _join_text(whole: protos.Part, parts: list[protos.Part]) -> None:
+    whole.text = "".join(part.text for part in parts)
+
+
+def _join_code(whole: protos.Part, parts: list[protos.Part]) -> None:
+    whole.executable_code.code = "".join(part.executable_code.code for part in parts)
+
+
+def _join_output(whole: protos.Part, parts: list[protos.Part]) -> None:
+    results = [part.code_execution_result for part in parts]
+    whole.code_execution_result.outcome = results[-1].outcome
+    whole.code_execution_result.output = "".join(result.output for result in results)
+
+
+_JOIN: Final = {"text": _join_text, "executable_code": _join_code, "code_execution_result": _join_output}
+
+
+def _put(message: Message, name: str, value: object) -> None:
+    """Set or merge one field of a message, by the rule of `LATEST`."""
+    if name in LATEST:
+        message.ClearField(name)
+    part = type(message)(**{name: value})
+    message.MergeFrom(part)

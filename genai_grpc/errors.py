@@ -1,0 +1,203 @@
+"""What can go wrong, as classes.
+
+`APIError` has one subclass for each gRPC status code but OK, named as in `google.api_core.exceptions`. The others say
+what a program did, or what a reply was: a wrong configuration, a blocked prompt, a stream that was not read to its
+end.
+
+>>> from genai_grpc import errors
+>>> error = errors.NotFound("no such model")
+>>> error.status, error.code, str(error)
+('NOT_FOUND', 404, '404 no such model')
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import grpc
+    from google.protobuf.message import Message
+
+__all__ = [
+    "APIError",
+    "Aborted",
+    "AlreadyExists",
+    "BlockedPromptException",
+    "BrokenResponseError",
+    "Cancelled",
+    "ConfigurationError",
+    "DataLoss",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "GenAIError",
+    "IncompleteIterationError",
+    "InternalServerError",
+    "InvalidArgument",
+    "MethodNotImplemented",
+    "NotFound",
+    "OutOfRange",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "ServiceUnavailable",
+    "StopCandidateException",
+    "Unauthenticated",
+    "Unknown",
+]
+
+
+class GenAIError(Exception):
+    """Any error that this package raises on its own account."""
+
+
+class ConfigurationError(GenAIError, ValueError):
+    """The client cannot be built as configured; nothing was sent."""
+
+
+class BlockedPromptException(GenAIError):
+    """The prompt was refused; the argument holds the prompt feedback with the reason."""
+
+
+class StopCandidateException(GenAIError):
+    """A candidate ended for a reason other than its own end or the token limit; the argument is that candidate."""
+
+
+class IncompleteIterationError(GenAIError):
+    """The result of a stream was asked for before the stream was read to its end."""
+
+
+class BrokenResponseError(GenAIError):
+    """A chat cannot go on after a reply that failed half-way; `ChatSession.rewind` takes it back."""
+
+
+class APIError(GenAIError):
+    """A call that ended with a status other than OK.
+
+    Attributes:
+        message: The status message, as the service sent it.
+        status: The name of the gRPC status code, e.g. "NOT_FOUND" (https://grpc.io/docs/guides/status-codes/).
+        code: The HTTP status that the code maps to, e.g. 404, as in `google.api_core` (https://aip.dev/193).
+        details: The decoded `google.rpc` details, such as ErrorInfo, RetryInfo or QuotaFailure.
+        tries: How many times the call was tried.
+    """
+
+    status: ClassVar[str]
+    number: ClassVar[int]
+    code: ClassVar[int]
+
+    def __init__(self, message: str, *, details: Iterable[Message] = (), tries: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: tuple[Message, ...] = tuple(details)
+        self.tries = tries
+
+    @property
+    def grpc_status_code(self) -> grpc.StatusCode:
+        """The status code as `grpc` has it."""
+        import grpc
+
+        return grpc.StatusCode[self.status]
+
+    def __str__(self) -> str:
+        tried = f" (after {self.tries} tries)" if self.tries > 1 else ""
+        return f"{self.code} {self.message}{tried}"
+
+
+class Cancelled(APIError):
+    """CANCELLED: the call was cancelled, most often by its caller."""
+
+    status, number, code = "CANCELLED", 1, 499
+
+
+class Unknown(APIError):
+    """UNKNOWN: the service, or something between, failed without a better word for it."""
+
+    status, number, code = "UNKNOWN", 2, 500
+
+
+class InvalidArgument(APIError):
+    """INVALID_ARGUMENT: the request is wrong whatever state the service is in."""
+
+    status, number, code = "INVALID_ARGUMENT", 3, 400
+
+
+class DeadlineExceeded(APIError):
+    """DEADLINE_EXCEEDED: the deadline passed first; the call may have had its effect all the same."""
+
+    status, number, code = "DEADLINE_EXCEEDED", 4, 504
+
+
+class NotFound(APIError):
+    """NOT_FOUND: there is no such model, file or other resource."""
+
+    status, number, code = "NOT_FOUND", 5, 404
+
+
+class AlreadyExists(APIError):
+    """ALREADY_EXISTS: a resource of that name is there already."""
+
+    status, number, code = "ALREADY_EXISTS", 6, 409
+
+
+class PermissionDenied(APIError):
+    """PERMISSION_DENIED: the caller is known and may not do this."""
+
+    status, number, code = "PERMISSION_DENIED", 7, 403
+
+
+class ResourceExhausted(APIError):
+    """RESOURCE_EXHAUSTED: a quota or limit is used up; `details` may say which, and when to come back."""
+
+    status, number, code = "RESOURCE_EXHAUSTED", 8, 429
+
+
+class FailedPrecondition(APIError):
+    """FAILED_PRECONDITION: the service is not in the state that the request needs."""
+
+    status, number, code = "FAILED_PRECONDITION", 9, 400
+
+
+class Aborted(APIError):
+    """ABORTED: the call lost against another one; it may be begun again at a higher level."""
+
+    status, number, code = "ABORTED", 10, 409
+
+
+class OutOfRange(APIError):
+    """OUT_OF_RANGE: the request went past the end of something."""
+
+    status, number, code = "OUT_OF_RANGE", 11, 400
+
+
+class MethodNotImplemented(APIError):
+    """UNIMPLEMENTED: the service has no such method, or does not offer it."""
+
+    status, number, code = "UNIMPLEMENTED", 12, 501
+
+
+class InternalServerError(APIError):
+    """INTERNAL: the service broke one of its own rules."""
+
+    status, number, code = "INTERNAL", 13, 500
+
+
+class ServiceUnavailable(APIError):
+    """UNAVAILABLE: the service cannot be reached, or not now; trying again is safe where the call is."""
+
+    status, number, code = "UNAVAILABLE", 14, 503
+
+
+class DataLoss(APIError):
+    """DATA_LOSS: data is lost or corrupted for good."""
+
+    status, number, code = "DATA_LOSS", 15, 500
+
+
+class Unauthenticated(APIError):
+    """UNAUTHENTICATED: the key or token is missing or wrong."""
+
+    status, number, code = "UNAUTHENTICATED", 16, 401
+
+
+BY_NUMBER: Final[dict[int, type[APIError]]] = {cls.number: cls for cls in APIError.__subclasses__()}

@@ -1,0 +1,254 @@
+"""`GenerativeModel`: a model with the defaults of its calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from genai_grpc import protos
+from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call
+from genai_grpc._coerce.content import to_contents, to_system_instruction
+from genai_grpc._coerce.names import to_model_name
+from genai_grpc._coerce.settings import (
+    to_generation_config,
+    to_generation_settings,
+    to_options,
+    to_safety_map,
+    to_safety_settings,
+)
+from genai_grpc._coerce.tools import to_tool_config, to_tools
+from genai_grpc.client import Client, default_client
+from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Unpack
+
+    from genai_grpc.chat import ChatSession
+    from genai_grpc.types import (
+        ContentsType,
+        ContentType,
+        GenerateOptions,
+        GenerationConfigType,
+        RequestOptionsType,
+        SafetySettingOptions,
+        StrictContentType,
+        ToolConfigType,
+        ToolsType,
+    )
+
+__all__ = ["GenerativeModel", "generation"]
+
+Response = TypeVar("Response", GenerateContentResponse, AsyncGenerateContentResponse)
+
+
+class GenerativeModel:
+    """A model, with defaults for the calls made on it.
+
+    Args:
+        model_name: The resource name, `models/…` or `tunedModels/…`; a bare name is put under `models/`.
+        safety_settings: One threshold for all categories, a dict of thresholds by category, or a list of settings.
+        generation_config: A GenerationConfig or a dict of its fields.
+        tools: A Tool, a FunctionDeclaration, a dict of one, or a list of them.
+        tool_config: A ToolConfig or a dict of one.
+        system_instruction: What the model is told before every conversation: a str, or anything a turn is made of.
+        client: The client for its calls; by default the one that `configure` sets.
+
+    Raises:
+        TypeError: An argument is of a type of which nothing can be made; the message says what can.
+        ValueError: A dict has unknown keys, or a name is not known.
+
+    >>> model = GenerativeModel("gemini-pro", generation_config={"temperature": 0})
+    >>> model.model_name
+    'models/gemini-pro'
+    """
+
+    def __init__(
+        self,
+        model_name: str = "gemini-pro",
+        safety_settings: SafetySettingOptions | None = None,
+        generation_config: GenerationConfigType | None = None,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+        system_instruction: ContentType | None = None,
+        *,
+        client: Client | None = None,
+    ) -> None:
+        self._model_name = to_model_name(model_name)
+        self._safety = to_safety_map(safety_settings)
+        self._settings = to_generation_settings(generation_config)
+        to_generation_config(self._settings)  # a wrong default is the constructor's error, not the first call's
+        self._tools = to_tools(tools)
+        self._tool_config = to_tool_config(tool_config)
+        self._system_instruction = to_system_instruction(system_instruction)
+        self._client = client
+
+    @property
+    def model_name(self) -> str:
+        """The resource name."""
+        return self._model_name
+
+    @property
+    def candidate_count(self) -> int:
+        """How many answers a call asks for that does not say itself."""
+        return self._settings.get("candidate_count") or 1
+
+    @property
+    def client(self) -> Client:
+        """The client that performs its calls."""
+        return default_client() if self._client is None else self._client
+
+    def generate_content(
+        self, contents: ContentsType, *, stream: bool = False, **options: Unpack[GenerateOptions]
+    ) -> GenerateContentResponse:
+        """Answer a prompt or go on with a conversation.
+
+        Args:
+            contents: A str, an image, a Path, a Blob, a Part or a dict of one; a list of these for one turn of
+                several parts; or a list of turns (Contents or their dicts), the whole conversation each time.
+            stream: Whether to return with the first chunk; iterate over the response for the rest as it comes.
+            **options: See `types.GenerateOptions`.
+
+        Returns:
+            The response; with `stream=True` the same type, to be iterated.
+
+        Raises:
+            TypeError: The contents are empty, or of a type of which no Part can be made.
+            ValueError: An image or file cannot be read; a dict has unknown keys.
+            APIError: The call failed; of a stream, before its first chunk.
+
+        >>> response = GenerativeModel().generate_content("Tell me a story about a magic backpack")
+        >>> response.text
+        'Once upon a time…'
+        """
+        return self.client.call(self._generation(GenerateContentResponse, contents, stream, options))
+
+    async def generate_content_async(
+        self, contents: ContentsType, *, stream: bool = False, **options: Unpack[GenerateOptions]
+    ) -> AsyncGenerateContentResponse:
+        """The async twin of `generate_content`; its streams are read with `async for`."""
+        return await self.client.call_async(self._generation(AsyncGenerateContentResponse, contents, stream, options))
+
+    def count_tokens(
+        self, contents: ContentsType | None = None, **options: Unpack[GenerateOptions]
+    ) -> protos.CountTokensResponse:
+        """Count the tokens of the whole request: contents, system instruction and tools.
+
+        Args:
+            contents: As `generate_content` takes them; None to count what the model sends anyway.
+            **options: See `types.GenerateOptions`.
+
+        Raises:
+            TypeError: There is nothing to count, or contents of which no Part can be made.
+            APIError: The call failed.
+
+        >>> GenerativeModel().count_tokens("How many tokens are these?").total_tokens
+        6
+        """
+        return self.client.call(self._counting(contents, options))
+
+    async def count_tokens_async(
+        self, contents: ContentsType | None = None, **options: Unpack[GenerateOptions]
+    ) -> protos.CountTokensResponse:
+        """The async twin of `count_tokens`."""
+        return await self.client.call_async(self._counting(contents, options))
+
+    def start_chat(
+        self,
+        *,
+        history: Iterable[StrictContentType] | None = None,
+        enable_automatic_function_calling: bool = False,
+    ) -> ChatSession:
+        """A conversation whose history is kept.
+
+        Args:
+            history: The turns so far, as Contents or their dicts.
+            enable_automatic_function_calling: Not offered yet; only False is taken.
+
+        Raises:
+            ValueError: The model asks for more than one candidate, of which none could be the history.
+
+        >>> chat = GenerativeModel().start_chat(history=[{"role": "user", "parts": "Hi"}, {"role": "model", "parts":
+        "Hello!"}])
+        >>> len(chat.history)
+        2
+        """
+        from genai_grpc.chat import ChatSession
+
+        return ChatSession(self, history=history, enable_automatic_function_calling=enable_automatic_function_calling)
+
+    def build_request(
+        self,
+        contents: ContentsType | None,
+        *,
+        generation_config: GenerationConfigType | None = None,
+        safety_settings: SafetySettingOptions | None = None,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+    ) -> protos.GenerateContentRequest:
+        """The request that a call with these arguments sends; nothing is sent.
+
+        >>> GenerativeModel("gemini-pro").build_request("Hi").contents[0].role
+        'user'
+        """
+        request = protos.GenerateContentRequest(
+            model=self._model_name,
+            contents=() if contents is None else to_contents(contents),
+            system_instruction=self._system_instruction,
+            tools=self._tools if tools is None else to_tools(tools),
+            tool_config=self._tool_config if tool_config is None else to_tool_config(tool_config),
+            safety_settings=to_safety_settings(self._safety | to_safety_map(safety_settings)),
+        )
+        settings = self._settings | to_generation_settings(generation_config)
+        if settings:
+            request.generation_config.CopyFrom(to_generation_config(settings))
+        return request
+
+    def _generation(
+        self, kind: type[Response], contents: ContentsType, stream: bool, options: GenerateOptions
+    ) -> Call[Any, Any, Response]:
+        if contents is None:
+            to_contents(contents)  # says what contents may be
+        request_options, rest = _split(options)
+        return generation(kind, self.build_request(contents, **rest), stream, request_options)
+
+    def _counting(
+        self, contents: ContentsType | None, options: GenerateOptions
+    ) -> Call[Any, Any, protos.CountTokensResponse]:
+        request_options, rest = _split(options)
+        request = self.build_request(contents, **rest)
+        if contents is None and not request.HasField("system_instruction") and not request.tools:
+            to_contents(contents)  # there is nothing to count; says what contents may be
+        counted = protos.CountTokensRequest(model=self._model_name, generate_content_request=request)
+        return Call(COUNT_TOKENS, counted, _same, to_options(request_options))
+
+    def __repr__(self) -> str:
+        said = self._system_instruction
+        return (
+            f"GenerativeModel(model_name={self._model_name!r}, generation_config={self._settings!r}, "
+            f"safety_settings={self._safety!r}, tools={len(self._tools)}, "
+            f"system_instruction={None if said is None else [part.text for part in said.parts]!r})"
+        )
+
+
+def generation(
+    kind: type[Response],
+    request: protos.GenerateContentRequest,
+    stream: bool,
+    request_options: RequestOptionsType | None,
+) -> Call[Any, Any, Response]:
+    """The call that generates for `request`, with a response of `kind`."""
+    options = to_options(request_options)
+    if stream:
+        return Call(STREAM_GENERATE_CONTENT, request, kind.from_source, options)
+    return Call(GENERATE_CONTENT, request, kind.from_response, options)
+
+
+def _split(options: GenerateOptions) -> tuple[RequestOptionsType | None, dict[str, Any]]:
+    """The options of the call itself, and those of its request."""
+    rest = dict[str, Any](options)
+    return rest.pop("request_options", None), rest
+
+
+def _same(response: protos.CountTokensResponse) -> protos.CountTokensResponse:
+    return response

@@ -1,0 +1,11 @@
+"""Every message and enum of `google.ai.generativelanguage.v1beta`, by name.
+
+They are plain protobuf classes of a descriptor pool of their own, so they live beside Google's packages in one process.
+
+>>> from genai_grpc import protos
+>>> protos.Content(role="user", parts=[protos.Part(text="Hello")]).parts[0].text
+'Hello'
+"""
+
+from genai_grpc_protos.v1beta import *  # noqa: F403 -- the list of names is generated, and __all__ with it
+from genai_grpc_protos.v1beta import __all__ as __all__

@@ -1,0 +1,392 @@
+"""What a generation returns: one class for sync programs, one for async ones, over the same state.
+
+A response is whole, or a stream still to be read. Iterating it hands out each chunk when it arrives, and again from
+the start as often as it is iterated.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from genai_grpc import protos
+from genai_grpc._fold import Fold
+from genai_grpc.errors import APIError, BlockedPromptException, GenAIError, IncompleteIterationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from typing_extensions import Self
+
+    from genai_grpc.protos import GenerateContentResponse as Chunk
+
+__all__ = [
+    "AsyncGenerateContentResponse",
+    "AsyncSource",
+    "BaseResponse",
+    "GenerateContentResponse",
+    "SyncSource",
+]
+
+
+class SyncSource(Protocol):
+    """The chunks of an open stream, for sync programs."""
+
+    def read(self) -> Chunk | None:
+        """The next chunk when it arrives; None at the end. Raises APIError."""
+
+    def cancel(self) -> None:
+        """End the stream now."""
+
+
+class AsyncSource(Protocol):
+    """The chunks of an open stream, for async programs."""
+
+    async def read(self) -> Chunk | None:
+        """The next chunk when it arrives; None at the end. Raises APIError."""
+
+    def cancel(self) -> None:
+        """End the stream now."""
+
+
+class BaseResponse:
+    """The state of a response, and everything that can be read from it without waiting."""
+
+    __slots__ = ("_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_source")
+
+    def __init__(self, chunks: Sequence[Chunk], source: Any = None) -> None:
+        self._chunks = list(chunks)
+        self._source = source
+        self._ended = source is None
+        self._error: GenAIError | None = None
+        self._handed = 0
+        self._fold: Fold | None = None
+        self._folded = 0
+        if self._chunks and self._chunks[0].prompt_feedback.block_reason:
+            self._error = BlockedPromptException(self._chunks[0].prompt_feedback)
+
+    @classmethod
+    def from_response(cls, response: Chunk) -> Self:
+        """A whole response."""
+        return cls([response])
+
+    @property
+    def candidates(self) -> Sequence[protos.Candidate]:
+        """The candidates, ordered by index.
+
+        Raises:
+            IncompleteIterationError: The stream was not read to its end.
+        """
+        self._need_end()
+        return self._message().candidates
+
+    @property
+    def parts(self) -> Sequence[protos.Part]:
+        """The parts of the only candidate.
+
+        Raises:
+            IncompleteIterationError: The stream was not read to its end.
+            ValueError: There is no candidate, or more than one.
+        """
+        candidates = self.candidates
+        if len(candidates) == 1:
+            return candidates[0].content.parts
+        if candidates:
+            raise ValueError(
+                f"the response has {len(candidates)} candidates; read response.candidates[index].content.parts"
+            )
+        blocked = (
+            f"; the prompt feedback says: {_one_line(self.prompt_feedback)}" if self.prompt_feedback.ByteSize() else ""
+        )
+        raise ValueError(f"the response has no candidate{blocked}")
+
+    @property
+    def text(self) -> str:
+        """The text of the only candidate; code and its output are fenced, thoughts are left out.
+
+        Raises:
+            IncompleteIterationError: The stream was not read to its end.
+            ValueError: There is no text; the message names the finish reason, finish message and safety ratings.
+        """
+        parts = [part for part in self.parts if not part.thought]
+        if not parts:
+            raise ValueError(_no_text(self.candidates[0]))
+        # A part with no text may be there for its thought signature alone.
+        return "\n".join(_part_text(part) for part in parts if part.WhichOneof("data") or not part.thought_signature)
+
+    @property
+    def thoughts(self) -> str:
+        """The text of the thoughts of the only candidate; empty if there are none."""
+        return "\n".join(part.text for part in self.parts if part.thought)
+
+    @property
+    def function_calls(self) -> list[protos.FunctionCall]:
+        """The function calls of the only candidate."""
+        return [part.function_call for part in self.parts if part.WhichOneof("data") == "function_call"]
+
+    @property
+    def prompt_feedback(self) -> protos.GenerateContentResponse.PromptFeedback:
+        """What the service says of the prompt; there from the first chunk on."""
+        return self._latest().prompt_feedback
+
+    @property
+    def usage_metadata(self) -> protos.GenerateContentResponse.UsageMetadata:
+        """Token counts as of the latest chunk."""
+        return self._latest().usage_metadata
+
+    @property
+    def model_version(self) -> str:
+        """The version of the model that answered."""
+        return self._latest().model_version
+
+    @property
+    def response_id(self) -> str:
+        """The service's name for this response."""
+        return self._latest().response_id
+
+    @property
+    def error(self) -> GenAIError | None:
+        """What ended the stream early, once it was met; a BlockedPromptException where the prompt was blocked."""
+        return self._error
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that has come so far as JSON-ready dicts: proto field names, enums as numbers, defaults filled in."""
+        from google.protobuf.json_format import MessageToDict
+
+        from genai_grpc_protos._pool import POOL
+
+        return MessageToDict(
+            self._message(),
+            always_print_fields_with_no_presence=True,
+            preserving_proto_field_name=True,
+            use_integers_for_enums=True,
+            descriptor_pool=POOL,
+        )
+
+    def __repr__(self) -> str:
+        from google.protobuf.json_format import MessageToDict
+
+        from genai_grpc_protos._pool import POOL
+
+        shown = MessageToDict(self._message(), preserving_proto_field_name=True, descriptor_pool=POOL)
+        error = "" if self._error is None else f", error={self._error!r}"
+        result = json.dumps(shown, indent=2, ensure_ascii=False)
+        return f"{type(self).__name__}(done={self._ended}{error}, result={result})"
+
+    def _need_end(self) -> None:
+        if not self._ended:
+            raise IncompleteIterationError(_UNREAD)
+
+    def _message(self) -> Chunk:
+        """All chunks so far as one message."""
+        if len(self._chunks) == 1:
+            return self._chunks[0]
+        return self._folding().result()
+
+    def _latest(self) -> Chunk:
+        """All chunks so far but for their candidates."""
+        return self._chunks[0] if len(self._chunks) == 1 else self._folding().latest
+
+    def _folding(self) -> Fold:
+        # Folded when first asked for, so that a program that only iterates does not pay for it.
+        if self._fold is None:
+            self._fold = Fold()
+        for chunk in self._chunks[self._folded :]:
+            self._fold.add(chunk)
+        self._folded = len(self._chunks)
+        return self._fold
+
+    def _hand_out(self, position: int) -> Self | None:
+        """The chunk at `position` as a response of its own, if it has come."""
+        if isinstance(self._error, BlockedPromptException):
+            raise self._error
+        if position == len(self._chunks):
+            return None
+        self._handed = max(self._handed, position + 1)
+        return type(self)([self._chunks[position]])
+
+    def _take(self, chunk: Chunk | None) -> None:
+        if chunk is None:
+            self._ended = True
+        else:
+            self._chunks.append(chunk)
+
+    def _fail(self, error: APIError) -> None:
+        self._ended, self._error = True, error
+
+    def _finished(self) -> bool:
+        """Whether there is nothing more to come; raises what ended the stream early."""
+        if self._ended and self._error is not None:
+            raise self._error
+        return self._ended
+
+
+class GenerateContentResponse(BaseResponse):
+    """The answer to `generate_content` or `send_message`, whole or (with `stream=True`) still to be read.
+
+    `prompt_feedback` and `usage_metadata` can be read at any time. `candidates`, `parts` and `text` need the stream
+    read to its
+    end: by iterating it, or by `resolve()`. Used as a context manager, a stream is cancelled on the way out.
+
+    >>> from genai_grpc import protos
+    >>> candidate = protos.Candidate(content={"role": "model", "parts": [{"text": "Hello"}]})
+    >>> GenerateContentResponse.from_response(protos.GenerateContentResponse(candidates=[candidate])).text
+    'Hello'
+    """
+
+    __slots__ = ()
+    _source: SyncSource | None
+
+    @classmethod
+    def from_source(cls, opened: tuple[SyncSource, Chunk | None]) -> Self:
+        """A stream whose first chunk has come (None: it ended without one)."""
+        source, first = opened
+        return cls([], None) if first is None else cls([first], source)
+
+    def __iter__(self) -> Iterator[Self]:
+        position = 0
+        while True:
+            while (chunk := self._hand_out(position)) is not None:
+                position += 1
+                yield chunk
+            if self._finished():
+                return
+            self._pull()
+
+    def resolve(self) -> None:
+        """Read the stream to its end.
+
+        Raises:
+            APIError: The stream failed; the chunks before it are kept.
+            BlockedPromptException: The prompt was blocked.
+        """
+        for _ in self:
+            pass
+
+    def close(self) -> None:
+        """Cancel the stream, if it is still open. What has come stays readable."""
+        if self._source is not None and not self._ended:
+            self._source.cancel()
+            self._ended = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _pull(self) -> None:
+        if self._source is None:
+            raise AssertionError("a stream that has not ended has a source")
+        try:
+            self._take(self._source.read())
+        except APIError as error:
+            self._fail(error)
+
+    def _need_end(self) -> None:
+        # A program that took exactly as many chunks as came has not seen the end: look for it, now that it is asked
+        # about.
+        if not self._ended and self._handed == len(self._chunks):
+            self._pull()
+            self._finished()
+        super()._need_end()
+
+
+class AsyncGenerateContentResponse(BaseResponse):
+    """The async twin of `GenerateContentResponse`: `async for`, `await resolve()`, `async with`."""
+
+    __slots__ = ()
+    _source: AsyncSource | None
+
+    @classmethod
+    def from_source(cls, opened: tuple[AsyncSource, Chunk | None]) -> Self:
+        """A stream whose first chunk has come (None: it ended without one)."""
+        source, first = opened
+        return cls([], None) if first is None else cls([first], source)
+
+    async def __aiter__(self) -> AsyncIterator[Self]:
+        position = 0
+        while True:
+            while (chunk := self._hand_out(position)) is not None:
+                position += 1
+                yield chunk
+            if self._finished():
+                return
+            await self._pull()
+
+    async def resolve(self) -> None:
+        """Read the stream to its end; raises as `GenerateContentResponse.resolve` does."""
+        async for _ in self:
+            pass
+
+    async def aclose(self) -> None:
+        """Cancel the stream, if it is still open. What has come stays readable."""
+        if self._source is not None and not self._ended:
+            self._source.cancel()
+            self._ended = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _pull(self) -> None:
+        if self._source is None:
+            raise AssertionError("a stream that has not ended has a source")
+        try:
+            self._take(await self._source.read())
+        except APIError as error:
+            self._fail(error)
+
+
+_UNREAD: Final = (
+    "the stream has not been read to its end; iterate over the response, or call response.resolve() "
+    "(await it on an async response), before reading candidates, parts or text"
+)
+
+_REASONS: Final = {
+    "SAFETY": "the answer was stopped by the safety settings",
+    "RECITATION": "the model was reciting from copyrighted material",
+    "LANGUAGE": "the language is not supported",
+    "SPII": "the answer would have held sensitive personal information",
+    "MALFORMED_FUNCTION_CALL": "the model made an invalid function call; calling mode ANY avoids it",
+    "MAX_TOKENS": "the token limit was reached before any text",
+}
+
+
+def _no_text(candidate: protos.Candidate) -> str:
+    """Why a candidate has no text, in what it says of itself."""
+    reason = protos.Candidate.FinishReason.Name(candidate.finish_reason)
+    said = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
+    if reason in _REASONS:
+        said.append(_REASONS[reason])
+    if candidate.finish_message:
+        said.append(f"finish message: {candidate.finish_message}")
+    if candidate.safety_ratings:
+        said.append("safety ratings: " + ", ".join(map(_one_line, candidate.safety_ratings)))
+    if any(part.thought for part in candidate.content.parts):
+        said.append("there are thoughts, in response.thoughts")
+    return "; ".join(said)
+
+
+def _part_text(part: protos.Part) -> str:
+    match part.WhichOneof("data"):
+        case "text" | None:
+            return part.text
+        case "executable_code":
+            code = part.executable_code
+            name = protos.ExecutableCode.Language.Name(code.language).lower()
+            language = "" if name == "language_unspecified" else f" {name}"
+            return f"```{language}\n" + code.code.lstrip("\n") + "\n```"
+        case "code_execution_result":
+            result = part.code_execution_result
+            outcome = protos.CodeExecutionResult.Outcome.Name(result.outcome).lower().removeprefix("outcome_")
+            shown = "" if outcome in ("ok", "unspecified") else f" {outcome}"
+            return f"```{shown}\n{result.output}\n```"
+        case kind:
+            raise ValueError(f"a {kind} part has no text; read it from response.parts")
+
+
+def _one_line(message: Any) -> str:
+    return " ".join(str(message).split())

@@ -1,0 +1,223 @@
+"""The types that programs name: settings, aliases of what is accepted, and the errors of responses.
+
+>>> from genai_grpc import types
+>>> types.GenerationConfig(temperature=0.2, max_output_tokens=64).to_dict()
+{'temperature': 0.2, 'max_output_tokens': 64}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+from genai_grpc._retry import RetryPolicy
+from genai_grpc.errors import (
+    BlockedPromptException,
+    BrokenResponseError,
+    IncompleteIterationError,
+    StopCandidateException,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import PIL.Image
+
+    from genai_grpc import protos
+
+__all__ = [
+    "BlobDict",
+    "BlobType",
+    "BlockedPromptException",
+    "BrokenResponseError",
+    "ContentDict",
+    "ContentType",
+    "ContentsType",
+    "GenerateOptions",
+    "GenerationConfig",
+    "GenerationConfigType",
+    "HarmBlockThreshold",
+    "HarmCategory",
+    "IncompleteIterationError",
+    "PartDict",
+    "PartType",
+    "RequestOptions",
+    "RequestOptionsType",
+    "RetryPolicy",
+    "SafetySettingOptions",
+    "StopCandidateException",
+    "StrictContentType",
+    "ToolConfigType",
+    "ToolType",
+    "ToolsType",
+]
+
+
+class HarmCategory(IntEnum):
+    """What a safety setting or rating is about; the numbers are those of `protos.HarmCategory`."""
+
+    HARM_CATEGORY_UNSPECIFIED = 0
+    HARM_CATEGORY_DEROGATORY = 1
+    HARM_CATEGORY_TOXICITY = 2
+    HARM_CATEGORY_VIOLENCE = 3
+    HARM_CATEGORY_SEXUAL = 4
+    HARM_CATEGORY_MEDICAL = 5
+    HARM_CATEGORY_DANGEROUS = 6
+    HARM_CATEGORY_HARASSMENT = 7
+    HARM_CATEGORY_HATE_SPEECH = 8
+    HARM_CATEGORY_SEXUALLY_EXPLICIT = 9
+    HARM_CATEGORY_DANGEROUS_CONTENT = 10
+    HARM_CATEGORY_CIVIC_INTEGRITY = 11
+
+
+class HarmBlockThreshold(IntEnum):
+    """From which probability of harm on to block."""
+
+    HARM_BLOCK_THRESHOLD_UNSPECIFIED = 0
+    BLOCK_LOW_AND_ABOVE = 1
+    BLOCK_MEDIUM_AND_ABOVE = 2
+    BLOCK_ONLY_HIGH = 3
+    BLOCK_NONE = 4
+    OFF = 5
+
+
+class BlobDict(TypedDict):
+    """A Blob as a dict."""
+
+    mime_type: str
+    data: bytes
+
+
+class PartDict(TypedDict, total=False):
+    """A Part as a dict: one of the first fields, and the others beside it."""
+
+    text: str
+    inline_data: BlobType
+    function_call: protos.FunctionCall | dict[str, Any]
+    function_response: protos.FunctionResponse | dict[str, Any]
+    file_data: protos.FileData | dict[str, Any]
+    executable_code: protos.ExecutableCode | dict[str, Any]
+    code_execution_result: protos.CodeExecutionResult | dict[str, Any]
+    thought: bool
+    thought_signature: bytes
+    video_metadata: protos.VideoMetadata | dict[str, Any]
+
+
+class ContentDict(TypedDict, total=False):
+    """A turn as a dict."""
+
+    role: str
+    parts: PartType | Iterable[PartType]
+
+
+BlobType: TypeAlias = "protos.Blob | BlobDict | PIL.Image.Image"
+PartType: TypeAlias = (
+    "str | Path | BlobType | PartDict | protos.Part | protos.FileData | protos.File"
+    " | protos.FunctionCall | protos.FunctionResponse"
+)
+StrictContentType: TypeAlias = "protos.Content | ContentDict"
+ContentType: TypeAlias = "StrictContentType | PartType | Iterable[PartType]"
+ContentsType: TypeAlias = "ContentType | Iterable[StrictContentType]"
+SafetySettingOptions: TypeAlias = (
+    "str | int | Mapping[str, str | int] | Mapping[int, str | int] | Iterable[protos.SafetySetting | Mapping[str, Any]]"
+)
+ToolType: TypeAlias = "protos.Tool | protos.FunctionDeclaration | Mapping[str, Any]"
+ToolsType: TypeAlias = "ToolType | Iterable[ToolType]"
+ToolConfigType: TypeAlias = "protos.ToolConfig | Mapping[str, Any]"
+
+
+@dataclass(kw_only=True)
+class GenerationConfig:
+    """How an answer is generated; what is None is left to the model.
+
+    A dict with these keys does as well wherever one is taken.
+
+    Attributes:
+        candidate_count: How many answers to generate, 1 to 8.
+        stop_sequences: Up to 5 strings at which an answer ends; they are not part of it.
+        max_output_tokens: The most tokens of an answer.
+        temperature: Randomness: 0 for the likeliest tokens, up to 2.
+        top_p: Draw from the likeliest tokens whose probabilities sum to this.
+        top_k: Draw from so many likeliest tokens.
+        seed: Makes draws repeatable as far as the model can.
+        response_mime_type: "text/plain", "application/json", or "text/x.enum".
+        response_schema: What JSON answers must look like: a Schema or a dict of one.
+        response_json_schema: The same as JSON Schema; only one of the two.
+        presence_penalty: Above 0, tokens that occurred become less likely.
+        frequency_penalty: Above 0, the more often they occurred.
+        response_logprobs: Whether to return log probabilities.
+        logprobs: Of how many of the likeliest tokens, 0 to 20.
+        enable_enhanced_civic_answers: Whether to answer civic questions in more depth.
+        response_modalities: "TEXT", "IMAGE", "AUDIO".
+        speech_config: A SpeechConfig or its dict.
+        thinking_config: A ThinkingConfig or its dict.
+        image_config: An ImageConfig or its dict.
+        media_resolution: "MEDIA_RESOLUTION_LOW", "…_MEDIUM", "…_HIGH".
+    """
+
+    candidate_count: int | None = None
+    stop_sequences: Iterable[str] | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    response_mime_type: str | None = None
+    response_schema: protos.Schema | Mapping[str, Any] | None = None
+    response_json_schema: Any = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    response_logprobs: bool | None = None
+    logprobs: int | None = None
+    enable_enhanced_civic_answers: bool | None = None
+    response_modalities: Sequence[str | int] | None = None
+    speech_config: protos.SpeechConfig | Mapping[str, Any] | None = None
+    thinking_config: protos.ThinkingConfig | Mapping[str, Any] | None = None
+    image_config: protos.ImageConfig | Mapping[str, Any] | None = None
+    media_resolution: str | int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is set, by field name."""
+        pairs = ((item.name, getattr(self, item.name)) for item in fields(self))
+        return {name: value for name, value in pairs if value is not None}
+
+
+GenerationConfigType: TypeAlias = "GenerationConfig | protos.GenerationConfig | Mapping[str, Any]"
+
+
+@dataclass(kw_only=True)
+class RequestOptions:
+    """What one call sets for itself.
+
+    Attributes:
+        timeout: Seconds for the call, over all tries and the waits between them; None for the default.
+        retry: A policy; None for no retries. By default the client's.
+        metadata: Pairs to send beside the client's.
+    """
+
+    timeout: float | None = None
+    retry: RetryPolicy | None = field(default_factory=RetryPolicy)
+    metadata: Sequence[tuple[str, str]] = ()
+
+
+RequestOptionsType: TypeAlias = "RequestOptions | Mapping[str, Any]"
+
+
+class GenerateOptions(TypedDict, total=False):
+    """What every call that generates takes beside its contents.
+
+    Attributes:
+        generation_config: Merged key by key over the model's.
+        safety_settings: Merged category by category over the model's.
+        tools: In place of the model's.
+        tool_config: In place of the model's.
+        request_options: Deadline, retries and metadata of this call.
+    """
+
+    generation_config: GenerationConfigType | None
+    safety_settings: SafetySettingOptions | None
+    tools: ToolsType | None
+    tool_config: ToolConfigType | None
+    request_options: RequestOptionsType | None
