@@ -26,9 +26,8 @@ class Fold:
 
     >>> fold = Fold()
     >>> for word in "Hel", "lo":
-    ...     chunk = protos.GenerateContentResponse()
-    ...     chunk.candidates.add().content.parts.add(text=word)
-    ...     fold.add(chunk)
+    ...     candidate = protos.Candidate(content={"parts": [{"text": word}]})
+    ...     fold.add(protos.GenerateContentResponse(candidates=[candidate]))
     >>> fold.result().candidates[0].content.parts[0].text
     'Hello'
     """

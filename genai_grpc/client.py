@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from genai_grpc.config import Config, client_arguments, resolve
+from genai_grpc.config import Config, Secret, client_arguments, resolve
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Client:
         retry: RetryPolicy | None = None,
         user_agent: str | None = None,
     ) -> None:
+        api_key = None if api_key is None else Secret(api_key)
         self._config: Config = resolve(
             api_key=api_key,
             endpoint=endpoint,
@@ -68,6 +69,12 @@ class Client:
         )
         self._made: _Performers | None = None
         self._lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        """Where calls go, as `https://host:port` or `http://host:port`."""
+        target = self._config.target
+        return f"{'https' if target.tls else 'http'}://{target.address}"
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """Perform one call."""
@@ -203,6 +210,7 @@ def configure(
 
     >>> configure(client_options={"api_endpoint": "http://127.0.0.1:50051"})
     """
+    api_key = None if api_key is None else Secret(api_key)
     if transport not in (None, "grpc", "grpc_asyncio"):
         raise ConfigurationError(
             f"this client speaks gRPC only; pass transport='grpc' or leave it out, not {transport!r}"

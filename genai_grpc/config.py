@@ -19,12 +19,21 @@ from genai_grpc.errors import ConfigurationError
 if TYPE_CHECKING:
     from genai_grpc._call import Call, Metadata
 
-__all__ = ["Config", "Target", "client_arguments", "resolve"]
+__all__ = ["Config", "Secret", "Target", "client_arguments", "resolve"]
 
 HOST: Final = "generativelanguage.googleapis.com"
 KEYS: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 USER_AGENT: Final = f"genai-grpc/{__version__}"
 ENDPOINT: Final = "GENAI_GRPC_ENDPOINT"
+
+
+class Secret(str):
+    """A str that shows only that it is there: where locals are printed with a traceback, grpc's own included."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +63,20 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that a client is made of. The key is in no repr.
+    """All that a client is made of.
 
     Attributes:
         target: Where to connect.
         api_key: Sent as metadata with every call; None to send none.
-        metadata: Further pairs for every call.
+        metadata: Further pairs for every call, whose values may be secrets too.
         timeout: Seconds for a call that names none; None for the method's own default.
         retry: The policy for calls that name none.
         user_agent: What the channel says it is.
     """
 
     target: Target
-    api_key: str | None = field(default=None, repr=False)
-    metadata: Metadata = field(default=(), repr=False)
+    api_key: Secret | None = None
+    metadata: Metadata = ()
     timeout: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     user_agent: str = USER_AGENT
@@ -116,8 +125,8 @@ def resolve(
         api_key = next((environment[name] for name in KEYS if environment.get(name)), None)
     config = Config(
         target=target,
-        api_key=api_key or None,
-        metadata=tuple((key.lower(), value) for key, value in metadata),
+        api_key=Secret(api_key) if api_key else None,
+        metadata=tuple((key.lower(), Secret(value)) for key, value in metadata),
         timeout=timeout,
         retry=RetryPolicy() if retry is None else retry,
         user_agent=f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
@@ -189,7 +198,7 @@ def client_arguments(
     if "quota_project_id" in options:
         pairs.append(("x-goog-user-project", options["quota_project_id"]))
     return {
-        "api_key": api_key if api_key is not None else options.get("api_key"),
+        "api_key": options.get("api_key") if api_key is None else api_key,
         "endpoint": options.get("api_endpoint"),
         "metadata": pairs,
         "user_agent": getattr(client_info, "user_agent", None),

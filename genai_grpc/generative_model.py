@@ -143,7 +143,7 @@ class GenerativeModel:
             APIError: The call failed.
 
         >>> GenerativeModel().count_tokens("How many tokens are these?").total_tokens
-        6
+        5
         """
         return self.client.call(self._counting(contents, options))
 

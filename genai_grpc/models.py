@@ -34,6 +34,7 @@ def list_models(
     >>> for m in list_models():
     ...     if "generateContent" in m.supported_generation_methods:
     ...         print(m.name)
+    models/...
     models/gemini-pro
     """
     return (client or default_client()).iterate(_pages(page_size, request_options))

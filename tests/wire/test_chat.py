@@ -1,0 +1,133 @@
+"""Conversations over real gRPC."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+import genai_grpc as genai
+from genai_grpc import errors, protos
+from genai_grpc.local import ScriptEngine
+
+
+def texts(turns: Any) -> list[tuple[str, str]]:
+    """Role and first text of each turn."""
+    return [(turn.role, turn.parts[0].text) for turn in turns]
+
+
+def test_a_conversation(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Each message is sent with the history before it, and enters it with its reply."""
+    script.reply("Hello!").reply("You are", " Ada.")
+    chat = model.start_chat(history=[{"role": "user", "parts": "Hi"}, {"role": "model", "parts": "Hi."}])
+    assert colour.send(chat, "I am Ada.").text == "Hello!"
+    assert colour.send(chat, "Who am I?").text == "You are Ada."
+    assert texts(chat.history[2:]) == [
+        ("user", "I am Ada."),
+        ("model", "Hello!"),
+        ("user", "Who am I?"),
+        ("model", "You are Ada."),
+    ]
+    assert texts(script.requests[1].contents) == texts(chat.history[:5])
+
+
+def test_a_stream(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A streamed reply enters the history once it is read; before that, nothing can go on."""
+    script.reply("One,", " two").reply("Three")
+    chat = model.start_chat()
+    response = colour.send(chat, "Count", stream=True)
+    for act in (lambda: chat.history, chat.rewind, lambda: colour.send(chat, "Go on")):
+        with pytest.raises(errors.IncompleteIterationError):
+            act()
+    colour.resolve(response)
+    assert texts(chat.history) == [("user", "Count"), ("model", "One, two")]
+    assert colour.send(chat, "Go on").text == "Three"
+
+
+def test_a_broken_stream(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """After a stream that failed half-way the chat is broken, until rewind returns what was sent and received."""
+    script.reply("One,", errors.InternalServerError("oops")).reply("One")
+    chat = model.start_chat()
+    response = colour.send(chat, "Count", stream=True)
+    with pytest.raises(errors.InternalServerError):
+        colour.resolve(response)
+    with pytest.raises(errors.BrokenResponseError, match="rewind"):
+        _ = chat.history
+    sent, received = chat.rewind()
+    assert (sent.parts[0].text, received.parts[0].text) == ("Count", "One,")
+    assert colour.send(chat, "Count again").text == "One"
+    assert len(chat.history) == 2
+
+
+def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A blocked prompt raises and leaves the history as it was."""
+    feedback = protos.GenerateContentResponse.PromptFeedback(block_reason="SAFETY")
+    script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
+    chat = model.start_chat()
+    with pytest.raises(errors.BlockedPromptException):
+        colour.send(chat, "Hi")
+    assert chat.history == []
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "OTHER"])
+def test_a_stopped_candidate(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, reason: str) -> None:
+    """A reply that ended for another reason than its own end raises, and the history is unchanged."""
+    candidate = protos.Candidate(content={"parts": [{"text": "Once"}]}, finish_reason=reason)
+    script.reply(protos.GenerateContentResponse(candidates=[candidate]))
+    chat = model.start_chat()
+    with pytest.raises(errors.StopCandidateException):
+        colour.send(chat, "Hi")
+    assert chat.history == []
+
+
+def test_a_failed_call(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A call that failed leaves the history as it was, and the chat goes on."""
+    script.reply(errors.InvalidArgument("no")).reply("Yes")
+    chat = model.start_chat()
+    with pytest.raises(errors.InvalidArgument):
+        colour.send(chat, "Hi")
+    assert colour.send(chat, "Hi").text == "Yes"
+    assert len(chat.history) == 2
+
+
+def test_rewind(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Rewinding takes back one turn of each side at a time."""
+    script.reply("a").reply("b")
+    chat = model.start_chat()
+    colour.send(chat, "1")
+    colour.send(chat, "2")
+    assert texts(chat.rewind()) == [("user", "2"), ("model", "b")]
+    assert texts(chat.rewind()) == [("user", "1"), ("model", "a")]
+    with pytest.raises(IndexError):
+        chat.rewind()
+
+
+def test_an_edited_history(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """What a program changes in the history is sent as changed."""
+    script.reply("a").reply("b")
+    chat = model.start_chat()
+    colour.send(chat, "1")
+    chat.history[1].parts[0].text = "changed"
+    colour.send(chat, "2")
+    assert script.requests[1].contents[1].parts[0].text == "changed"
+
+
+def test_a_copy(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A copy goes its own way."""
+    script.reply("a").reply("b")
+    chat = model.start_chat()
+    colour.send(chat, "1")
+    other = copy.copy(chat)
+    colour.send(other, "2")
+    assert (len(chat.history), len(other.history)) == (2, 4)
+
+
+def test_thought_signatures(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A thought signature is sent back with the turn that it came in."""
+    part = protos.Part(text="Four.", thought_signature=b"signed")
+    script.reply(protos.GenerateContentResponse(candidates=[protos.Candidate(content={"parts": [part]})])).reply("Yes.")
+    chat = model.start_chat()
+    colour.send(chat, "2 + 2?")
+    colour.send(chat, "Sure?")
+    assert script.requests[1].contents[1].parts[0].thought_signature == b"signed"

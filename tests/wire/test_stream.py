@@ -1,0 +1,160 @@
+"""Streamed answers over real gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import genai_grpc as genai
+from genai_grpc import errors, protos
+from genai_grpc.local import STALL, ScriptEngine
+
+
+def read(colour: Any, response: Any) -> list[str]:
+    """The texts of the chunks to come."""
+    chunks = colour.chunks(response)
+    return [chunk.text for chunk in iter(lambda: colour.next(chunks), None)]
+
+
+def test_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream hands out its chunks, then is the same response as the whole, and can be read again."""
+    script.reply("One,", " two,", " three")
+    response = colour.generate(model, "Count", stream=True)
+    assert read(colour, response) == ["One,", " two,", " three"]
+    assert response.text == "One, two, three"
+    assert read(colour, response) == ["One,", " two,", " three"]
+
+
+def test_a_chunk_does_not_wait_for_the_next(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A chunk is handed out when it arrives, though the next one never does."""
+    script.reply("One,", STALL)
+    response = colour.generate(model, "Count", stream=True)
+    assert colour.next(colour.chunks(response)).text == "One,"
+    colour.close(response)
+    script.wait_cancelled()
+
+
+def test_resolve(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream can be read to its end at once."""
+    script.reply("One,", " two")
+    response = colour.generate(model, "Count", stream=True)
+    with pytest.raises(errors.IncompleteIterationError, match="resolve"):
+        _ = response.text
+    colour.resolve(response)
+    assert response.text == "One, two"
+
+
+def test_exactly_as_many_chunks_as_come(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A program that takes exactly as many chunks as come can read the text after."""
+    script.reply("One,", " two")
+    response = model.generate_content("Count", stream=True)
+    for expected, chunk in zip(["One,", " two"], response, strict=False):
+        assert chunk.text == expected
+    assert response.text == "One, two"
+
+
+def test_an_error_at_once(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream that fails before its first chunk fails where it is begun."""
+    script.reply(errors.InvalidArgument("no"))
+    with pytest.raises(errors.InvalidArgument):
+        colour.generate(model, "Hi", stream=True)
+
+
+def test_an_error_after_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream's error comes after the chunks before it, and is not tried again."""
+    script.reply("One,", " two", errors.ServiceUnavailable("gone"))
+    response = colour.generate(model, "Count", stream=True)
+    chunks = colour.chunks(response)
+    assert [colour.next(chunks).text, colour.next(chunks).text] == ["One,", " two"]
+    with pytest.raises(errors.ServiceUnavailable, match="gone"):
+        colour.next(chunks)
+    assert len(script.requests) == 1
+
+
+def test_a_retry_before_the_first_chunk(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream is tried again as long as none of its chunks has arrived."""
+    script.reply(errors.ServiceUnavailable("not now")).reply("Now")
+    policy = genai.types.RetryPolicy(initial=0.001)
+    response = colour.generate(model, "Hi", stream=True, request_options={"retry": policy})
+    assert read(colour, response) == ["Now"]
+
+
+def test_a_killed_server(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, server: Any) -> None:
+    """When the server dies in a stream, the chunks before come, then ServiceUnavailable."""
+    script.reply("One,", " two", STALL)
+    response = colour.generate(model, "Count", stream=True)
+    chunks = colour.chunks(response)
+    assert [colour.next(chunks).text, colour.next(chunks).text] == ["One,", " two"]
+    server.stop(0)
+    with pytest.raises(errors.ServiceUnavailable):
+        colour.next(chunks)
+
+
+def test_no_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream may end without a chunk."""
+    script.reply()
+    response = colour.generate(model, "Hi", stream=True)
+    assert read(colour, response) == []
+    assert not response.candidates
+
+
+def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A blocked prompt shows in the feedback at once, and raises on iteration."""
+    feedback = protos.GenerateContentResponse.PromptFeedback(block_reason="SAFETY")
+    script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
+    response = colour.generate(model, "Hi", stream=True)
+    assert response.prompt_feedback.block_reason == feedback.block_reason
+    with pytest.raises(errors.BlockedPromptException):
+        colour.next(colour.chunks(response))
+
+
+def test_leaving_a_block_cancels(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream used as a context manager is cancelled on the way out, and the model's work ends."""
+    script.reply("One,", STALL)
+    with model.generate_content("Count", stream=True) as response:
+        for chunk in response:
+            assert chunk.text == "One,"
+            break
+    script.wait_cancelled()
+
+
+def test_a_dropped_stream(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream that nobody holds any more is cancelled."""
+    script.reply("One,", STALL)
+    model.generate_content("Count", stream=True)
+    script.wait_cancelled()
+
+
+def test_a_cancelled_task(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Cancelling the task that reads a stream cancels the call."""
+    script.reply("One,", STALL)
+
+    async def read_for_ever() -> None:
+        response = await model.generate_content_async("Count", stream=True)
+        reader = asyncio.ensure_future(response.resolve())
+        await asyncio.sleep(0.05)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        await model.client.aclose()
+
+    asyncio.run(read_for_ever())
+    script.wait_cancelled()
+
+
+def test_a_deadline_in_a_stream(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream's deadline counts over all of it."""
+    script.reply("One,", STALL)
+    response = colour.generate(model, "Count", stream=True, request_options={"timeout": 0.3})
+    with pytest.raises(errors.DeadlineExceeded):
+        colour.resolve(response)
+    assert response.text == "One,"
+
+
+def test_many_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A long stream arrives whole and in order."""
+    words = [f"{number} " for number in range(2000)]
+    script.reply(*words)
+    assert read(colour, colour.generate(model, "Count", stream=True)) == words
