@@ -1,7 +1,7 @@
 """The main job, on a real model: stream, chat, answer by schema, count tokens.
 
-Runs on the embedded local server, which needs no key and no network. With DEMO_TARGET=google and GEMINI_API_KEY set it runs
-against Google's endpoint (DEMO_MODEL names the model, gemini-2.5-flash unless set).
+Runs on the embedded local server, which needs no key and no network. With DEMO_TARGET=google and GEMINI_API_KEY set
+it runs against Google's endpoint (DEMO_MODEL names the model, gemini-2.5-flash unless set).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ PERSON = {
 
 
 class Meter:
-    """Tokens generated, and the seconds it took."""
+    """How fast the model writes: tokens after the first of each answer, and the seconds that they took."""
 
     def __init__(self) -> None:
         self.tokens = 0
         self.seconds = 0.0
 
-    def generate(self, call: Any, *arguments: Any, **options: Any) -> genai.types.GenerateContentResponse:
-        """Make a call with its answer streamed, and print the answer as it comes."""
+    def show(self, answer: genai.types.GenerateContentResponse) -> None:
+        """Print a streamed answer as it comes. Its first chunk is here already, after the prompt was read."""
         began = time.perf_counter()
         print("    ", end="")
-        for chunk in call(*arguments, stream=True, **options):
-            print(chunk.text.replace("\n", "\n    "), end="", flush=True)
-            answer = chunk
+        for chunk in answer:
+            for candidate in chunk.candidates:
+                text = "".join(part.text for part in candidate.content.parts if not part.thought)
+                print(text.replace("\n", "\n    "), end="", flush=True)
         print("\n")
         self.seconds += time.perf_counter() - began
-        self.tokens += answer.usage_metadata.candidates_token_count
-        return answer
+        self.tokens += answer.usage_metadata.candidates_token_count - 1
 
 
 def main() -> None:
@@ -60,30 +60,27 @@ def show(model: genai.GenerativeModel) -> None:
 
     title("A streamed answer")
     say("Why is the sky blue?")
-    meter.generate(model.generate_content, "Why is the sky blue?", generation_config={"max_output_tokens": 120})
+    meter.show(
+        model.generate_content("Why is the sky blue?", stream=True, generation_config={"max_output_tokens": 120})
+    )
 
     title("A chat of three turns")
     chat = model.start_chat()
-    for message in ("Hi! My name is Ada.", "What is the capital of France?", "What is my name?"):
+    for message in ("My name is Ada.", "What is the capital of France?", "What is my name?"):
         say(message)
-        meter.generate(chat.send_message, message, generation_config={"max_output_tokens": 60})
+        meter.show(chat.send_message(message, stream=True, generation_config={"max_output_tokens": 60}))
 
     title("An answer by schema")
-    said = "Grace Hopper, 85 years old, lives in Arlington."
+    said = "Ada Lovelace was 36 years old when she died in London."
     say(f"Who is it? {said}")
-    began = time.perf_counter()
-    answer = model.generate_content(
-        f"Extract the person as JSON: {said}",
-        generation_config={"response_mime_type": "application/json", "response_schema": PERSON, "temperature": 0},
-    )
-    meter.seconds += time.perf_counter() - began
-    meter.tokens += answer.usage_metadata.candidates_token_count
+    settings = {"response_mime_type": "application/json", "response_schema": PERSON, "temperature": 0}
+    answer = model.generate_content(f"Extract the person as JSON: {said}", generation_config=settings)
     print(textwrap.indent(json.dumps(json.loads(answer.text), indent=2), "    "), end="\n\n")
 
     title("A count of tokens")
     counted = model.count_tokens(said).total_tokens
     print(f"    {said!r} makes a prompt of {counted} tokens.\n")
-    print(f"{meter.tokens} tokens in {meter.seconds:.1f} s: {meter.tokens / meter.seconds:.0f} tokens/s")
+    print(f"The model wrote {meter.tokens / meter.seconds:.0f} tokens/s.")
 
 
 def title(words: str) -> None:

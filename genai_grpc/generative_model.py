@@ -168,10 +168,9 @@ class GenerativeModel:
         Raises:
             ValueError: The model asks for more than one candidate, of which none could be the history.
 
-        >>> chat = GenerativeModel().start_chat(history=[{"role": "user", "parts": "Hi"}, {"role": "model", "parts":
-        "Hello!"}])
+        >>> chat = GenerativeModel().start_chat(history=[{"role": "user", "parts": "Hi"}])
         >>> len(chat.history)
-        2
+        1
         """
         from genai_grpc.chat import ChatSession
 

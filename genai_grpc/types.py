@@ -18,6 +18,7 @@ from genai_grpc.errors import (
     IncompleteIterationError,
     StopCandidateException,
 )
+from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from genai_grpc import protos
 
 __all__ = [
+    "AsyncGenerateContentResponse",
     "BlobDict",
     "BlobType",
     "BlockedPromptException",
@@ -35,6 +37,7 @@ __all__ = [
     "ContentDict",
     "ContentType",
     "ContentsType",
+    "GenerateContentResponse",
     "GenerateOptions",
     "GenerationConfig",
     "GenerationConfigType",
@@ -42,10 +45,12 @@ __all__ = [
     "HarmCategory",
     "IncompleteIterationError",
     "PartDict",
+    "PartMessage",
     "PartType",
     "RequestOptions",
     "RequestOptionsType",
     "RetryPolicy",
+    "SafetySettingDict",
     "SafetySettingOptions",
     "StopCandidateException",
     "StrictContentType",
@@ -113,16 +118,13 @@ class ContentDict(TypedDict, total=False):
 
 
 BlobType: TypeAlias = "protos.Blob | BlobDict | PIL.Image.Image"
-PartType: TypeAlias = (
-    "str | Path | BlobType | PartDict | protos.Part | protos.FileData | protos.File"
-    " | protos.FunctionCall | protos.FunctionResponse"
-)
+PartMessage: TypeAlias = "protos.Part | protos.FileData | protos.File | protos.FunctionCall | protos.FunctionResponse"
+PartType: TypeAlias = "str | Path | BlobType | PartDict | PartMessage"
 StrictContentType: TypeAlias = "protos.Content | ContentDict"
 ContentType: TypeAlias = "StrictContentType | PartType | Iterable[PartType]"
 ContentsType: TypeAlias = "ContentType | Iterable[StrictContentType]"
-SafetySettingOptions: TypeAlias = (
-    "str | int | Mapping[str, str | int] | Mapping[int, str | int] | Iterable[protos.SafetySetting | Mapping[str, Any]]"
-)
+SafetySettingDict: TypeAlias = "Mapping[str, str | int] | Mapping[int, str | int]"
+SafetySettingOptions: TypeAlias = "str | int | SafetySettingDict | Iterable[protos.SafetySetting | SafetySettingDict]"
 ToolType: TypeAlias = "protos.Tool | protos.FunctionDeclaration | Mapping[str, Any]"
 ToolsType: TypeAlias = "ToolType | Iterable[ToolType]"
 ToolConfigType: TypeAlias = "protos.ToolConfig | Mapping[str, Any]"

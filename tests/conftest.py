@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc.local import ScriptEngine, serve
-from genai_grpc.local.server import Server
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from genai_grpc.local.server import Server
 
 
 class Colour(Protocol):
@@ -113,7 +115,8 @@ class Async:
         async def all_of_them() -> list[Any]:
             return [model async for model in genai.list_models_async(**kwargs)]
 
-        return self._wait(all_of_them())
+        models: list[Any] = self._wait(all_of_them())
+        return models
 
     def end(self, client: genai.Client) -> None:
         """Close what the loop holds, as asyncio.run would."""

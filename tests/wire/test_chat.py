@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
-from genai_grpc.local import ScriptEngine
+
+if TYPE_CHECKING:
+    from genai_grpc.local import ScriptEngine
+
+
+SAFETY = protos.GenerateContentResponse.PromptFeedback.SAFETY
 
 
 def texts(turns: Any) -> list[tuple[str, str]]:
@@ -62,7 +67,7 @@ def test_a_broken_stream(colour: Any, model: genai.GenerativeModel, script: Scri
 
 def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A blocked prompt raises and leaves the history as it was."""
-    feedback = protos.GenerateContentResponse.PromptFeedback(block_reason="SAFETY")
+    feedback = protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
     script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
     chat = model.start_chat()
     with pytest.raises(errors.BlockedPromptException):
@@ -73,7 +78,9 @@ def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: Scr
 @pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "OTHER"])
 def test_a_stopped_candidate(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, reason: str) -> None:
     """A reply that ended for another reason than its own end raises, and the history is unchanged."""
-    candidate = protos.Candidate(content={"parts": [{"text": "Once"}]}, finish_reason=reason)
+    ended = protos.Candidate.FinishReason.Value(reason)
+    content = protos.Content(parts=[protos.Part(text="Once")])
+    candidate = protos.Candidate(content=content, finish_reason=ended)
     script.reply(protos.GenerateContentResponse(candidates=[candidate]))
     chat = model.start_chat()
     with pytest.raises(errors.StopCandidateException):
@@ -126,7 +133,8 @@ def test_a_copy(colour: Any, model: genai.GenerativeModel, script: ScriptEngine)
 def test_thought_signatures(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A thought signature is sent back with the turn that it came in."""
     part = protos.Part(text="Four.", thought_signature=b"signed")
-    script.reply(protos.GenerateContentResponse(candidates=[protos.Candidate(content={"parts": [part]})])).reply("Yes.")
+    candidate = protos.Candidate(content=protos.Content(parts=[part]))
+    script.reply(protos.GenerateContentResponse(candidates=[candidate])).reply("Yes.")
     chat = model.start_chat()
     colour.send(chat, "2 + 2?")
     colour.send(chat, "Sure?")

@@ -31,7 +31,8 @@ def test_the_request(colour: Any, model: genai.GenerativeModel, script: ScriptEn
         client=model.client,
     )
     script.reply("Yes")
-    colour.generate(model, ["Is this", "one turn?"], generation_config={"temperature": 0.0}, safety_settings={"hate": "high"})
+    over = {"generation_config": {"temperature": 0.0}, "safety_settings": {"hate": "high"}}
+    colour.generate(model, ["Is this", "one turn?"], **over)
     (request,) = script.requests
     assert request.model == "models/gemini-pro"
     assert [part.text for part in request.contents[0].parts] == ["Is this", "one turn?"]

@@ -80,7 +80,8 @@ ASYNC = """
     import genai_grpc as genai
     async def main():
         async with genai.Client(endpoint=sys.argv[1]) as client:
-            async for chunk in await genai.GenerativeModel(client=client).generate_content_async("Count", stream=True):
+            model = genai.GenerativeModel(client=client)
+            async for chunk in await model.generate_content_async("Count", stream=True):
                 print(chunk.text)
     asyncio.run(main())
 """
@@ -176,7 +177,7 @@ def test_many_at_once(model: genai.GenerativeModel, script: ScriptEngine) -> Non
     assert asyncio.run(ask_all()) == ["Hello"] * 300
 
 
-def test_a_closed_client_connects_anew(client: genai.Client, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_closed_client(client: genai.Client, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A client that was closed connects again at the next call."""
     for word in "one", "two":
         script.reply(word)

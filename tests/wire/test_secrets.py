@@ -29,11 +29,11 @@ def test_a_key_arrives(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFi
     said = capfd.readouterr()
     for place in (caplog.text, repr(client), str(caught.value), repr(caught.value), said.out, said.err):
         assert "AIzaSy" not in place
-    # The frame of this test holds the key; no frame below shows it, with all local variables as error trackers take them.
+    # The frame of this test holds the key; no frame below it shows it, with all locals as error trackers take them.
     assert "AIzaSy" not in shown[shown.index("generate_content") :]
 
 
-@pytest.mark.parametrize("endpoint", ["http://192.0.2.1:80", "http://example.com", "http://localhost.example.com:50051"])
+@pytest.mark.parametrize("endpoint", ["http://192.0.2.1", "http://example.com", "http://localhost.example.com:50051"])
 def test_no_key_over_plaintext(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key for a plaintext address that is not loopback is refused before anything is sent."""
     with pytest.raises(errors.ConfigurationError, match="plaintext") as caught:

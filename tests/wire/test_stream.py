@@ -11,6 +11,8 @@ import genai_grpc as genai
 from genai_grpc import errors, protos
 from genai_grpc.local import STALL, ScriptEngine
 
+SAFETY = protos.GenerateContentResponse.PromptFeedback.SAFETY
+
 
 def read(colour: Any, response: Any) -> list[str]:
     """The texts of the chunks to come."""
@@ -102,7 +104,7 @@ def test_no_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngi
 
 def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A blocked prompt shows in the feedback at once, and raises on iteration."""
-    feedback = protos.GenerateContentResponse.PromptFeedback(block_reason="SAFETY")
+    feedback = protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
     script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
     response = colour.generate(model, "Hi", stream=True)
     assert response.prompt_feedback.block_reason == feedback.block_reason

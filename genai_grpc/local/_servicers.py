@@ -1,0 +1,331 @@
+"""The services over the engines: they check requests, choose the engine, and say its errors as gRPC does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import logging
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import grpc
+
+from genai_grpc import protos
+from genai_grpc._fold import Fold
+from genai_grpc._status import encode_details
+from genai_grpc.errors import (
+    APIError,
+    InternalServerError,
+    InvalidArgument,
+    NotFound,
+    ServiceUnavailable,
+    Unauthenticated,
+)
+from genai_grpc.local.engine import refuse_media
+from genai_grpc_protos.rpc import ErrorInfo
+from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceServicer
+from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceServicer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+
+    from genai_grpc.local.engine import Engine
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+__all__ = ["ALIAS", "Catalogue", "GenerativeService", "KeyCheck", "ModelService"]
+
+ALIAS: Final = "models/gemini-pro"
+"""The name under which the first engine is served too: the default of `GenerativeModel`."""
+
+LOG: Final = logging.getLogger("genai_grpc.local")
+DOMAIN: Final = "local.genai-grpc"
+KEY: Final = "x-goog-api-key"
+ROLES: Final = frozenset({"", "user", "model", "function"})
+PAGE_SIZE, LARGEST_PAGE_SIZE = 50, 1000
+
+
+class Catalogue:
+    """The engines by name, and what ListModels says of them.
+
+    Raises:
+        ValueError: If two engines go by one name, or a name does not begin with "models/".
+    """
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines: dict[str, Engine] = {}
+        self._models: dict[str, protos.Model] = {}
+        for engine in engines:
+            name = engine.model.name
+            if not name.startswith("models/"):
+                raise ValueError(f"an engine is called {name!r}; a model's name begins with 'models/'")
+            if name in self._engines:
+                raise ValueError(f"two engines are called {name}; give each a name of its own")
+            self._engines[name], self._models[name] = engine, engine.model
+        if ALIAS not in self._engines:
+            self._engines[ALIAS], self._models[ALIAS] = engines[0], _alias(engines[0].model)
+
+    def engine(self, name: str) -> Engine:
+        """The engine that serves a model."""
+        self.model(name)
+        return self._engines[name]
+
+    def model(self, name: str) -> protos.Model:
+        """A model by its resource name.
+
+        Raises:
+            InvalidArgument: If the name has no "models/" before it.
+            NotFound: If no engine serves it, saying how to list those there are.
+        """
+        if found := self._models.get(name):
+            return found
+        info = ErrorInfo(reason="MODEL_NOT_FOUND", domain=DOMAIN, metadata={"model": name})
+        if "/" not in name:
+            wanted = f"write 'models/{name}'" if name else "name one, e.g. 'models/gemini-pro'"
+            raise InvalidArgument(f"model is {name!r}; {wanted}", details=[info])
+        raise NotFound(f"{name} is not served here; genai_grpc.list_models() lists the models that are", details=[info])
+
+    def page(self, size: int, token: str) -> protos.ListModelsResponse:
+        """One page of the models, sized and continued as https://google.aip.dev/158 says."""
+        tokens = {_token(name): position for position, name in enumerate(self._models)}
+        if size < 0:
+            raise InvalidArgument(f"page_size is {size}; it must not be negative")
+        if token and token not in tokens:
+            raise InvalidArgument("page_token is not one that ListModels returned")
+        start = tokens[token] if token else 0
+        end = start + min(size or PAGE_SIZE, LARGEST_PAGE_SIZE)
+        names = list(self._models)
+        return protos.ListModelsResponse(
+            models=[self._models[name] for name in names[start:end]],
+            next_page_token=_token(names[end]) if end < len(names) else "",
+        )
+
+
+def _alias(model: protos.Model) -> protos.Model:
+    alias = protos.Model()
+    alias.CopyFrom(model)
+    alias.name, alias.base_model_id = ALIAS, ALIAS.removeprefix("models/")
+    alias.display_name = f"{model.display_name or model.base_model_id} as {alias.base_model_id}"
+    alias.description = f"An alias of {model.name}, for programs that name no other model. {model.description}".strip()
+    return alias
+
+
+def _token(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+class ModelService(ModelServiceServicer):
+    """Lists and describes the models of a catalogue; tuned models are UNIMPLEMENTED."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def GetModel(self, request: protos.GetModelRequest, context: Context) -> protos.Model:  # noqa: N802 -- gRPC's
+        """Describe one model."""
+        async with _saying_errors(context):
+            return self._catalogue.model(request.name)
+
+    async def ListModels(  # noqa: N802 -- gRPC's
+        self, request: protos.ListModelsRequest, context: Context
+    ) -> protos.ListModelsResponse:
+        """List a page of the models."""
+        async with _saying_errors(context):
+            return self._catalogue.page(request.page_size, request.page_token)
+
+
+class GenerativeService(GenerativeServiceServicer):
+    """Answers with the engines of a catalogue; what no engine does, such as embeddings, is UNIMPLEMENTED.
+
+    Args:
+        catalogue: The engines.
+        max_request_bytes: The size of a request, in bytes, above which it is refused.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, max_request_bytes: int) -> None:
+        self._catalogue = catalogue
+        self._max_request_bytes = max_request_bytes
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    async def GenerateContent(  # noqa: N802 -- gRPC's
+        self, request: protos.GenerateContentRequest, context: Context
+    ) -> protos.GenerateContentResponse:
+        """Answer at once, with the engine's chunks folded into one."""
+        async with self._call(context), aclosing(self._chunks(request)) as chunks:
+            fold = Fold()
+            async for chunk in chunks:
+                fold.add(chunk)
+            return fold.result()
+
+    async def StreamGenerateContent(  # type: ignore[override]  # noqa: N802 -- a coroutine that writes: a cancellation arrives at its `await`, where a generator would be left for the collector
+        self, request: protos.GenerateContentRequest, context: Context
+    ) -> None:
+        """Answer chunk by chunk, each on its way before the engine is asked for the next."""
+        async with self._call(context), aclosing(self._chunks(request)) as chunks:
+            async for chunk in chunks:
+                await context.write(chunk)
+
+    async def CountTokens(  # noqa: N802 -- gRPC's
+        self, request: protos.CountTokensRequest, context: Context
+    ) -> protos.CountTokensResponse:
+        """Count the tokens of bare contents, or of a whole request for content."""
+        async with self._call(context):
+            self._check_size(request.ByteSize())
+            prompt = _prompt(request)
+            engine = self._engine(prompt)
+            try:
+                return await engine.count_tokens(prompt)
+            except Exception as error:
+                raise _blame(engine, error) from error
+
+    async def close(self, grace: float) -> None:
+        """Let the calls in flight go on for `grace` seconds; then end them and any new one with UNAVAILABLE."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        self._closing = True
+        if left := set(self._running):
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
+
+    @asynccontextmanager
+    async def _call(self, context: Context) -> AsyncIterator[None]:
+        """Count a call as running, and end it with the status of its error, if any."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- gRPC runs every handler in a task
+        self._running.add(task)
+        try:
+            async with _saying_errors(context):
+                if self._closing:
+                    raise _stopping()
+                try:
+                    yield
+                except asyncio.CancelledError:
+                    if self._closing:
+                        raise _stopping() from None
+                    raise
+        finally:
+            self._running.discard(task)
+
+    async def _chunks(
+        self, request: protos.GenerateContentRequest
+    ) -> AsyncGenerator[protos.GenerateContentResponse, None]:
+        self._check_size(request.ByteSize())
+        engine = self._engine(request)
+        answer = cast("AsyncGenerator[protos.GenerateContentResponse, None]", engine.generate(request))
+        try:
+            async with aclosing(answer) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:
+            raise _blame(engine, error) from error
+
+    def _engine(self, request: protos.GenerateContentRequest) -> Engine:
+        """The engine for a request that it can work on."""
+        engine = self._catalogue.engine(request.model)
+        _check_contents(request)
+        refuse_media(engine, request)
+        return engine
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_request_bytes:
+            raise InvalidArgument(
+                f"the request has {size:,} bytes and this server takes {self._max_request_bytes:,} at most; "
+                "send less at once, or raise the limit with serve(max_request_bytes=...)"
+            )
+
+
+class KeyCheck(grpc.aio.ServerInterceptor):
+    """Refuses calls of the API without the right key; health checks and reflection stay open, as they tell nothing."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key.encode()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Hand on a call with the key; answer any other with UNAUTHENTICATED, its request unread."""
+        if not handler_call_details.method.startswith("/google.ai.generativelanguage."):
+            return await continuation(handler_call_details)
+        given = [value for key, value in handler_call_details.invocation_metadata or () if key == KEY]
+        if any(hmac.compare_digest(_bytes(value), self._api_key) for value in given):
+            return await continuation(handler_call_details)
+        error = Unauthenticated(
+            f"the API key in the metadata {KEY} is not this server's"
+            if given
+            else f"this server wants an API key, in the metadata {KEY}; configure(api_key=...) sends it",
+            details=[ErrorInfo(reason="API_KEY_INVALID", domain=DOMAIN)],
+        )
+
+        async def refuse(_: bytes, context: Context) -> None:
+            await _abort(context, error)
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def _stopping() -> APIError:
+    return ServiceUnavailable("the local server is stopping")
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+@asynccontextmanager
+async def _saying_errors(context: Context) -> AsyncIterator[None]:
+    """End the call with the status of an `APIError`."""
+    try:
+        yield
+    except APIError as error:
+        await _abort(context, error)
+
+
+async def _abort(context: Context, error: APIError) -> None:
+    await context.abort(error.grpc_status_code, error.message, encode_details(error))
+
+
+def _blame(engine: Engine, error: Exception) -> APIError:
+    """What to raise for an error from an engine: an `APIError` is its answer, anything else its defect."""
+    if isinstance(error, APIError):
+        return error
+    who = f"{type(engine).__name__} ({engine.model.name})"
+    LOG.error("the engine %s failed", who, exc_info=error)
+    return InternalServerError(
+        f"the engine {who} failed with {type(error).__name__}: {error}; the server's log has the traceback",
+        details=[ErrorInfo(reason="ENGINE_FAILED", domain=DOMAIN, metadata={"model": engine.model.name})],
+    )
+
+
+def _prompt(request: protos.CountTokensRequest) -> protos.GenerateContentRequest:
+    """What to count the tokens of, as a request for content."""
+    if not request.HasField("generate_content_request"):
+        return protos.GenerateContentRequest(model=request.model, contents=request.contents)
+    prompt = request.generate_content_request
+    if request.contents:
+        raise InvalidArgument("contents and generate_content_request exclude each other; send one of them")
+    if prompt.model not in ("", request.model):
+        raise InvalidArgument(
+            f"model is {request.model!r} and generate_content_request.model {prompt.model!r}; name one"
+        )
+    prompt.model = request.model
+    return prompt
+
+
+def _check_contents(request: protos.GenerateContentRequest) -> None:
+    if not request.contents:
+        raise InvalidArgument("contents is empty; send at least one turn")
+    turns = [(f"contents[{index}]", content) for index, content in enumerate(request.contents)]
+    if request.HasField("system_instruction"):
+        turns.append(("system_instruction", request.system_instruction))
+    for where, content in turns:
+        if where != "system_instruction" and content.role not in ROLES:
+            raise InvalidArgument(f"{where}.role is {content.role!r}; it must be 'user', 'model' or 'function'")
+        if not content.parts:
+            raise InvalidArgument(f"{where}.parts is empty; a turn has at least one part")
+        for index, part in enumerate(content.parts):
+            # A thought signature may come, and go back, in a part of its own.
+            if part.WhichOneof("data") is None and not part.thought_signature:
+                raise InvalidArgument(f"{where}.parts[{index}] is empty; set its text or other data")
