@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
 import textwrap
 import time
@@ -34,11 +36,10 @@ class Meter:
     def show(self, answer: genai.types.GenerateContentResponse) -> None:
         """Print a streamed answer as it comes. Its first chunk is here already, after the prompt was read."""
         began = time.perf_counter()
-        print("    ", end="")
+        column = indent("")
         for chunk in answer:
             for candidate in chunk.candidates:
-                text = "".join(part.text for part in candidate.content.parts if not part.thought)
-                print(text.replace("\n", "\n    "), end="", flush=True)
+                column = write("".join(part.text for part in candidate.content.parts if not part.thought), column)
         print("\n")
         self.seconds += time.perf_counter() - began
         self.tokens += answer.usage_metadata.candidates_token_count - 1
@@ -81,6 +82,24 @@ def show(model: genai.GenerativeModel) -> None:
     counted = model.count_tokens(said).total_tokens
     print(f"    {said!r} makes a prompt of {counted} tokens.\n")
     print(f"The model wrote {meter.tokens / meter.seconds:.0f} tokens/s.")
+
+
+def indent(text: str) -> int:
+    """Begin a line of an answer; returns the column after it."""
+    print(f"    {text}", end="", flush=True)
+    return 4 + len(text)
+
+
+def write(text: str, column: int) -> int:
+    """Go on with an answer at `column`, in a new line where a word would not fit; returns the column after it."""
+    for word in re.findall(r"\n| *[^ \n]*", text):
+        if word == "\n" or column + len(word) > shutil.get_terminal_size().columns:
+            print()
+            column = indent(word.strip())
+        else:
+            print(word, end="", flush=True)
+            column += len(word)
+    return column
 
 
 def title(words: str) -> None:

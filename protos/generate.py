@@ -124,7 +124,7 @@ def write_inits(package: Path, descriptors: FileDescriptorSet, protos: list[str]
     for folder, home in HOMES.items():
         imports, names = [], []
         for file in (files[proto] for proto in protos if proto.rsplit("/", 1)[0] + "/" == folder):
-            defined = sorted(item.name for item in [*file.message_type, *file.enum_type])
+            defined = sorted([*(item.name for item in file.message_type), *(item.name for item in file.enum_type)])
             if defined:
                 listed = "".join(f"    {name},\n" for name in defined)
                 imports.append(f"from {PACKAGE}.{home}.{home_of(file.name)[1]}_pb2 import (\n{listed})\n")

