@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
 
-from genai_grpc._call import Call, Emit, Plan, Sleep, Try
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
 from genai_grpc._retry import attempts
 from genai_grpc._status import parse_status
 from genai_grpc.errors import APIError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from genai_grpc._channel import Channels
     from genai_grpc.config import Config
@@ -56,17 +58,23 @@ class AsyncShell:
     async def iterate(self, plan: Plan[None]) -> AsyncIterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""
         done = None
-        while True:
-            try:
-                step = plan.send(done)
-            except StopIteration:
-                return
-            if isinstance(step, Emit):
-                for item in step.items:
-                    yield item
-                done = None
-            else:
-                done = await self._perform(step)
+        with closing(plan):
+            while True:
+                try:
+                    step = plan.send(done)
+                except StopIteration:
+                    return
+                if isinstance(step, Emit):
+                    for item in step.items:
+                        yield item
+                    done = None
+                else:
+                    done = await self._perform(step)
+
+    async def open(self, plan: Plan[None]) -> tuple[Any, Any]:
+        """A plan that emits chunks, as an open stream with its first chunk."""
+        source = _PlanSource(plan, self.iterate(plan))
+        return source, await source.read()
 
     async def _perform(self, step: Any) -> Any:
         match step:
@@ -76,7 +84,13 @@ class AsyncShell:
                 return await self.call(step)
             case Sleep(seconds):
                 return await asyncio.sleep(seconds)
-        raise AssertionError(f"a plan yields calls, tries and sleeps; got {step!r}")
+            case Read(source):
+                return await source.read()
+            case Open(plan):
+                return await self.open(plan)
+            case Invoke(functions, catch):
+                return await _invoke([function for _, function in functions], catch)
+        raise AssertionError(f"a plan does not yield {step!r}")
 
     async def _try(self, call: Call[Any, Any, Any], timeout: float) -> Any:
         begin = self._channels.aio()[call.method]
@@ -95,6 +109,7 @@ class _Source:
     """The chunks of an open stream."""
 
     __slots__ = ("_chunks", "_rpc")
+    fresh = False
 
     def __init__(self, rpc: Any) -> None:
         self._rpc = rpc
@@ -102,7 +117,9 @@ class _Source:
 
     async def read(self) -> Any:
         try:
-            return await anext(self._chunks, None)
+            return await self._chunks.__anext__()
+        except StopAsyncIteration:
+            return None
         except grpc.aio.AioRpcError as error:
             raise _to_error(error) from error
         except BaseException:
@@ -112,6 +129,45 @@ class _Source:
 
     def cancel(self) -> None:
         self._rpc.cancel()
+
+
+class _PlanSource:
+    """The chunks that a plan emits, each with whether it begins another reply."""
+
+    def __init__(self, plan: Plan[None], chunks: AsyncIterator[Any]) -> None:
+        self._plan = plan
+        self._chunks = chunks
+        self.fresh = False
+
+    async def read(self) -> Any:
+        try:
+            chunk, self.fresh = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            return None
+        return chunk
+
+    def cancel(self) -> None:
+        self._plan.close()
+
+
+async def _invoke(functions: list[Callable[[], Any]], catch: bool) -> list[Any]:
+    """The results of functions, in order; what they return to be awaited runs together."""
+
+    async def run(function: Callable[[], Any]) -> Any:
+        try:
+            result = function()
+            return await result if inspect.isawaitable(result) else result
+        except Exception as error:
+            if catch:
+                return error
+            raise
+
+    tasks = [asyncio.ensure_future(run(function)) for function in functions]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _to_error(error: grpc.aio.AioRpcError) -> APIError:

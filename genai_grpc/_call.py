@@ -26,10 +26,13 @@ __all__ = [
     "STREAM_GENERATE_CONTENT",
     "Call",
     "Emit",
+    "Invoke",
     "Metadata",
     "Method",
+    "Open",
     "Options",
     "Plan",
+    "Read",
     "Sleep",
     "Step",
     "Try",
@@ -94,13 +97,41 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """The next chunk of an open stream; None at its end."""
+
+    source: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A plan that emits chunks, to be opened as a stream. Sent back: the open stream with its first chunk."""
+
+    plan: Plan[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Functions of the program to run. Sent back: their results, in order.
+
+    Attributes:
+        functions: Each with its name. What returns an awaitable is awaited, all of them together; that needs the
+            async shell.
+        catch: Whether an exception is a result; otherwise the first one ends the plan.
+    """
+
+    functions: tuple[tuple[str, Callable[[], Any]], ...]
+    catch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Items to hand out at once, from a plan that makes an iterator."""
 
     items: tuple[Any, ...]
 
 
-Step: TypeAlias = "Call[Any, Any, Any] | Try | Sleep | Emit"
+Step: TypeAlias = "Call[Any, Any, Any] | Try | Sleep | Read | Open | Invoke | Emit"
 Plan: TypeAlias = Generator[Any, Any, Out]
 
 _SERVICE: Final = "/google.ai.generativelanguage.v1beta."

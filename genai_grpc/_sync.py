@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from genai_grpc._call import Call, Emit, Plan, Sleep, Try
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
 from genai_grpc._retry import attempts
 from genai_grpc._status import parse_status
 from genai_grpc.errors import APIError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from genai_grpc._channel import Channels
     from genai_grpc.config import Config
@@ -55,16 +57,22 @@ class SyncShell:
     def iterate(self, plan: Plan[None]) -> Iterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""
         done = None
-        while True:
-            try:
-                step = plan.send(done)
-            except StopIteration:
-                return
-            if isinstance(step, Emit):
-                yield from step.items
-                done = None
-            else:
-                done = self._perform(step)
+        with closing(plan):
+            while True:
+                try:
+                    step = plan.send(done)
+                except StopIteration:
+                    return
+                if isinstance(step, Emit):
+                    yield from step.items
+                    done = None
+                else:
+                    done = self._perform(step)
+
+    def open(self, plan: Plan[None]) -> tuple[Any, Any]:
+        """A plan that emits chunks, as an open stream with its first chunk."""
+        source = _PlanSource(plan, self.iterate(plan))
+        return source, source.read()
 
     def _perform(self, step: Any) -> Any:
         match step:
@@ -75,7 +83,13 @@ class SyncShell:
             case Sleep(seconds):
                 time.sleep(seconds)
                 return None
-        raise AssertionError(f"a plan yields calls, tries and sleeps; got {step!r}")
+            case Read(source):
+                return source.read()
+            case Open(plan):
+                return self.open(plan)
+            case Invoke(functions, catch):
+                return [_invoke(name, function, catch) for name, function in functions]
+        raise AssertionError(f"a plan does not yield {step!r}")
 
     def _try(self, call: Call[Any, Any, Any], timeout: float) -> Any:
         begin = self._channels.sync()[call.method]
@@ -93,6 +107,7 @@ class _Source:
     """The chunks of an open stream."""
 
     __slots__ = ("_rpc",)
+    fresh = False
 
     def __init__(self, rpc: Any) -> None:
         self._rpc = rpc
@@ -109,6 +124,36 @@ class _Source:
 
     def cancel(self) -> None:
         self._rpc.cancel()
+
+
+class _PlanSource:
+    """The chunks that a plan emits, each with whether it begins another reply."""
+
+    def __init__(self, plan: Plan[None], chunks: Iterator[Any]) -> None:
+        self._plan = plan
+        self._chunks = chunks
+        self.fresh = False
+
+    def read(self) -> Any:
+        chunk, self.fresh = next(self._chunks, (None, False))
+        return chunk
+
+    def cancel(self) -> None:
+        self._plan.close()
+
+
+def _invoke(name: str, function: Callable[[], Any], catch: bool) -> Any:
+    try:
+        result = function()
+    except Exception as error:
+        if catch:
+            return error
+        raise
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(f"{name} is a coroutine function, which a sync call cannot await; use send_message_async")
+    return result
 
 
 def _to_error(error: Any) -> APIError:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from genai_grpc import protos
+from genai_grpc._call import Open
 from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.settings import to_generation_settings
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
-    GenAIError,
     IncompleteIterationError,
     StopCandidateException,
 )
-from genai_grpc.generative_model import GenerativeModel, generation
+from genai_grpc.function_calling import Exchange, converse, converse_streaming
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
+from genai_grpc.types import AutomaticFunctionCalling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Self, Unpack
 
-    from genai_grpc._call import Call
+    from genai_grpc._call import Call, Plan
+    from genai_grpc.generative_model import GenerativeModel
     from genai_grpc.types import ContentType, GenerateOptions, StrictContentType
 
 __all__ = ["ChatSession"]
@@ -44,7 +48,8 @@ class ChatSession:
     Args:
         model: The model to talk to.
         history: The turns so far, as Contents or their dicts.
-        enable_automatic_function_calling: Not offered yet; only False is taken.
+        enable_automatic_function_calling: Whether the model's calls are answered by the functions among its tools,
+            until it replies in words; an AutomaticFunctionCalling says how far to go.
 
     >>> from genai_grpc import GenerativeModel
     >>> chat = GenerativeModel().start_chat()
@@ -58,15 +63,12 @@ class ChatSession:
         self,
         model: GenerativeModel,
         history: Iterable[StrictContentType] | None = None,
-        enable_automatic_function_calling: bool = False,
+        enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
     ) -> None:
-        if enable_automatic_function_calling:
-            raise ValueError("automatic function calling is not offered yet; answer response.function_calls yourself")
         _refuse_many(model.candidate_count)
         self.model = model
         self.enable_automatic_function_calling = enable_automatic_function_calling
-        self._sent: protos.Content | None = None
-        self._received: AnyResponse | None = None
+        self._exchange: Exchange | None = None
         self._history: list[protos.Content] = []
         self.history = history or ()
 
@@ -91,15 +93,13 @@ class ChatSession:
         >>> GenerativeModel().start_chat().send_message("Hi, I have some questions for you.").text
         'Ask away!'
         """
-        call, turn = self._describe(GenerateContentResponse, content, stream, options)
-        return self._keep(turn, self.model.client.call(call), stream)
+        return self.model.client.run(self._send(GenerateContentResponse, content, stream, options))
 
     async def send_message_async(
         self, content: ContentType, *, stream: bool = False, **options: Unpack[GenerateOptions]
     ) -> AsyncGenerateContentResponse:
         """The async twin of `send_message`."""
-        call, turn = self._describe(AsyncGenerateContentResponse, content, stream, options)
-        return self._keep(turn, await self.model.client.call_async(call), stream)
+        return await self.model.client.run_async(self._send(AsyncGenerateContentResponse, content, stream, options))
 
     @property
     def history(self) -> list[protos.Content]:
@@ -114,78 +114,144 @@ class ChatSession:
 
     @history.setter
     def history(self, turns: Iterable[StrictContentType]) -> None:
-        turns = list(turns)
+        turns = turns if isinstance(turns, (str, dict, protos.Content)) else list(turns)
         self._history = to_contents(turns) if turns else []
-        self._sent = self._received = None
+        self._exchange = None
 
     @property
     def last(self) -> AnyResponse | None:
         """The last reply, until it has entered the history."""
-        return self._received
+        return None if self._exchange is None else self._exchange.received
 
     def rewind(self) -> tuple[protos.Content, protos.Content]:
-        """Take back the last turn of each side, and return both; a reply that failed half-way, as far as it came.
+        """Take back the last message and its reply, with the function calls between them, and return both.
+
+        A reply that failed half-way is returned as far as it came.
 
         Raises:
             IncompleteIterationError: The last reply is a stream that was not read to its end.
             IndexError: There is nothing to take back.
         """
-        if self._received is None or self._sent is None:
-            if len(self._history) < 2:
-                raise IndexError(f"there is no pair of turns to take back; the history has {len(self._history)} turns")
-            received, sent = self._history.pop(), self._history.pop()
-            return sent, received
-        candidates = self._received.candidates
-        taken = self._sent, (candidates[0].content if candidates else protos.Content(role="model"))
-        self._sent = self._received = None
-        return taken
+        if self._exchange is not None:
+            candidates = self._exchange.received.candidates
+            taken = self._exchange.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
+            self._exchange = None
+            return taken
+        turns = list(self._history)
+        if len(turns) < 2:
+            raise IndexError(f"there is no message and reply to take back; the history has {len(turns)} turns")
+        received, sent = turns.pop(), turns.pop()
+        while len(turns) >= 2 and _answers_calls(sent):
+            _, sent = turns.pop(), turns.pop()
+        self._history[:] = turns
+        return sent, received
 
-    def _describe(
+    def to_json(self) -> str:
+        """The history as JSON, thought signatures included; `from_json` reads it."""
+        from google.protobuf.json_format import MessageToDict
+
+        from genai_grpc_protos._pool import POOL
+
+        return json.dumps([MessageToDict(turn, descriptor_pool=POOL) for turn in self.history], ensure_ascii=False)
+
+    @classmethod
+    def from_json(
+        cls,
+        model: GenerativeModel,
+        text: str,
+        enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
+    ) -> Self:
+        """The conversation that `to_json` wrote, to go on with.
+
+        Raises:
+            ValueError: The text is no such JSON.
+
+        >>> from genai_grpc import GenerativeModel
+        >>> chat = GenerativeModel().start_chat(history=[{"role": "user", "parts": "Hi"}])
+        >>> ChatSession.from_json(GenerativeModel(), chat.to_json()).history == chat.history
+        True
+        """
+        from google.protobuf.json_format import ParseDict, ParseError
+
+        from genai_grpc_protos._pool import POOL
+
+        try:
+            turns = [ParseDict(turn, protos.Content(), descriptor_pool=POOL) for turn in json.loads(text)]
+        except (ParseError, TypeError) as error:
+            raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
+        return cls(model, turns, enable_automatic_function_calling)
+
+    def _send(
         self, kind: type[Response], content: ContentType, stream: bool, options: GenerateOptions
-    ) -> tuple[Call[Any, Any, Response], protos.Content]:
-        """The call of the next turn, and the turn."""
+    ) -> Plan[Response]:
+        """The plan of one message: one call, or as many as the model's function calls take."""
         _refuse_many(to_generation_settings(options.get("generation_config")).get("candidate_count") or 1)
         turn = to_content(content)
         if not turn.role:
             turn = protos.Content(role="user", parts=turn.parts)
-        rest = dict[str, Any](options)
-        request_options = rest.pop("request_options", None)
-        request = self.model.build_request([*self.history, turn], **rest)
-        return generation(kind, request, stream, request_options), turn
+        exchange = Exchange(history=list(self.history), sent=[turn])
 
-    def _keep(self, turn: protos.Content, response: Response, stream: bool) -> Response:
-        """Take in a reply, whole or begun; one that may not stand in a history is refused."""
-        if response.prompt_feedback.block_reason:
-            raise BlockedPromptException(response.prompt_feedback)
-        if not stream:
-            _check_end(response)
-        self._sent, self._received = turn, response
+        def ask(turns: list[protos.Content]) -> Call[Any, Any, Response]:
+            return self.model.describe(kind, turns, stream, options)
+
+        automatic = self.enable_automatic_function_calling
+        library = self.model.library(options.get("tools")) if automatic else None
+        if library is None:
+            response: Response = yield ask(exchange.turns)
+        else:
+            settings = automatic if isinstance(automatic, AutomaticFunctionCalling) else AutomaticFunctionCalling()
+            if stream:
+                opened = yield Open(converse_streaming(_unparsed(ask), exchange, library, settings))
+                response = kind.from_source(opened)
+            else:
+                response = yield from converse(ask, _check_whole, exchange, library, settings)
+        if stream:
+            _check_prompt(response)
+        else:
+            _check_whole(response)
+        exchange.received = response
+        self._exchange = exchange
         return response
 
     def _commit(self) -> None:
         """Move a complete last reply into the history."""
-        if self._received is None or self._sent is None:
+        if self._exchange is None:
             return
         try:
-            received = _check_end(self._received)
+            received = _check_end(self._exchange.received)
         except IncompleteIterationError:
             raise
-        except GenAIError as error:
+        except Exception as error:
             raise BrokenResponseError(
                 "the last reply cannot stand in the history (see the error before this one); "
                 "chat.last holds it, and chat.rewind() takes it and the turn before it back"
             ) from error
         if not received.role:
             received.role = "model"
-        self._history += [self._sent, received]
-        self._sent = self._received = None
+        self._history += [*self._exchange.sent, received]
+        self._exchange = None
 
     def __copy__(self) -> Self:
         return type(self)(self.model, list(self.history), self.enable_automatic_function_calling)
 
     def __repr__(self) -> str:
-        state = "" if self._received is None else f", last={type(self._received).__name__}"
+        state = "" if self._exchange is None else f", last={type(self._exchange.received).__name__}"
         return f"ChatSession(model={self.model!r}, turns={len(self._history)}{state})"
+
+
+def _unparsed(ask: Callable[[list[protos.Content]], Call[Any, Any, Any]]) -> Callable[..., Call[Any, Any, Any]]:
+    """The same calls, whose results are the open streams themselves."""
+    return lambda turns: replace(ask(turns), parse=lambda opened: opened)
+
+
+def _check_prompt(response: AnyResponse) -> None:
+    if response.prompt_feedback.block_reason:
+        raise BlockedPromptException(response.prompt_feedback)
+
+
+def _check_whole(response: AnyResponse) -> None:
+    _check_prompt(response)
+    _check_end(response)
 
 
 def _check_end(response: AnyResponse) -> protos.Content:
@@ -198,6 +264,10 @@ def _check_end(response: AnyResponse) -> protos.Content:
     if candidates[0].finish_reason not in GOOD_ENDS:
         raise StopCandidateException(candidates[0])
     return candidates[0].content
+
+
+def _answers_calls(turn: protos.Content) -> bool:
+    return bool(turn.parts) and all(part.WhichOneof("data") == "function_response" for part in turn.parts)
 
 
 def _refuse_many(candidates: int) -> None:

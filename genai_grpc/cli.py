@@ -65,7 +65,8 @@ def serve(model: Path | None, host: str, port: int, threads: int, context: int |
         with local.serve(engine, host=host, port=port, api_key=api_key or None) as server:
             _greet(server, engine, host, api_key or None)
             while True:
-                time.sleep(3600)
+                # Short, since a signal that arrives just before a sleep begins does not interrupt it.
+                time.sleep(0.5)
     except KeyboardInterrupt:
         click.echo("Stopped.")
     except OSError as error:

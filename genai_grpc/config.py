@@ -25,6 +25,8 @@ HOST: Final = "generativelanguage.googleapis.com"
 KEYS: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 USER_AGENT: Final = f"genai-grpc/{__version__}"
 ENDPOINT: Final = "GENAI_GRPC_ENDPOINT"
+# The metadata that says who calls.
+SECRETS: Final = frozenset({"authorization", "x-goog-api-key"})
 
 
 class Secret(str):
@@ -137,16 +139,17 @@ def resolve(
 
 def _check(config: Config) -> None:
     target = config.target
-    if config.api_key is None and not target.loopback and target.host == HOST:
+    secret = any(name in SECRETS for name, _ in config.call_metadata())
+    if not secret and target.host == HOST:
         raise ConfigurationError(
             f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), "
             f"or set {' or '.join(KEYS)}; "
             "or use a local server, which needs none: run `genai-grpc serve` and set "
             f"{ENDPOINT}=http://127.0.0.1:50051 (or pass it as endpoint=...)"
         )
-    if config.api_key is not None and not target.tls and not target.loopback:
+    if secret and not target.tls and not target.loopback:
         raise ConfigurationError(
-            f"refusing to send an API key over plaintext to {target.address}. Use https:// for TLS, "
+            f"refusing to send an API key or token over plaintext to {target.address}. Use https:// for TLS, "
             'a loopback address for a local server, or api_key="" to send no key'
         )
     if config.api_key is not None and not (config.api_key.isascii() and config.api_key.isprintable()):
@@ -162,15 +165,16 @@ def to_target(endpoint: str) -> Target:
     >>> to_target("http://localhost:50051"), to_target("example.com").address
     (Target(host='localhost', port=50051, tls=False), 'example.com:443')
     """
-    # Whatever stands before an "@" may be a secret.
-    shown = endpoint.rpartition("@")[2]
+    # Whatever stands before an "@" or after a "?" may be a secret.
+    shown = endpoint.rpartition("@")[2].partition("?")[0]
     wanted = "pass host[:port] or https://host[:port] for TLS, http://host:port for plaintext"
     try:
         parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigurationError(f"cannot read the endpoint {shown!r}: {error}; {wanted}") from None
-    if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query or parts.username:
+    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in ("http", "https") or not host or more:
         raise ConfigurationError(f"cannot read the endpoint {shown!r}; {wanted}")
     tls = parts.scheme == "https"
     return Target(host, (443 if tls else 80) if port is None else port, tls)

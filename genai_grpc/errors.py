@@ -31,6 +31,7 @@ __all__ = [
     "DataLoss",
     "DeadlineExceeded",
     "FailedPrecondition",
+    "FunctionCallingError",
     "GenAIError",
     "IncompleteIterationError",
     "InternalServerError",
@@ -69,6 +70,10 @@ class IncompleteIterationError(GenAIError):
 
 class BrokenResponseError(GenAIError):
     """A chat cannot go on after a reply that failed half-way; `ChatSession.rewind` takes it back."""
+
+
+class FunctionCallingError(GenAIError):
+    """The model went on calling functions past the bound of automatic function calling."""
 
 
 class APIError(GenAIError):

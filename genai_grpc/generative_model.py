@@ -15,7 +15,7 @@ from genai_grpc._coerce.settings import (
     to_safety_map,
     to_safety_settings,
 )
-from genai_grpc._coerce.tools import to_tool_config, to_tools
+from genai_grpc._coerce.tools import FunctionLibrary, to_function_library, to_tool_config
 from genai_grpc.client import Client, default_client
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from genai_grpc.chat import ChatSession
     from genai_grpc.types import (
+        AutomaticFunctionCalling,
         ContentsType,
         ContentType,
         GenerateOptions,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         ToolsType,
     )
 
-__all__ = ["GenerativeModel", "generation"]
+__all__ = ["GenerativeModel"]
 
 Response = TypeVar("Response", GenerateContentResponse, AsyncGenerateContentResponse)
 
@@ -78,7 +79,7 @@ class GenerativeModel:
         self._safety = to_safety_map(safety_settings)
         self._settings = to_generation_settings(generation_config)
         to_generation_config(self._settings)  # a wrong default is the constructor's error, not the first call's
-        self._tools = to_tools(tools)
+        self._library = to_function_library(tools)
         self._tool_config = to_tool_config(tool_config)
         self._system_instruction = to_system_instruction(system_instruction)
         self._client = client
@@ -92,6 +93,10 @@ class GenerativeModel:
     def candidate_count(self) -> int:
         """How many answers a call asks for that does not say itself."""
         return self._settings.get("candidate_count") or 1
+
+    def library(self, tools: ToolsType | None = None) -> FunctionLibrary | None:
+        """The tools of a call that names these: they stand in place of the model's own."""
+        return self._library if tools is None else to_function_library(tools)
 
     @property
     def client(self) -> Client:
@@ -121,13 +126,13 @@ class GenerativeModel:
         >>> response.text
         'Once upon a time…'
         """
-        return self.client.call(self._generation(GenerateContentResponse, contents, stream, options))
+        return self.client.call(self.describe(GenerateContentResponse, contents, stream, options))
 
     async def generate_content_async(
         self, contents: ContentsType, *, stream: bool = False, **options: Unpack[GenerateOptions]
     ) -> AsyncGenerateContentResponse:
         """The async twin of `generate_content`; its streams are read with `async for`."""
-        return await self.client.call_async(self._generation(AsyncGenerateContentResponse, contents, stream, options))
+        return await self.client.call_async(self.describe(AsyncGenerateContentResponse, contents, stream, options))
 
     def count_tokens(
         self, contents: ContentsType | None = None, **options: Unpack[GenerateOptions]
@@ -157,13 +162,14 @@ class GenerativeModel:
         self,
         *,
         history: Iterable[StrictContentType] | None = None,
-        enable_automatic_function_calling: bool = False,
+        enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
     ) -> ChatSession:
         """A conversation whose history is kept.
 
         Args:
             history: The turns so far, as Contents or their dicts.
-            enable_automatic_function_calling: Not offered yet; only False is taken.
+            enable_automatic_function_calling: Whether the model's calls are answered by the functions among its tools,
+                until it replies in words; an AutomaticFunctionCalling says how far to go.
 
         Raises:
             ValueError: The model asks for more than one candidate, of which none could be the history.
@@ -190,11 +196,12 @@ class GenerativeModel:
         >>> GenerativeModel("gemini-pro").build_request("Hi").contents[0].role
         'user'
         """
+        library = self.library(tools)
         request = protos.GenerateContentRequest(
             model=self._model_name,
             contents=() if contents is None else to_contents(contents),
             system_instruction=self._system_instruction,
-            tools=self._tools if tools is None else to_tools(tools),
+            tools=() if library is None else library.to_proto(),
             tool_config=self._tool_config if tool_config is None else to_tool_config(tool_config),
             safety_settings=to_safety_settings(self._safety | to_safety_map(safety_settings)),
         )
@@ -203,13 +210,17 @@ class GenerativeModel:
             request.generation_config.CopyFrom(to_generation_config(settings))
         return request
 
-    def _generation(
+    def describe(
         self, kind: type[Response], contents: ContentsType, stream: bool, options: GenerateOptions
     ) -> Call[Any, Any, Response]:
+        """The call that generates for these contents, with a response of `kind`; nothing is sent."""
         if contents is None:
             to_contents(contents)  # says what contents may be
         request_options, rest = _split(options)
-        return generation(kind, self.build_request(contents, **rest), stream, request_options)
+        request = self.build_request(contents, **rest)
+        if stream:
+            return Call(STREAM_GENERATE_CONTENT, request, kind.from_source, to_options(request_options))
+        return Call(GENERATE_CONTENT, request, kind.from_response, to_options(request_options))
 
     def _counting(
         self, contents: ContentsType | None, options: GenerateOptions
@@ -225,22 +236,9 @@ class GenerativeModel:
         said = self._system_instruction
         return (
             f"GenerativeModel(model_name={self._model_name!r}, generation_config={self._settings!r}, "
-            f"safety_settings={self._safety!r}, tools={len(self._tools)}, "
+            f"safety_settings={self._safety!r}, tools={self._library!r}, "
             f"system_instruction={None if said is None else [part.text for part in said.parts]!r})"
         )
-
-
-def generation(
-    kind: type[Response],
-    request: protos.GenerateContentRequest,
-    stream: bool,
-    request_options: RequestOptionsType | None,
-) -> Call[Any, Any, Response]:
-    """The call that generates for `request`, with a response of `kind`."""
-    options = to_options(request_options)
-    if stream:
-        return Call(STREAM_GENERATE_CONTENT, request, kind.from_source, options)
-    return Call(GENERATE_CONTENT, request, kind.from_response, options)
 
 
 def _split(options: GenerateOptions) -> tuple[RequestOptionsType | None, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from genai_grpc import protos
 from genai_grpc._fold import Fold
-from genai_grpc.errors import APIError, BlockedPromptException, GenAIError, IncompleteIterationError
+from genai_grpc.errors import BlockedPromptException, Cancelled, IncompleteIterationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -30,7 +30,13 @@ __all__ = [
 
 
 class SyncSource(Protocol):
-    """The chunks of an open stream, for sync programs."""
+    """The chunks of an open stream, for sync programs.
+
+    Attributes:
+        fresh: Whether the chunk that was read last begins another reply.
+    """
+
+    fresh: bool
 
     def read(self) -> Chunk | None:
         """The next chunk when it arrives; None at the end. Raises APIError."""
@@ -40,7 +46,13 @@ class SyncSource(Protocol):
 
 
 class AsyncSource(Protocol):
-    """The chunks of an open stream, for async programs."""
+    """The chunks of an open stream, for async programs.
+
+    Attributes:
+        fresh: Whether the chunk that was read last begins another reply.
+    """
+
+    fresh: bool
 
     async def read(self) -> Chunk | None:
         """The next chunk when it arrives; None at the end. Raises APIError."""
@@ -52,13 +64,14 @@ class AsyncSource(Protocol):
 class BaseResponse:
     """The state of a response, and everything that can be read from it without waiting."""
 
-    __slots__ = ("_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_source")
+    __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_source")
 
     def __init__(self, chunks: Sequence[Chunk], source: Any = None) -> None:
         self._chunks = list(chunks)
+        self._begin = 0
         self._source = source
         self._ended = source is None
-        self._error: GenAIError | None = None
+        self._error: Exception | None = None
         self._handed = 0
         self._fold: Fold | None = None
         self._folded = 0
@@ -111,8 +124,8 @@ class BaseResponse:
         parts = [part for part in self.parts if not part.thought]
         if not parts:
             raise ValueError(_no_text(self.candidates[0]))
-        # A part with no text may be there for its thought signature alone.
-        return "\n".join(_part_text(part) for part in parts if part.WhichOneof("data") or not part.thought_signature)
+        # A part without data may be there for its thought signature alone.
+        return "\n".join(_part_text(part) for part in parts if part.WhichOneof("data"))
 
     @property
     def thoughts(self) -> str:
@@ -145,7 +158,7 @@ class BaseResponse:
         return self._latest().response_id
 
     @property
-    def error(self) -> GenAIError | None:
+    def error(self) -> Exception | None:
         """What ended the stream early, once it was met; a BlockedPromptException where the prompt was blocked."""
         return self._error
 
@@ -179,13 +192,13 @@ class BaseResponse:
 
     def _message(self) -> Chunk:
         """All chunks so far as one message."""
-        if len(self._chunks) == 1:
-            return self._chunks[0]
+        if len(self._chunks) == self._begin + 1:
+            return self._chunks[-1]
         return self._folding().result()
 
     def _latest(self) -> Chunk:
         """All chunks so far but for their candidates."""
-        return self._chunks[0] if len(self._chunks) == 1 else self._folding().latest
+        return self._chunks[-1] if len(self._chunks) == self._begin + 1 else self._folding().latest
 
     def _folding(self) -> Fold:
         # Folded when first asked for, so that a program that only iterates does not pay for it.
@@ -209,10 +222,17 @@ class BaseResponse:
         if chunk is None:
             self._ended = True
         else:
+            if self._source.fresh:
+                # With automatic function calling, a stream may hold several replies; the last one is the answer.
+                self._begin = self._folded = len(self._chunks)
+                self._fold = None
             self._chunks.append(chunk)
 
-    def _fail(self, error: APIError) -> None:
-        self._ended, self._error = True, error
+    def _fail(self, error: BaseException) -> None:
+        self._ended = True
+        # Ctrl-C, or the cancellation of a task, is told once; whoever reads on is told that the stream was cut.
+        cut = Cancelled(f"the stream was cut short by {type(error).__name__}")
+        self._error = error if isinstance(error, Exception) else cut
 
     def _finished(self) -> bool:
         """Whether there is nothing more to come; raises what ended the stream early."""
@@ -225,8 +245,8 @@ class GenerateContentResponse(BaseResponse):
     """The answer to `generate_content` or `send_message`, whole or (with `stream=True`) still to be read.
 
     `prompt_feedback` and `usage_metadata` can be read at any time. `candidates`, `parts` and `text` need the stream
-    read to its
-    end: by iterating it, or by `resolve()`. Used as a context manager, a stream is cancelled on the way out.
+    read to its end: by iterating it, or by `resolve()`. Used as a context manager, a stream is cancelled on the way
+    out.
 
     >>> from genai_grpc import protos
     >>> candidate = protos.Candidate(content={"role": "model", "parts": [{"text": "Hello"}]})
@@ -280,15 +300,15 @@ class GenerateContentResponse(BaseResponse):
             raise AssertionError("a stream that has not ended has a source")
         try:
             self._take(self._source.read())
-        except APIError as error:
+        except BaseException as error:
             self._fail(error)
+            raise
 
     def _need_end(self) -> None:
         # A program that took exactly as many chunks as came has not seen the end: look for it, now that it is asked
         # about.
         if not self._ended and self._handed == len(self._chunks):
             self._pull()
-            self._finished()
         super()._need_end()
 
 
@@ -336,8 +356,9 @@ class AsyncGenerateContentResponse(BaseResponse):
             raise AssertionError("a stream that has not ended has a source")
         try:
             self._take(await self._source.read())
-        except APIError as error:
+        except BaseException as error:
             self._fail(error)
+            raise
 
 
 _UNREAD: Final = (
@@ -372,7 +393,7 @@ def _no_text(candidate: protos.Candidate) -> str:
 
 def _part_text(part: protos.Part) -> str:
     match part.WhichOneof("data"):
-        case "text" | None:
+        case "text":
             return part.text
         case "executable_code":
             code = part.executable_code

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
+from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
 from genai_grpc._retry import RetryPolicy
 from genai_grpc.errors import (
     BlockedPromptException,
@@ -21,7 +22,7 @@ from genai_grpc.errors import (
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import PIL.Image
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncGenerateContentResponse",
+    "AutomaticFunctionCalling",
     "BlobDict",
     "BlobType",
     "BlockedPromptException",
@@ -37,6 +39,9 @@ __all__ = [
     "ContentDict",
     "ContentType",
     "ContentsType",
+    "FunctionDeclaration",
+    "FunctionDeclarationType",
+    "FunctionLibrary",
     "GenerateContentResponse",
     "GenerateOptions",
     "GenerationConfig",
@@ -54,6 +59,7 @@ __all__ = [
     "SafetySettingOptions",
     "StopCandidateException",
     "StrictContentType",
+    "Tool",
     "ToolConfigType",
     "ToolType",
     "ToolsType",
@@ -125,12 +131,15 @@ ContentType: TypeAlias = "StrictContentType | PartType | Iterable[PartType]"
 ContentsType: TypeAlias = "ContentType | Iterable[StrictContentType]"
 SafetySettingDict: TypeAlias = "Mapping[str, str | int] | Mapping[int, str | int]"
 SafetySettingOptions: TypeAlias = "str | int | SafetySettingDict | Iterable[protos.SafetySetting | SafetySettingDict]"
-ToolType: TypeAlias = "protos.Tool | protos.FunctionDeclaration | Mapping[str, Any]"
-ToolsType: TypeAlias = "ToolType | Iterable[ToolType]"
+FunctionDeclarationType: TypeAlias = (
+    "FunctionDeclaration | protos.FunctionDeclaration | Mapping[str, Any] | Callable[..., Any]"
+)
+ToolType: TypeAlias = "str | Tool | protos.Tool | Mapping[str, Any] | FunctionDeclarationType"
+ToolsType: TypeAlias = "FunctionLibrary | ToolType | Iterable[ToolType | Iterable[FunctionDeclarationType]]"
 ToolConfigType: TypeAlias = "protos.ToolConfig | Mapping[str, Any]"
 
 
-@dataclass(kw_only=True)
+@dataclass
 class GenerationConfig:
     """How an answer is generated; what is None is left to the model.
 
@@ -165,12 +174,13 @@ class GenerationConfig:
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
-    seed: int | None = None
     response_mime_type: str | None = None
     response_schema: protos.Schema | Mapping[str, Any] | None = None
-    response_json_schema: Any = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    _: KW_ONLY
+    seed: int | None = None
+    response_json_schema: Any = None
     response_logprobs: bool | None = None
     logprobs: int | None = None
     enable_enhanced_civic_answers: bool | None = None
@@ -195,16 +205,41 @@ class RequestOptions:
 
     Attributes:
         timeout: Seconds for the call, over all tries and the waits between them; None for the default.
-        retry: A policy; None for no retries. By default the client's.
+        retry: A policy; None for no retries; "default" for the client's.
         metadata: Pairs to send beside the client's.
     """
 
     timeout: float | None = None
-    retry: RetryPolicy | None = field(default_factory=RetryPolicy)
+    retry: RetryPolicy | Literal["default"] | None = "default"
     metadata: Sequence[tuple[str, str]] = ()
 
 
 RequestOptionsType: TypeAlias = "RequestOptions | Mapping[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticFunctionCalling:
+    """How far a chat goes in answering the model's calls by itself.
+
+    Attributes:
+        rounds: How many replies with calls are answered for one message; the next one is a FunctionCallingError.
+        errors: Where an exception in a function goes: "raise" hands it to the caller, "model" tells it to the model.
+        approve: Asked before each call runs, with the FunctionCall. False vetoes it, a str vetoes it with this reason
+            for the model, anything else lets it run. In async chats it may be a coroutine function.
+
+    >>> AutomaticFunctionCalling(rounds=3, errors="model").rounds
+    3
+    """
+
+    rounds: int = 10
+    errors: Literal["raise", "model"] = "raise"
+    approve: Callable[[protos.FunctionCall], object | Awaitable[object]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise ValueError(f"rounds is at least 1; got {self.rounds}")
+        if self.errors not in ("raise", "model"):
+            raise ValueError(f"errors is 'raise' or 'model'; got {self.errors!r}")
 
 
 class GenerateOptions(TypedDict, total=False):

@@ -98,7 +98,10 @@ class Async:
 
     def next(self, chunks: Any) -> Any:
         async def step() -> Any:
-            return await anext(chunks, None)
+            try:
+                return await chunks.__anext__()
+            except StopAsyncIteration:
+                return None
 
         return self._wait(step())
 

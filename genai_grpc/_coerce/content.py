@@ -8,11 +8,13 @@ from typing import Any, Final, TypeGuard
 
 from genai_grpc import protos
 from genai_grpc._coerce.media import image_to_blob, path_to_blob
-from genai_grpc._coerce.messages import foreign, to_message
+from genai_grpc._coerce.messages import field_of, foreign, to_message
 
 __all__ = ["to_content", "to_contents", "to_part", "to_system_instruction"]
 
 PARTS: Final = "a str, an image, a Path, a Blob, a FileData, a File, a Part or a dict of one of these"
+
+BYTES: Final = (bytes, bytearray, memoryview)
 
 # The messages that a Part can hold, by name, and the field that holds each.
 HELD: Final = {
@@ -23,6 +25,7 @@ HELD: Final = {
     "ExecutableCode": "executable_code",
     "CodeExecutionResult": "code_execution_result",
 }
+HOLDS: Final = {field: name for name, field in HELD.items()}
 
 
 def to_contents(value: object) -> list[protos.Content]:
@@ -43,7 +46,7 @@ def to_contents(value: object) -> list[protos.Content]:
     match value:
         case str() if value:
             return [protos.Content(role="user", parts=[protos.Part(text=value)])]
-        case None | "" | b"":
+        case None | "" | b"" | {} if not value:
             raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
     if _is_many(value):
         items = list(value)
@@ -95,13 +98,15 @@ def to_part(value: object) -> protos.Part:
             return protos.Part(text=value)
         case Path():
             return protos.Part(inline_data=path_to_blob(value))
+        case _ if _is_content(value):
+            raise TypeError("a turn stands among parts; pass a list of turns (Contents) only, or of parts only")
         case Mapping():
             return _dict_to_part(value)
     if (message := foreign(value)) is not None:
         return _message_to_part(message)
     if (blob := image_to_blob(value)) is not None:
         return protos.Part(inline_data=blob)
-    hint = " (bytes need their MIME type: {'mime_type': ..., 'data': ...})" if isinstance(value, bytes) else ""
+    hint = " (bytes need their MIME type: {'mime_type': ..., 'data': ...})" if isinstance(value, BYTES) else ""
     raise TypeError(f"cannot make a Part from {type(value).__name__}; pass {PARTS}{hint}")
 
 
@@ -121,18 +126,21 @@ def _dict_to_content(value: Mapping[str, Any]) -> protos.Content:
 
 
 def _dict_to_part(value: Mapping[str, Any]) -> protos.Part:
-    if "mime_type" in value and "data" in value:
+    if {"mime_type", "data"} <= {field_of(protos.Blob, key) for key in value}:
         return protos.Part(inline_data=to_message(protos.Blob, value))
-    if not any(name in protos.Part.DESCRIPTOR.fields_by_name for name in value):
+    made = {field_of(protos.Part, key) or key: item for key, item in value.items() if item is not None}
+    if not made.keys() & protos.Part.DESCRIPTOR.fields_by_name.keys():
         raise ValueError(
             f"cannot tell what the dict with the keys {sorted(map(str, value))} is: a Content has 'parts', "
             "a Part 'text', 'inline_data' or another field of Part, a Blob 'mime_type' and 'data'"
         )
-    made = dict(value)
     # What a dict holds may be what a person would pass alone: an image, a Path, a File.
     for field in "inline_data", "file_data":
         if field in made and not isinstance(made[field], Mapping):
-            made[field] = getattr(to_part(made[field]), field)
+            part = to_part(made[field])
+            if part.WhichOneof("data") != field:
+                raise TypeError(f"Part.{field}: cannot make a {HOLDS[field]} from {type(made[field]).__name__}")
+            made[field] = getattr(part, field)
     return to_message(protos.Part, made)
 
 
@@ -157,6 +165,6 @@ def _is_content(value: object) -> bool:
 
 def _is_many(value: object) -> TypeGuard[Iterable[object]]:
     """Whether `value` is an iterable of parts or turns rather than one of them."""
-    if isinstance(value, (str, bytes, Mapping)) or foreign(value) is not None:
+    if isinstance(value, (str, Mapping, *BYTES)) or foreign(value) is not None:
         return False
     return isinstance(value, Iterable)

@@ -33,8 +33,9 @@ def path_to_blob(path: Path) -> protos.Blob:
     Raises:
         ValueError: The file cannot be read, its name tells no MIME type, or an image's bytes are of no such image.
     """
-    mime_type, _ = mimetypes.guess_type(path.name)
-    if mime_type is None:
+    # Not strict: WebP is no registered type before Python 3.13. An encoding is a compression that the type hides.
+    mime_type, encoding = mimetypes.guess_type(path.name, strict=False)
+    if mime_type is None or encoding is not None:
         raise ValueError(f"cannot tell the MIME type of {path}; pass {{'mime_type': ..., 'data': ...}} instead")
     data = _read(path)
     start, magic = MAGIC.get(mime_type, (0, b""))
@@ -70,25 +71,31 @@ def _original(image: PIL.Image.Image) -> protos.Blob | None:
     if not image.filename or mime_type is None or not path.is_file():
         return None
     data = _read(path)
-    # `tile` is emptied when the pixels are read; before that nobody can have changed them.
-    if not image.tile:
+    # `tile` is emptied when the pixels are read; before that nobody can have changed more than the palette.
+    if not image.tile or image.palette is not None:
         try:
             with PIL.Image.open(io.BytesIO(data)) as file:
-                if (file.mode, file.size) != (image.mode, image.size) or file.tobytes() != image.tobytes():
+                if _pixels(file) != _pixels(image):
                     return None
         except OSError:
             return None
     return protos.Blob(mime_type=mime_type, data=data)
 
 
+def _pixels(image: PIL.Image.Image) -> tuple[object, ...]:
+    """All that an image shows."""
+    return image.mode, image.size, image.tobytes(), image.getpalette()
+
+
 def _webp(image: PIL.Image.Image) -> protos.Blob:
     encoded = io.BytesIO()
     try:
         # The fastest of the lossless settings: 43 ms against 635 ms for 1024 x 1024, for 21 % more bytes.
-        image.save(encoded, format="WEBP", lossless=True, quality=0, method=0)
+        # `exact` keeps the colours under full transparency.
+        image.save(encoded, format="WEBP", lossless=True, exact=True, quality=0, method=0)
     except (OSError, ValueError, SyntaxError) as error:
         source = getattr(image, "filename", "") or "in memory"
-        raise ValueError(f"cannot read the image {source}: {error}") from error
+        raise ValueError(f"cannot read the image {source}, or not encode it as WebP: {error}") from error
     return protos.Blob(mime_type="image/webp", data=encoded.getvalue())
 
 

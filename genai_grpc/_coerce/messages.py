@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-__all__ = ["foreign", "to_enum", "to_message"]
+__all__ = ["field_of", "foreign", "to_enum", "to_message"]
 
 M = TypeVar("M", bound=Message)
+
+# What a scalar field takes; every type that is not here takes an int.
+TAKES: Final = {
+    FieldDescriptor.TYPE_BOOL: "a bool",
+    FieldDescriptor.TYPE_BYTES: "bytes",
+    FieldDescriptor.TYPE_DOUBLE: "a number",
+    FieldDescriptor.TYPE_FLOAT: "a number",
+    FieldDescriptor.TYPE_STRING: "a str",
+}
 
 
 def to_message(cls: type[M], value: object) -> M:
@@ -29,7 +39,7 @@ def to_message(cls: type[M], value: object) -> M:
     return _to_message(cls, value, cls.DESCRIPTOR.name)
 
 
-def foreign(value: object) -> Message | None:
+def foreign(value: Any) -> Message | None:
     """The plain protobuf message in `value`, if there is one: a message itself, or what a proto-plus object wraps."""
     if (plus := sys.modules.get("proto")) is not None and isinstance(value, plus.Message):
         value = type(value).pb(value)
@@ -43,7 +53,7 @@ def _to_message(cls: type[M], value: object, path: str) -> M:
     if message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name:
         return cls.FromString(message.SerializeToString())
     built = cls()
-    if _fill_well_known(built, value):
+    if _fill_well_known(built, value, path):
         return built
     if not isinstance(value, Mapping):
         raise TypeError(
@@ -58,15 +68,33 @@ def _to_message(cls: type[M], value: object, path: str) -> M:
     return built
 
 
+def field_of(cls: type[Message], key: object) -> str | None:
+    """The name of the field that a dict's key means; None if there is no such field."""
+    if not isinstance(key, str):
+        return None
+    fields = cls.DESCRIPTOR.fields_by_name
+    found = fields.get(key) or fields.get(key.removesuffix("_")) or cls.DESCRIPTOR.fields_by_camelcase_name.get(key)
+    return None if found is None else found.name
+
+
 def _field(message: Message, key: object, path: str) -> Any:
     fields = message.DESCRIPTOR.fields_by_name
-    if isinstance(key, str):
-        found = (
-            fields.get(key) or fields.get(key.removesuffix("_")) or message.DESCRIPTOR.fields_by_camelcase_name.get(key)
-        )
-        if found is not None:
-            return found
-    raise ValueError(f"{path} has no field {key!r}; its fields are {', '.join(sorted(fields.keys()))}")
+    name = field_of(type(message), key)
+    if name is None:
+        raise ValueError(f"{path} has no field {key!r}; its fields are {', '.join(sorted(fields.keys()))}")
+    return fields[name]
+
+
+@contextmanager
+def _says(field: Any, path: str, *values: object) -> Iterator[None]:
+    """Protobuf's own errors of scalars, with the field, what it takes and what came."""
+    try:
+        yield
+    except TypeError:
+        came = ", ".join(sorted(set(map(_kind, values))))
+        raise TypeError(f"{path} takes {TAKES.get(field.type, 'an int')}; got {came}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _set(message: Message, field: Any, value: object, path: str) -> None:
@@ -75,14 +103,15 @@ def _set(message: Message, field: Any, value: object, path: str) -> None:
     elif _is_repeated(field):
         if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
             raise TypeError(f"{path} is repeated; pass a list, not {_kind(value)}")
-        getattr(message, field.name).extend(_item(field, item, f"{path}[{n}]") for n, item in enumerate(value))
+        items = [_item(field, item, f"{path}[{n}]") for n, item in enumerate(value)]
+        with _says(field, path, *items):
+            getattr(message, field.name).extend(items)
     elif field.message_type is not None:
         getattr(message, field.name).CopyFrom(_item(field, value, path))
     else:
-        try:
-            setattr(message, field.name, _item(field, value, path))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{path}: {error}") from None
+        item = _item(field, value, path)
+        with _says(field, path, item):
+            setattr(message, field.name, item)
 
 
 def _set_map(message: Message, field: Any, value: object, path: str) -> None:
@@ -92,10 +121,11 @@ def _set_map(message: Message, field: Any, value: object, path: str) -> None:
     value_field = field.message_type.fields_by_name["value"]
     for key, item in value.items():
         made = _item(value_field, item, f"{path}[{key!r}]")
-        if value_field.message_type is not None:
-            entries[key].CopyFrom(made)
-        else:
-            entries[key] = made
+        with _says(field.message_type.fields_by_name["key"], f"a key of {path}", key):
+            if value_field.message_type is not None:
+                entries[key].CopyFrom(made)
+            else:
+                entries[key] = made
 
 
 def _item(field: Any, value: object, path: str) -> Any:
@@ -126,14 +156,17 @@ def to_enum(enum: Any, value: object, path: str) -> int:
     raise TypeError(f"{path}: a {enum.name} is given by name or number; got {_kind(value)}")
 
 
-def _fill_well_known(message: Message, value: object) -> bool:
+def _fill_well_known(message: Message, value: object, path: str) -> bool:
     """Fill a well-known type from its Python counterpart; False if `message` is none or `value` is no counterpart."""
     target: Any = message  # the well-known types carry methods of their own
     match message.DESCRIPTOR.full_name, value:
         case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue", _:
             from google.protobuf import json_format
 
-            json_format.ParseDict(_plain(value), message)
+            try:
+                json_format.ParseDict(_plain(value), message)
+            except json_format.ParseError as error:
+                raise TypeError(f"{path}: cannot make a {message.DESCRIPTOR.name} of it: {error}") from None
         case "google.protobuf.Duration", datetime.timedelta():
             target.FromTimedelta(value)
         case "google.protobuf.Duration", int() | float():

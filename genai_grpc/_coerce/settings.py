@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from genai_grpc import protos
 from genai_grpc._call import Options
-from genai_grpc._coerce.messages import foreign, to_enum, to_message
+from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
 from genai_grpc._retry import NEVER, RetryPolicy
 
 __all__ = [
@@ -27,6 +27,7 @@ CATEGORIES: Final = tuple(
     for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 )
 CATEGORY_ALIASES: Final = {
+    "unspecified": "HARM_CATEGORY_UNSPECIFIED",
     "harassment": "HARM_CATEGORY_HARASSMENT",
     "hate": "HARM_CATEGORY_HATE_SPEECH",
     "hate_speech": "HARM_CATEGORY_HATE_SPEECH",
@@ -36,11 +37,15 @@ CATEGORY_ALIASES: Final = {
     "danger": "HARM_CATEGORY_DANGEROUS_CONTENT",
     "dangerous": "HARM_CATEGORY_DANGEROUS_CONTENT",
     "dangerous_content": "HARM_CATEGORY_DANGEROUS_CONTENT",
+    # These two are also names of PaLM's categories, which no Gemini model takes.
+    "harm_category_sexual": "HARM_CATEGORY_SEXUALLY_EXPLICIT",
+    "harm_category_dangerous": "HARM_CATEGORY_DANGEROUS_CONTENT",
     "civic": "HARM_CATEGORY_CIVIC_INTEGRITY",
     "civic_integrity": "HARM_CATEGORY_CIVIC_INTEGRITY",
 }
 THRESHOLD_ALIASES: Final = {
     "unspecified": "HARM_BLOCK_THRESHOLD_UNSPECIFIED",
+    "threshold_unspecified": "HARM_BLOCK_THRESHOLD_UNSPECIFIED",
     "low": "BLOCK_LOW_AND_ABOVE",
     "med": "BLOCK_MEDIUM_AND_ABOVE",
     "medium": "BLOCK_MEDIUM_AND_ABOVE",
@@ -50,12 +55,11 @@ THRESHOLD_ALIASES: Final = {
 }
 
 
-def to_generation_settings(value: object) -> dict[str, Any]:
+def to_generation_settings(value: Any) -> dict[str, Any]:
     """The settings of a generation config that are given, by field name, so that two configs merge key by key.
 
     Raises:
         TypeError: It is no GenerationConfig and no dict.
-        ValueError: A key is no field of it.
     """
     if value is None:
         return {}
@@ -67,7 +71,8 @@ def to_generation_settings(value: object) -> dict[str, Any]:
         raise TypeError(
             f"cannot make a GenerationConfig from {type(value).__name__}; pass a GenerationConfig or a dict"
         )
-    return {key: item for key, item in value.items() if item is not None}
+    # A key that is no field keeps its spelling for the error that `to_generation_config` raises.
+    return {field_of(protos.GenerationConfig, key) or key: item for key, item in value.items() if item is not None}
 
 
 def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig:
@@ -110,14 +115,16 @@ def to_safety_map(value: object) -> dict[int, int]:
 
 def to_safety_settings(thresholds: Mapping[int, int]) -> list[protos.SafetySetting]:
     """The messages of merged settings."""
-    pairs: Iterable[tuple[Any, Any]] = thresholds.items()
-    return [protos.SafetySetting(category=category, threshold=threshold) for category, threshold in pairs]
+    return [
+        to_message(protos.SafetySetting, {"category": category, "threshold": threshold})
+        for category, threshold in thresholds.items()
+    ]
 
 
 def _setting(value: object) -> tuple[int, int]:
     if isinstance(value, Mapping):
-        if not {"category", "threshold"} <= value.keys():
-            raise ValueError(f"a safety setting has 'category' and 'threshold'; got the keys {sorted(value)}")
+        if value.keys() != {"category", "threshold"}:
+            raise ValueError(f"a safety setting has 'category' and 'threshold'; got the keys {sorted(map(str, value))}")
         return _category(value["category"]), _threshold(value["threshold"])
     setting = to_message(protos.SafetySetting, value)
     return setting.category, setting.threshold
@@ -150,10 +157,13 @@ def to_options(value: object) -> Options:
             raise TypeError(f"request_options has {', '.join(_OPTIONS)}; got an object with none of them")
     if unknown := value.keys() - _OPTIONS:
         raise ValueError(f"request_options has {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
+    pairs = value.get("metadata") or ()
     return Options(
         timeout=_timeout(value.get("timeout")),
-        retry=_retry(value["retry"]) if "retry" in value else None,
-        metadata=tuple((str(key).lower(), item) for key, item in value.get("metadata") or ()),
+        retry=_retry(value.get("retry", "default")),
+        metadata=tuple(
+            (str(key).lower(), item) for key, item in (pairs.items() if isinstance(pairs, Mapping) else pairs)
+        ),
     )
 
 
@@ -171,8 +181,10 @@ def _timeout(value: object) -> float | None:
     return float(value)
 
 
-def _retry(value: object) -> RetryPolicy:
+def _retry(value: object) -> RetryPolicy | None:
     match value:
+        case "default":
+            return None
         case None:
             return NEVER
         case RetryPolicy():

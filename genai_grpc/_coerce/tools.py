@@ -1,43 +1,312 @@
-"""Tools and how they are to be called."""
+"""Tools, the functions behind them, and how they are to be called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from genai_grpc import protos
+from genai_grpc._coerce.functions import bind_arguments, to_declaration
 from genai_grpc._coerce.messages import foreign, to_message
 
-__all__ = ["to_tool_config", "to_tools"]
+__all__ = [
+    "CallableFunctionDeclaration",
+    "FunctionDeclaration",
+    "FunctionLibrary",
+    "Tool",
+    "to_function_library",
+    "to_tool_config",
+]
+
+TOOLS: Final = "a function, a FunctionDeclaration, a Tool, a dict of one of these, or a name such as 'google_search'"
+
+# The tools that the service runs itself: the field of Tool, and the full name of its message.
+SERVICE_TOOLS: Final = {
+    field.name: field.message_type.full_name
+    for field in protos.Tool.DESCRIPTOR.fields
+    if field.message_type is not None and field.name != "function_declarations"
+}
+SERVICE_FIELDS: Final = {message: field for field, message in SERVICE_TOOLS.items()}
 
 
-def to_tools(value: object) -> list[protos.Tool]:
-    """Tools from a Tool, a FunctionDeclaration, a dict of one, or an iterable of them.
+class FunctionDeclaration:
+    """A function that the model may ask for, described.
+
+    Args:
+        name: The function's name: letters, digits, "_", "." and "-", at most 64 of them.
+        description: What it does, in words for the model.
+        parameters: A Schema or a dict of one, of type object; None for a function without parameters.
+        fields: Further fields of `protos.FunctionDeclaration`.
+
+    >>> FunctionDeclaration(name="now", description="The time of day.").to_proto().name
+    'now'
+    """
+
+    def __init__(self, *, name: str, description: str = "", parameters: Any = None, **fields: Any) -> None:
+        given = {"name": name, "description": description, "parameters": parameters, **fields}
+        self._proto = to_message(protos.FunctionDeclaration, given)
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self._proto.name
+
+    @property
+    def description(self) -> str:
+        """What it does."""
+        return self._proto.description
+
+    @property
+    def parameters(self) -> protos.Schema:
+        """What it takes."""
+        return self._proto.parameters
+
+    @classmethod
+    def from_proto(cls, proto: protos.FunctionDeclaration) -> FunctionDeclaration:
+        """The declaration of a message."""
+        declaration = FunctionDeclaration(name="")
+        declaration._proto = to_message(protos.FunctionDeclaration, proto)
+        return declaration
+
+    @staticmethod
+    def from_function(
+        function: Callable[..., Any], descriptions: Mapping[str, str] | None = None
+    ) -> CallableFunctionDeclaration:
+        """The declaration of a Python function: its name, docstring and annotated parameters.
+
+        Args:
+            function: A function, a method, a coroutine function or a callable object.
+            descriptions: What to say of its parameters, by name; by default what its docstring says.
+
+        Raises:
+            TypeError: A parameter is of a type that no schema describes.
+
+        >>> def set_light(brightness: int) -> None:
+        ...     "Set the light in the room."
+        >>> FunctionDeclaration.from_function(set_light).name
+        'set_light'
+        """
+        return CallableFunctionDeclaration(function, to_declaration(function, descriptions or {}))
+
+    def to_proto(self) -> protos.FunctionDeclaration:
+        """The message."""
+        return self._proto
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class CallableFunctionDeclaration(FunctionDeclaration):
+    """A declaration with the function that answers it. Calling it with a FunctionCall gives the FunctionResponse."""
+
+    def __init__(self, function: Callable[..., Any], proto: protos.FunctionDeclaration) -> None:
+        super().__init__(name="")
+        self.function = function
+        self._proto = proto
+
+    def arguments(self, call: protos.FunctionCall) -> dict[str, Any]:
+        """The keyword arguments of a call, of the types that the function's annotations say.
+
+        Raises:
+            TypeError: The function has no such parameter.
+            ValueError: A value is not of its parameter's type.
+        """
+        return bind_arguments(self.function, to_plain(call.args))
+
+    def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse:
+        """Run the function and answer the call. A coroutine function's answer is for `send_message_async`."""
+        return to_function_response(call, self.function(**self.arguments(call)))
+
+
+class Tool:
+    """Declarations that belong together, or a tool that the service runs itself.
+
+    Args:
+        function_declarations: Functions, declarations or dicts of them.
+        service_tools: Fields of `protos.Tool` such as `google_search`, each with its message or a dict.
 
     Raises:
-        TypeError: It is none of these.
-        ValueError: A dict has unknown keys.
+        ValueError: Two declarations have one name.
+
+    >>> Tool(google_search={}).to_proto().HasField("google_search")
+    True
     """
-    if value is None:
-        return []
-    if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) and foreign(value) is None:
-        return [_to_tool(item) for item in value]
-    return [_to_tool(value)]
+
+    def __init__(self, *, function_declarations: Iterable[Any] | None = None, **service_tools: Any) -> None:
+        self.function_declarations = [to_function_declaration(item) for item in function_declarations or ()]
+        self._index = _index(self.function_declarations)
+        self._proto = to_message(protos.Tool, service_tools)
+        self._proto.function_declarations.extend(item.to_proto() for item in self.function_declarations)
+
+    @property
+    def code_execution(self) -> protos.CodeExecution:
+        """The code execution tool, if it is one."""
+        return self._proto.code_execution
+
+    @property
+    def google_search_retrieval(self) -> protos.GoogleSearchRetrieval:
+        """The search tool of older models, if it is one."""
+        return self._proto.google_search_retrieval
+
+    def __getitem__(self, name: str | protos.FunctionCall) -> FunctionDeclaration:
+        return self._index[name if isinstance(name, str) else name.name]
+
+    def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse | None:
+        """Answer a call; None if its declaration has no function."""
+        declaration = self[call]
+        return declaration(call) if isinstance(declaration, CallableFunctionDeclaration) else None
+
+    def to_proto(self) -> protos.Tool:
+        """The message."""
+        return self._proto
 
 
-def to_tool_config(value: object) -> protos.ToolConfig | None:
-    """The tool config, or None.
+class FunctionLibrary:
+    """Tools, with their declarations by name.
+
+    Args:
+        tools: A function, a declaration, a Tool, a dict of one, the name of a service's tool, or an iterable of
+            these. Tools of one declaration each are put into one tool.
+
+    Raises:
+        TypeError: Something else is among them.
+        ValueError: Two declarations have one name, or a name is no tool's.
+
+    >>> library = FunctionLibrary([{"name": "now"}, {"name": "today"}])
+    >>> len(library.to_proto()), library["today"].name
+    (1, 'today')
+    """
+
+    def __init__(self, tools: Any) -> None:
+        many = isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) and foreign(tools) is None
+        made = [to_tool(tool) for tool in tools] if many else [to_tool(tools)]
+        if len(made) > 1 and all(len(tool.function_declarations) == 1 for tool in made):
+            made = [Tool(function_declarations=[tool.function_declarations[0] for tool in made])]
+        self._tools = made
+        self._index = _index(declaration for tool in made for declaration in tool.function_declarations)
+
+    def __getitem__(self, name: str | protos.FunctionCall) -> FunctionDeclaration:
+        return self._index[name if isinstance(name, str) else name.name]
+
+    def __call__(self, call: protos.FunctionCall) -> protos.Part | None:
+        """Answer a call; None if its declaration has no function."""
+        declaration = self[call]
+        if not isinstance(declaration, CallableFunctionDeclaration):
+            return None
+        return protos.Part(function_response=declaration(call))
+
+    def function(self, call: protos.FunctionCall) -> CallableFunctionDeclaration | None:
+        """The declaration with the function that a call asks for; None if there is none."""
+        declaration = self._index.get(call.name)
+        return declaration if isinstance(declaration, CallableFunctionDeclaration) else None
+
+    def to_proto(self) -> list[protos.Tool]:
+        """The messages."""
+        return [tool.to_proto() for tool in self._tools]
+
+    def __repr__(self) -> str:
+        services = (field.name for tool in self._tools for field, _ in tool.to_proto().ListFields())
+        names = [*self._index, *(name for name in services if name in SERVICE_TOOLS)]
+        return f"FunctionLibrary({', '.join(names)})"
+
+
+def to_function_library(value: Any) -> FunctionLibrary | None:
+    """The library of what `tools` is given as; None if there is nothing.
+
+    Raises:
+        TypeError: It is none of the accepted forms.
+        ValueError: Two declarations have one name, a dict has unknown keys, or a name is no tool's.
+    """
+    if value is None or isinstance(value, FunctionLibrary):
+        return value
+    return FunctionLibrary(value)
+
+
+def to_tool(value: Any) -> Tool:
+    """One tool; an iterable is the declarations of one."""
+    if isinstance(value, Tool):
+        return value
+    if isinstance(value, str):
+        if value.lower() not in SERVICE_TOOLS:
+            raise ValueError(f"there is no tool {value!r}; those named by a str are {', '.join(sorted(SERVICE_TOOLS))}")
+        return Tool(**{value.lower(): {}})
+    if (message := foreign(value)) is not None and (name := message.DESCRIPTOR.full_name) in SERVICE_FIELDS:
+        given: dict[str, Any] = {SERVICE_FIELDS[name]: message}
+        return Tool(**given)
+    if message is not None and message.DESCRIPTOR.name == "Tool":
+        proto = to_message(protos.Tool, message)
+        fields: dict[str, Any] = {field.name: item for field, item in proto.ListFields()}
+        declarations = fields.pop("function_declarations", ())
+        return Tool(function_declarations=declarations, **fields)
+    if isinstance(value, Mapping) and (value.keys() & {"function_declarations", *SERVICE_TOOLS}):
+        return Tool(**value)
+    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+        return Tool(function_declarations=value)
+    return Tool(function_declarations=[value])
+
+
+def to_function_declaration(value: Any) -> FunctionDeclaration:
+    """One declaration, with its function where there is one."""
+    if isinstance(value, FunctionDeclaration):
+        return value
+    if (message := foreign(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
+        return FunctionDeclaration.from_proto(to_message(protos.FunctionDeclaration, message))
+    if isinstance(value, Mapping):
+        rest = dict(value)
+        function = rest.pop("function", None)
+        declaration = FunctionDeclaration(**rest)
+        return declaration if function is None else CallableFunctionDeclaration(function, declaration.to_proto())
+    if callable(value):
+        return FunctionDeclaration.from_function(value)
+    raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {TOOLS}")
+
+
+def to_tool_config(value: Any) -> protos.ToolConfig | None:
+    """The tool config, or None. A mode is given as a str in any case, a number, or within a dict.
 
     Raises:
         TypeError: It is no ToolConfig and no dict.
         ValueError: A key or a mode is not known.
+
+    >>> to_tool_config({"function_calling_config": "any"}).function_calling_config.mode
+    2
     """
+    if isinstance(value, Mapping) and "function_calling_config" in value:
+        value = {**value, "function_calling_config": _to_calling(value["function_calling_config"])}
     return None if value is None else to_message(protos.ToolConfig, value)
 
 
-def _to_tool(value: object) -> protos.Tool:
-    message = foreign(value)
-    if message is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
-        return protos.Tool(function_declarations=[to_message(protos.FunctionDeclaration, message)])
-    if isinstance(value, Mapping) and "name" in value:
-        return protos.Tool(function_declarations=[to_message(protos.FunctionDeclaration, value)])
-    return to_message(protos.Tool, value)
+def _to_calling(value: Any) -> Any:
+    if isinstance(value, (str, int)):
+        value = {"mode": value}
+    if isinstance(value, Mapping) and isinstance(value.get("mode"), str):
+        value = {**value, "mode": value["mode"].lower().removeprefix("mode_").upper()}
+        if value["mode"] == "UNSPECIFIED":
+            value["mode"] = "MODE_UNSPECIFIED"
+    return value
+
+
+def to_function_response(call: protos.FunctionCall, result: Any) -> protos.FunctionResponse:
+    """The answer to a call, with its id; a result that is no dict is wrapped as {"result": ...}.
+
+    Raises:
+        TypeError: The result is nothing that JSON could say.
+    """
+    response = result if isinstance(result, Mapping) else {"result": result}
+    return to_message(protos.FunctionResponse, {"id": call.id, "name": call.name, "response": response})
+
+
+def to_plain(value: Any) -> Any:
+    """A Struct or Value of the wire as dicts, lists, strings and numbers."""
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(value)
+
+
+def _index(declarations: Iterable[FunctionDeclaration]) -> dict[str, FunctionDeclaration]:
+    index: dict[str, FunctionDeclaration] = {}
+    for declaration in declarations:
+        if declaration.name in index:
+            raise ValueError(f"two functions are named {declaration.name!r}; give each a name of its own")
+        index[declaration.name] = declaration
+    return index

@@ -146,6 +146,7 @@ class GenerativeService(GenerativeServiceServicer):
         self._catalogue = catalogue
         self._max_request_bytes = max_request_bytes
         self._running: set[asyncio.Task[Any]] = set()
+        self._writing: set[asyncio.Task[Any]] = set()
         self._closing = False
 
     async def GenerateContent(  # noqa: N802 -- gRPC's
@@ -162,9 +163,12 @@ class GenerativeService(GenerativeServiceServicer):
         self, request: protos.GenerateContentRequest, context: Context
     ) -> None:
         """Answer chunk by chunk, each on its way before the engine is asked for the next."""
-        async with self._call(context), aclosing(self._chunks(request)) as chunks:
+        async with self._call(context) as task, aclosing(self._chunks(request)) as chunks:
             async for chunk in chunks:
+                self._writing.add(task)
                 await context.write(chunk)
+                self._writing.discard(task)
+                self._check_open()
 
     async def CountTokens(  # noqa: N802 -- gRPC's
         self, request: protos.CountTokensRequest, context: Context
@@ -185,28 +189,29 @@ class GenerativeService(GenerativeServiceServicer):
             await asyncio.wait(self._running, timeout=grace)
         self._closing = True
         if left := set(self._running):
-            for task in left:
+            # gRPC refuses a status while a write is under way: a call that writes ends by itself after it.
+            for task in left - self._writing:
                 task.cancel()
             await asyncio.wait(left)
 
     @asynccontextmanager
-    async def _call(self, context: Context) -> AsyncIterator[None]:
-        """Count a call as running, and end it with the status of its error, if any."""
+    async def _call(self, context: Context) -> AsyncIterator[asyncio.Task[Any]]:
+        """Count a call's task as running, and end the call with the status of its error, if any."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- gRPC runs every handler in a task
         self._running.add(task)
         try:
             async with _saying_errors(context):
-                if self._closing:
-                    raise _stopping()
+                self._check_open()
                 try:
-                    yield
+                    yield task
                 except asyncio.CancelledError:
-                    if self._closing:
-                        raise _stopping() from None
+                    if task not in self._writing:
+                        self._check_open()
                     raise
         finally:
             self._running.discard(task)
+            self._writing.discard(task)
 
     async def _chunks(
         self, request: protos.GenerateContentRequest
@@ -227,6 +232,10 @@ class GenerativeService(GenerativeServiceServicer):
         _check_contents(request)
         refuse_media(engine, request)
         return engine
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise ServiceUnavailable("the local server is stopping")
 
     def _check_size(self, size: int) -> None:
         if size > self._max_request_bytes:
@@ -264,10 +273,6 @@ class KeyCheck(grpc.aio.ServerInterceptor):
             await _abort(context, error)
 
         return grpc.unary_unary_rpc_method_handler(refuse)
-
-
-def _stopping() -> APIError:
-    return ServiceUnavailable("the local server is stopping")
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -132,7 +132,7 @@ class Server:
             raise
 
     def stop(self, grace: float | None = None) -> None:
-        """Stop listening, end the calls in flight, and return when everything is down; safe to call again.
+        """Stop listening, end the calls in flight, and return when all is down; harmless if it does not run.
 
         Args:
             grace: Seconds that calls in flight may take to end by themselves; None cancels them at once.
@@ -182,9 +182,10 @@ class Server:
                 self._stop.set_result(grace)
 
     def _end(self, grace: float | None) -> None:
+        if self._thread is None:
+            return
         self._ask_to_stop(grace)
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
         atexit.unregister(self.stop)
 
     def _verify(self, error: BaseException | None) -> None:
@@ -195,8 +196,7 @@ class Server:
                 engine.verify()
 
     def _run(self) -> None:
-        log, noise = logging.getLogger("asyncio"), _PollerNoise()
-        log.addFilter(noise)
+        logging.getLogger("asyncio").addFilter(_POLLER_NOISE)
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # handed to the thread that waits
@@ -205,7 +205,6 @@ class Server:
             else:
                 self._ready.set_exception(error)
         finally:
-            log.removeFilter(noise)
             if not self._stopped.done():
                 self._stopped.set_result(None)
 
@@ -226,8 +225,8 @@ class Server:
 class _PollerNoise(logging.Filter):
     """Drops one harmless error that old gRPC logs when two loops of a process use it, as a server and an aio client do.
 
-    Each loop is woken for every event, and the one that finds it taken by the other raises BlockingIOError
-    (https://github.com/grpc/grpc/issues/25364; seen with grpcio 1.71, not with 1.85). The filter is there while a server is.
+    A loop that is woken for an event which the other one took raises BlockingIOError, and no call is the worse for it.
+    Seen with grpcio 1.71, not with 1.85. Once added it stays, since a loop may be woken after the server is gone.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -236,6 +235,9 @@ class _PollerNoise(logging.Filter):
             return True
         frames = traceback.extract_tb(record.exc_info[2])
         return not (frames and frames[-1].filename.endswith("completion_queue.pyx.pxi"))
+
+
+_POLLER_NOISE: Final = _PollerNoise()
 
 
 class _Services:

@@ -53,6 +53,7 @@ def greeting(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     assert process.stdout is not None
     engine = process.stdout.readline()
     lines = [process.stdout.readline() for _ in range(3)]
+    assert all(lines), process.communicate()
     return engine, lines[0].partition("http://")[2].split()[0], "".join(lines)
 
 

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # ships no types
 
 from genai_grpc import local, protos
+from genai_grpc.local._servicers import Catalogue, GenerativeService
 from genai_grpc.local.script import STALL, ScriptEngine
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 
@@ -67,6 +68,57 @@ def test_stopping_ends_the_calls_in_flight() -> None:
 
     assert "UNAVAILABLE" in str(ended.value)
     assert "the local server is stopping" in str(ended.value)
+
+
+def test_stopping_while_a_client_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that does not read cannot keep the server from stopping, nor make it log an error."""
+    script = ScriptEngine().reply(*["x" * 1_000_000] * 100)
+    with local.serve(script) as server, grpc.insecure_channel(server.address) as channel:
+        stream = GenerativeServiceStub(channel).StreamGenerateContent(REQUEST)
+        next(stream)
+        server.stop()
+        with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
+            list(stream)
+
+    assert script.cancelled == 1
+    assert not caplog.records
+
+
+def test_a_stop_waits_for_a_write() -> None:
+    """A call that is writing when the server stops gets its status after the write, never during it."""
+    script = ScriptEngine().reply("Hello", STALL)
+    service = GenerativeService(Catalogue([script]), max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
+    events: list[str] = []
+
+    class Context:
+        """What the service uses of gRPC's context, with a write that takes its time."""
+
+        def __init__(self) -> None:
+            self.begun, self.release = asyncio.Event(), asyncio.Event()
+
+        async def write(self, _: object) -> None:
+            """Take the chunk once released."""
+            self.begun.set()
+            await self.release.wait()
+            events.append("written")
+
+        async def abort(self, code: grpc.StatusCode, *_: object) -> None:
+            """Note the status."""
+            events.append(code.name)
+
+    async def main() -> None:
+        context: Any = Context()
+        call = asyncio.create_task(service.StreamGenerateContent(REQUEST, context))
+        await context.begun.wait()
+        closing = asyncio.create_task(service.close(0))
+        await asyncio.sleep(0.01)  # the close finds the call in its write
+        context.release.set()
+        await asyncio.gather(call, closing)
+
+    asyncio.run(main())
+
+    assert events == ["written", "UNAVAILABLE"]
+    assert script.cancelled == 1
 
 
 def test_a_stop_with_grace_lets_calls_end() -> None:
