@@ -94,7 +94,7 @@ class AsyncShell:
 
     async def _try(self, call: Call[Any, Any, Any], timeout: float) -> Any:
         begin = self._channels.aio()[call.method]
-        metadata = self._metadata + call.options.metadata
+        metadata = self._config.metadata_of(call) if call.options.metadata else self._metadata
         rpc = begin(call.request, timeout=timeout, metadata=metadata)
         if not call.method.streaming:
             try:

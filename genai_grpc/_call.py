@@ -36,6 +36,7 @@ __all__ = [
     "Sleep",
     "Step",
     "Try",
+    "same",
 ]
 
 Req = TypeVar("Req", bound="Message")
@@ -133,6 +134,12 @@ class Emit:
 
 Step: TypeAlias = "Call[Any, Any, Any] | Try | Sleep | Read | Open | Invoke | Emit"
 Plan: TypeAlias = Generator[Any, Any, Out]
+
+
+def same(response: Out) -> Out:
+    """The `parse` of calls whose result is the reply itself."""
+    return response
+
 
 _SERVICE: Final = "/google.ai.generativelanguage.v1beta."
 # An answer may be thought over for minutes; nothing else takes long.

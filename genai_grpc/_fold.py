@@ -159,7 +159,9 @@ def _join_text(whole: protos.Part, parts: list[protos.Part]) -> None:
 
 
 def _join_code(whole: protos.Part, parts: list[protos.Part]) -> None:
-    whole.executable_code.code = "".join(part.executable_code.code for part in parts)
+    pieces = [part.executable_code for part in parts]
+    whole.executable_code.language = max(piece.language for piece in pieces)
+    whole.executable_code.code = "".join(piece.code for piece in pieces)
 
 
 def _join_output(whole: protos.Part, parts: list[protos.Part]) -> None:

@@ -64,5 +64,8 @@ def encode_details(error: APIError) -> tuple[tuple[str, bytes], ...]:
         return ()
     status = Status(code=error.number, message=error.message)
     for detail in error.details:
-        status.details.add().Pack(detail)
+        if detail.DESCRIPTOR.full_name == "google.protobuf.Any":
+            status.details.add().ParseFromString(detail.SerializeToString())
+        else:
+            status.details.add().Pack(detail)
     return ((DETAILS_KEY, status.SerializeToString()),)

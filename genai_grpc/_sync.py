@@ -93,7 +93,7 @@ class SyncShell:
 
     def _try(self, call: Call[Any, Any, Any], timeout: float) -> Any:
         begin = self._channels.sync()[call.method]
-        metadata = self._metadata + call.options.metadata
+        metadata = self._config.metadata_of(call) if call.options.metadata else self._metadata
         if not call.method.streaming:
             try:
                 return begin(call.request, timeout=timeout, metadata=metadata)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_grpc import protos
-from genai_grpc._call import Open
+from genai_grpc._call import Open, same
 from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.settings import to_generation_settings
 from genai_grpc.errors import (
@@ -17,11 +17,11 @@ from genai_grpc.errors import (
     StopCandidateException,
 )
 from genai_grpc.function_calling import Exchange, converse, converse_streaming
-from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
+from genai_grpc.responses import GOOD_ENDS, AsyncGenerateContentResponse, GenerateContentResponse
 from genai_grpc.types import AutomaticFunctionCalling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Self, Unpack
 
@@ -33,11 +33,6 @@ __all__ = ["ChatSession"]
 
 Response = TypeVar("Response", GenerateContentResponse, AsyncGenerateContentResponse)
 AnyResponse = GenerateContentResponse | AsyncGenerateContentResponse
-
-# The reasons with which a reply may stand in a history.
-GOOD_ENDS: Final = frozenset(
-    protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
-)
 
 
 class ChatSession:
@@ -133,7 +128,7 @@ class ChatSession:
             IndexError: There is nothing to take back.
         """
         if self._exchange is not None:
-            candidates = self._exchange.received.candidates
+            candidates = _candidates(self._exchange.received)
             taken = self._exchange.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
             self._exchange = None
             return taken
@@ -241,7 +236,18 @@ class ChatSession:
 
 def _unparsed(ask: Callable[[list[protos.Content]], Call[Any, Any, Any]]) -> Callable[..., Call[Any, Any, Any]]:
     """The same calls, whose results are the open streams themselves."""
-    return lambda turns: replace(ask(turns), parse=lambda opened: opened)
+    return lambda turns: replace(ask(turns), parse=same)
+
+
+def _candidates(response: AnyResponse) -> Sequence[protos.Candidate]:
+    """The candidates of a reply that was read to its end, or as far as it came before it failed."""
+    try:
+        return response.candidates
+    except IncompleteIterationError:
+        raise
+    except Exception:
+        # The look for the end met the failure; now it is known.
+        return response.candidates
 
 
 def _check_prompt(response: AnyResponse) -> None:

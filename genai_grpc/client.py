@@ -58,7 +58,7 @@ class Client:
         retry: RetryPolicy | None = None,
         user_agent: str | None = None,
     ) -> None:
-        api_key = None if api_key is None else Secret(api_key)
+        api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._config: Config = resolve(
             api_key=api_key,
             endpoint=endpoint,
@@ -210,7 +210,7 @@ def configure(
 
     >>> configure(client_options={"api_endpoint": "http://127.0.0.1:50051"})
     """
-    api_key = None if api_key is None else Secret(api_key)
+    api_key = Secret(api_key) if isinstance(api_key, str) else api_key
     if transport not in (None, "grpc", "grpc_asyncio"):
         raise ConfigurationError(
             f"this client speaks gRPC only; pass transport='grpc' or leave it out, not {transport!r}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from genai_grpc._coerce.settings import to_timeout
 from genai_grpc._retry import RetryPolicy
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
@@ -87,6 +88,16 @@ class Config:
         """The metadata of every call: the key as a plain pair, which costs nothing, unlike a credentials plugin."""
         return self.metadata if self.api_key is None else (*self.metadata, ("x-goog-api-key", self.api_key))
 
+    def metadata_of(self, call: Call[Any, Any, Any]) -> Metadata:
+        """The metadata of one call that brings pairs of its own.
+
+        Raises:
+            ConfigurationError: They hold a key or token, which would go over plaintext to another machine.
+        """
+        metadata = self.call_metadata() + tuple((key, Secret(value)) for key, value in call.options.metadata)
+        _check_plaintext(self.target, metadata)
+        return metadata
+
     def limits(self, call: Call[Any, Any, Any]) -> tuple[float, RetryPolicy]:
         """The deadline in seconds and the retry policy of a call: its own, else the client's, else the method's."""
         timeout = call.options.timeout
@@ -122,6 +133,8 @@ def resolve(
             machine; the endpoint cannot be read.
     """
     environment = os.environ if environment is None else environment
+    if not isinstance(api_key, (str, type(None))):
+        raise TypeError(f"an API key is a str; got {type(api_key).__name__}")
     target = to_target(endpoint or environment.get(ENDPOINT) or HOST)
     if api_key is None:
         api_key = next((environment[name] for name in KEYS if environment.get(name)), None)
@@ -129,7 +142,7 @@ def resolve(
         target=target,
         api_key=Secret(api_key) if api_key else None,
         metadata=tuple((key.lower(), Secret(value)) for key, value in metadata),
-        timeout=timeout,
+        timeout=to_timeout(timeout),
         retry=RetryPolicy() if retry is None else retry,
         user_agent=f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
     )
@@ -139,21 +152,29 @@ def resolve(
 
 def _check(config: Config) -> None:
     target = config.target
-    secret = any(name in SECRETS for name, _ in config.call_metadata())
-    if not secret and target.host == HOST:
+    metadata = config.call_metadata()
+    if not _holds_secret(metadata) and target.host == HOST:
         raise ConfigurationError(
             f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), "
             f"or set {' or '.join(KEYS)}; "
             "or use a local server, which needs none: run `genai-grpc serve` and set "
             f"{ENDPOINT}=http://127.0.0.1:50051 (or pass it as endpoint=...)"
         )
-    if secret and not target.tls and not target.loopback:
+    _check_plaintext(target, metadata)
+    if config.api_key is not None and not (config.api_key.isascii() and config.api_key.isprintable()):
+        raise ConfigurationError("the API key holds characters that metadata cannot carry; was it copied whole?")
+
+
+def _holds_secret(metadata: Metadata) -> bool:
+    return any(name in SECRETS for name, _ in metadata)
+
+
+def _check_plaintext(target: Target, metadata: Metadata) -> None:
+    if _holds_secret(metadata) and not target.tls and not target.loopback:
         raise ConfigurationError(
             f"refusing to send an API key or token over plaintext to {target.address}. Use https:// for TLS, "
             'a loopback address for a local server, or api_key="" to send no key'
         )
-    if config.api_key is not None and not (config.api_key.isascii() and config.api_key.isprintable()):
-        raise ConfigurationError("the API key holds characters that metadata cannot carry; was it copied whole?")
 
 
 def to_target(endpoint: str) -> Target:

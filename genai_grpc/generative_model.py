@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_grpc import protos
-from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call
+from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, same
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.names import to_model_name
 from genai_grpc._coerce.settings import (
@@ -230,7 +230,7 @@ class GenerativeModel:
         if contents is None and not request.HasField("system_instruction") and not request.tools:
             to_contents(contents)  # there is nothing to count; says what contents may be
         counted = protos.CountTokensRequest(model=self._model_name, generate_content_request=request)
-        return Call(COUNT_TOKENS, counted, _same, to_options(request_options))
+        return Call(COUNT_TOKENS, counted, same, to_options(request_options))
 
     def __repr__(self) -> str:
         said = self._system_instruction
@@ -245,7 +245,3 @@ def _split(options: GenerateOptions) -> tuple[RequestOptionsType | None, dict[st
     """The options of the call itself, and those of its request."""
     rest = dict[str, Any](options)
     return rest.pop("request_options", None), rest
-
-
-def _same(response: protos.CountTokensResponse) -> protos.CountTokensResponse:
-    return response

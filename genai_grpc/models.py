@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
-from genai_grpc._call import GET_MODEL, LIST_MODELS, Call, Emit, Plan
+from genai_grpc._call import GET_MODEL, LIST_MODELS, Call, Emit, Plan, same
 from genai_grpc._coerce.names import to_model_name
 from genai_grpc._coerce.settings import to_options
 from genai_grpc.client import Client, default_client
@@ -75,7 +75,7 @@ async def get_model_async(
 
 
 def _getting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.Model]:
-    return Call(GET_MODEL, protos.GetModelRequest(name=to_model_name(name)), _same, to_options(request_options))
+    return Call(GET_MODEL, protos.GetModelRequest(name=to_model_name(name)), same, to_options(request_options))
 
 
 def _pages(page_size: int, request_options: RequestOptionsType | None) -> Plan[None]:
@@ -84,12 +84,8 @@ def _pages(page_size: int, request_options: RequestOptionsType | None) -> Plan[N
     token = ""
     while True:
         request = protos.ListModelsRequest(page_size=page_size, page_token=token)
-        page: protos.ListModelsResponse = yield Call(LIST_MODELS, request, _same, options)
+        page: protos.ListModelsResponse = yield Call(LIST_MODELS, request, same, options)
         yield Emit(tuple(page.models))
         token = page.next_page_token
         if not token:
             return
-
-
-def _same(response: Any) -> Any:
-    return response

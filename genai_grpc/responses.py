@@ -29,6 +29,12 @@ __all__ = [
 ]
 
 
+# The reasons with which a candidate ends as it should, or does not end yet.
+GOOD_ENDS: Final = frozenset(
+    protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
+)
+
+
 class SyncSource(Protocol):
     """The chunks of an open stream, for sync programs.
 
@@ -64,7 +70,7 @@ class AsyncSource(Protocol):
 class BaseResponse:
     """The state of a response, and everything that can be read from it without waiting."""
 
-    __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_source")
+    __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_piece", "_source")
 
     def __init__(self, chunks: Sequence[Chunk], source: Any = None) -> None:
         self._chunks = list(chunks)
@@ -75,8 +81,10 @@ class BaseResponse:
         self._handed = 0
         self._fold: Fold | None = None
         self._folded = 0
+        self._piece = False
         if self._chunks and self._chunks[0].prompt_feedback.block_reason:
             self._error = BlockedPromptException(self._chunks[0].prompt_feedback)
+            self._stop()
 
     @classmethod
     def from_response(cls, response: Chunk) -> Self:
@@ -117,12 +125,18 @@ class BaseResponse:
     def text(self) -> str:
         """The text of the only candidate; code and its output are fenced, thoughts are left out.
 
+        A chunk of a stream may have none, such as one of thoughts, or the last one with the usage: it is "" then.
+
         Raises:
             IncompleteIterationError: The stream was not read to its end.
             ValueError: There is no text; the message names the finish reason, finish message and safety ratings.
         """
+        if self._piece and not self.candidates:
+            return ""
         parts = [part for part in self.parts if not part.thought]
         if not parts:
+            if self._piece and self.candidates[0].finish_reason in GOOD_ENDS:
+                return ""
             raise ValueError(_no_text(self.candidates[0]))
         # A part without data may be there for its thought signature alone.
         return "\n".join(_part_text(part) for part in parts if part.WhichOneof("data"))
@@ -176,6 +190,45 @@ class BaseResponse:
             descriptor_pool=POOL,
         )
 
+    def to_json(self) -> str:
+        """All that has come so far as JSON; `from_json` reads it."""
+        from google.protobuf.json_format import MessageToDict
+
+        from genai_grpc_protos._pool import POOL
+
+        return json.dumps(MessageToDict(self._message(), descriptor_pool=POOL), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The whole response that `to_json` wrote.
+
+        Raises:
+            ValueError: The text is no such JSON.
+
+        >>> GenerateContentResponse.from_json('{"candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}').text
+        'Hi'
+        """
+        from google.protobuf.json_format import Parse, ParseError
+
+        from genai_grpc_protos._pool import POOL
+
+        try:
+            return cls.from_response(Parse(text, protos.GenerateContentResponse(), descriptor_pool=POOL))
+        except ParseError as error:
+            raise ValueError(f"cannot read a response: {error}") from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self._ended:
+            raise TypeError("a stream that has not been read to its end cannot be pickled; resolve() it first")
+        return _restored, (type(self), self._chunks[self._begin :], self._error)
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: the answer's text, or all there is where it has none."""
+        try:
+            return self.text
+        except (ValueError, IncompleteIterationError):
+            return f"```\n{self!r}\n```"
+
     def __repr__(self) -> str:
         from google.protobuf.json_format import MessageToDict
 
@@ -216,7 +269,15 @@ class BaseResponse:
         if position == len(self._chunks):
             return None
         self._handed = max(self._handed, position + 1)
-        return type(self)([self._chunks[position]])
+        handed = type(self)([self._chunks[position]])
+        handed._piece = True
+        return handed
+
+    def _stop(self) -> None:
+        """End the stream, if it is still open."""
+        if not self._ended:
+            self._ended = True
+            self._source.cancel()
 
     def _take(self, chunk: Chunk | None) -> None:
         if chunk is None:
@@ -285,9 +346,7 @@ class GenerateContentResponse(BaseResponse):
 
     def close(self) -> None:
         """Cancel the stream, if it is still open. What has come stays readable."""
-        if self._source is not None and not self._ended:
-            self._source.cancel()
-            self._ended = True
+        self._stop()
 
     def __enter__(self) -> Self:
         return self
@@ -341,9 +400,7 @@ class AsyncGenerateContentResponse(BaseResponse):
 
     async def aclose(self) -> None:
         """Cancel the stream, if it is still open. What has come stays readable."""
-        if self._source is not None and not self._ended:
-            self._source.cancel()
-            self._ended = True
+        self._stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -359,6 +416,12 @@ class AsyncGenerateContentResponse(BaseResponse):
         except BaseException as error:
             self._fail(error)
             raise
+
+
+def _restored(kind: type[Any], chunks: list[Chunk], error: Exception | None) -> Any:
+    response = kind(chunks)
+    response._error = error
+    return response
 
 
 _UNREAD: Final = (

@@ -43,11 +43,8 @@ def to_contents(value: object) -> list[protos.Content]:
     >>> len(to_contents(["What is in", "these two parts?"])[0].parts)
     2
     """
-    match value:
-        case str() if value:
-            return [protos.Content(role="user", parts=[protos.Part(text=value)])]
-        case None | "" | b"" | {} if not value:
-            raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
+    if _is_nothing(value):
+        raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
     if _is_many(value):
         items = list(value)
         if not items:
@@ -67,11 +64,11 @@ def to_content(value: object) -> protos.Content:
         TypeError: It is empty, or no Content can be made of it.
         ValueError: A dict with unknown keys; an image or file that cannot be read.
     """
+    if _is_nothing(value):
+        raise TypeError(f"a turn must not be empty; pass {PARTS}, or a list of them")
     match value:
         case protos.Content():
             return value
-        case None | "":
-            raise TypeError(f"a turn must not be empty; pass {PARTS}, or a list of them")
         case Mapping() if "parts" in value:
             return _dict_to_content(value)
     if (message := foreign(value)) is not None and message.DESCRIPTOR.name == "Content":
@@ -161,6 +158,11 @@ def _is_content(value: object) -> bool:
         return "parts" in value
     message = foreign(value)
     return message is not None and message.DESCRIPTOR.name == "Content"
+
+
+def _is_nothing(value: object) -> bool:
+    # Not `value == ""`: a repeated field of the pure Python runtime refuses to be compared with a str.
+    return value is None or (isinstance(value, (str, bytes, Mapping)) and not value)
 
 
 def _is_many(value: object) -> TypeGuard[Iterable[object]]:

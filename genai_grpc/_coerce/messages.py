@@ -62,6 +62,8 @@ def _to_message(cls: type[M], value: object, path: str) -> M:
     for key, item in value.items():
         if item is not None:
             field = _field(built, key, path)
+            if (group := field.containing_oneof) is not None and (other := built.WhichOneof(group.name)) is not None:
+                raise ValueError(f"{path} has both {other!r} and {field.name!r}; it can hold one of them")
             _set(built, field, item, f"{path}.{field.name}")
     # A dict that says nothing still says that the message is there.
     built.SetInParent()
@@ -122,10 +124,7 @@ def _set_map(message: Message, field: Any, value: object, path: str) -> None:
     for key, item in value.items():
         made = _item(value_field, item, f"{path}[{key!r}]")
         with _says(field.message_type.fields_by_name["key"], f"a key of {path}", key):
-            if value_field.message_type is not None:
-                entries[key].CopyFrom(made)
-            else:
-                entries[key] = made
+            entries[key].CopyFrom(made)  # the values of every map of the API are messages
 
 
 def _item(field: Any, value: object, path: str) -> Any:

@@ -16,6 +16,7 @@ __all__ = [
     "to_options",
     "to_safety_map",
     "to_safety_settings",
+    "to_timeout",
 ]
 
 _CATEGORY: Final = protos.HarmCategory.DESCRIPTOR
@@ -159,7 +160,7 @@ def to_options(value: object) -> Options:
         raise ValueError(f"request_options has {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
     pairs = value.get("metadata") or ()
     return Options(
-        timeout=_timeout(value.get("timeout")),
+        timeout=to_timeout(value.get("timeout")),
         retry=_retry(value.get("retry", "default")),
         metadata=tuple(
             (str(key).lower(), item) for key, item in (pairs.items() if isinstance(pairs, Mapping) else pairs)
@@ -171,7 +172,13 @@ _OPTIONS: Final = ("timeout", "retry", "metadata")
 _DEFAULTS: Final = Options()
 
 
-def _timeout(value: object) -> float | None:
+def to_timeout(value: object) -> float | None:
+    """A timeout in seconds, or None.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not above 0.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):

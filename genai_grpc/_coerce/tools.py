@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.functions import bind_arguments, to_declaration
-from genai_grpc._coerce.messages import foreign, to_message
+from genai_grpc._coerce.messages import field_of, foreign, to_message
 
 __all__ = [
     "CallableFunctionDeclaration",
@@ -238,8 +238,8 @@ def to_tool(value: Any) -> Tool:
         fields: dict[str, Any] = {field.name: item for field, item in proto.ListFields()}
         declarations = fields.pop("function_declarations", ())
         return Tool(function_declarations=declarations, **fields)
-    if isinstance(value, Mapping) and (value.keys() & {"function_declarations", *SERVICE_TOOLS}):
-        return Tool(**value)
+    if isinstance(value, Mapping) and any(field_of(protos.Tool, key) for key in value):
+        return Tool(**{field_of(protos.Tool, key) or str(key): item for key, item in value.items()})
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
         return Tool(function_declarations=value)
     return Tool(function_declarations=[value])
@@ -254,6 +254,11 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     if isinstance(value, Mapping):
         rest = dict(value)
         function = rest.pop("function", None)
+        if "name" not in rest:
+            raise ValueError(
+                f"cannot tell what the tool with the keys {sorted(map(str, value))} is: a function has 'name', "
+                f"a Tool 'function_declarations' or one of {', '.join(sorted(SERVICE_TOOLS))}"
+            )
         declaration = FunctionDeclaration(**rest)
         return declaration if function is None else CallableFunctionDeclaration(function, declaration.to_proto())
     if callable(value):

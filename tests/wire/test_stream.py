@@ -160,3 +160,32 @@ def test_many_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEn
     words = [f"{number} " for number in range(2000)]
     script.reply(*words)
     assert read(colour, colour.generate(model, "Count", stream=True)) == words
+
+
+def test_chunks_without_text(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A program that prints the text of every chunk meets thoughts, an empty end and bare usage without an error."""
+
+    def chunk(*parts: protos.Part) -> protos.GenerateContentResponse:
+        candidate = protos.Candidate(content=protos.Content(parts=parts), finish_reason=protos.Candidate.STOP)
+        return protos.GenerateContentResponse(candidates=[candidate])
+
+    usage = protos.GenerateContentResponse(usage_metadata={"total_token_count": 3})  # type: ignore[arg-type]
+    script.reply(chunk(protos.Part(text="Hm.", thought=True)), "Four.", chunk(), usage)
+    response = colour.generate(model, "2 + 2?", stream=True)
+    assert read(colour, response) == ["", "Four.", "", ""]
+    assert (response.text, response.thoughts, response.usage_metadata.total_token_count) == ("Four.", "Hm.", 3)
+
+
+def test_a_blocked_stream_is_over(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream that began with a blocked prompt is cancelled, and has no candidates."""
+    script.reply(
+        protos.GenerateContentResponse(
+            prompt_feedback=protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
+        ),
+        STALL,
+    )
+    response = colour.generate(model, "Hi", stream=True)
+    assert list(response.candidates) == []
+    with pytest.raises(ValueError, match="no candidate.*SAFETY"):
+        _ = response.text
+    script.wait_cancelled()

@@ -1,0 +1,24 @@
+"""What the tests of coercion share: the same messages from a pool that is neither ours nor the default one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import pytest
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+
+@pytest.fixture(scope="session")
+def foreign() -> Callable[[str], Any]:
+    """The class of a message of the same name, as another package in the process might have it."""
+    raw = resources.files("genai_grpc_protos").joinpath("descriptors.binpb").read_bytes()
+    pool = DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(raw).file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return lambda name: GetMessageClass(
+        pool.FindMessageTypeByName(f"google.ai.generativelanguage.v1beta.{name}")  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
+    )
