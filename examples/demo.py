@@ -14,7 +14,6 @@ import sys
 import textwrap
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import genai_grpc as genai
 from genai_grpc import local
@@ -49,8 +48,8 @@ def main() -> None:
     google = os.environ.get("DEMO_TARGET") == "google"
     name = os.environ.get("DEMO_MODEL", "gemini-2.5-flash") if google else "gemini-pro"
     began = time.perf_counter()
-    server: AbstractContextManager[Any] = nullcontext() if google else local.serve()
-    with server as running, genai.Client(endpoint=None if google else running.endpoint) as client:
+    server: AbstractContextManager[local.Server | None] = nullcontext() if google else local.serve()
+    with server as running, genai.Client(endpoint=running.endpoint if running else None) as client:
         served = genai.get_model(name, client=client)
         print(f"{served.display_name} at {client.endpoint}, ready after {time.perf_counter() - began:.1f} s\n")
         show(genai.GenerativeModel(name, client=client))

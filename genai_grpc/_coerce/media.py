@@ -48,7 +48,7 @@ def path_to_blob(path: Path) -> protos.Blob:
     return protos.Blob(mime_type=mime_type, data=data)
 
 
-def image_to_blob(value: object) -> protos.Blob | None:
+def image_to_blob(value: Any) -> protos.Blob | None:
     """The Blob of a PIL or IPython image; None if `value` is neither.
 
     A PIL image opened from a local file and not changed since is sent as that file's bytes; any other without loss, as

@@ -17,6 +17,7 @@ import http.client
 import json
 import secrets
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -67,7 +68,7 @@ class LlamaCpp:
 
     def __init__(self, path: Path, *, context: int, threads: int) -> None:
         self._key = secrets.token_urlsafe(32)
-        self._server = _load(path, context=context, threads=threads, key=self._key)
+        self._server: Any = _load(path, context=context, threads=threads, key=self._key)
         self._address: str = urlsplit(self._server.listening_address).netloc
         self._obeyed: set[str] = set()
         self.context: int = self._ask("GET", "/props")["default_generation_settings"]["n_ctx"]
@@ -172,7 +173,7 @@ def _fail(error: dict[str, Any]) -> NoReturn:
 
 def _load(path: Path, *, context: int, threads: int, key: str) -> Any:
     try:
-        import xllamacpp  # type: ignore[import-untyped,import-not-found,unused-ignore]  # it has no stubs
+        xllamacpp: Any = import_module("xllamacpp")  # it has no stubs
     except ImportError as error:
         raise ConfigurationError("xllamacpp is not installed; pip install 'genai-grpc[local]'") from error
     params = xllamacpp.CommonParams()

@@ -25,10 +25,12 @@ class Engine(Protocol):
     @property
     def model(self) -> protos.Model:
         """What ListModels says of it; `name` is the resource name it is served under, e.g. "models/smollm2"."""
+        ...
 
     @property
     def accepts(self) -> frozenset[str]:
         """The media types that it reads beside text, patterns such as "image/*" included; empty for a text model."""
+        ...
 
     async def start(self) -> None:
         """Get ready to answer, e.g. load the weights; called once, before any request."""
@@ -41,9 +43,11 @@ class Engine(Protocol):
 
         A chunk belongs to the server once it is yielded, and must not change afterwards.
         """
+        ...
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
         """Count the prompt's tokens, those of the system instruction and the tools included."""
+        ...
 
 
 @runtime_checkable

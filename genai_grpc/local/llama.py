@@ -68,9 +68,9 @@ class LlamaEngine:
     async def start(self) -> None:
         """Load the weights, in a thread; under a second for SmolLM2."""
         loop = asyncio.get_running_loop()
-        self._llama = await loop.run_in_executor(self._worker, self._load)
-        self._defaults = _defaults(self._llama.context, coached=self._coached)
-        self.model = _describe(self._path, self.model.name, self._llama.context, self._defaults)
+        self._llama = llama = await loop.run_in_executor(self._worker, self._load)
+        self._defaults = _defaults(llama.context, coached=self._coached)
+        self.model = _describe(self._path, self.model.name, llama.context, self._defaults)
 
     async def aclose(self) -> None:
         """Stop what is being written and free the model."""

@@ -319,7 +319,7 @@ def _add_health_and_reflection(server: grpc.aio.Server) -> health_aio.HealthServ
     files = [module.DESCRIPTOR for module in (generative_service_pb2, model_service_pb2, health_pb2, reflection_pb2)]
     names = [*_SERVED, health.SERVICE_NAME, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(names, server, pool=_one_pool(files))
-    servicer = health.aio.HealthServicer()
+    servicer = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]  # defined conditionally
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     return servicer
 
