@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import signal
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genai_grpc._version import __version__
+from genai_grpc.client import Client
 from genai_grpc.errors import GenAIError
+from genai_grpc.generative_model import GenerativeModel
+from genai_grpc.models import list_models
 
 try:
     import click
@@ -18,6 +22,8 @@ except ImportError:
     raise SystemExit("genai-grpc: the command needs click: pip install 'genai-grpc[server]'") from None
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from genai_grpc.local import Server
     from genai_grpc.local.engine import Engine
 
@@ -75,6 +81,45 @@ def serve(model: Path | None, host: str, port: int, threads: int, context: int |
         raise click.ClickException(str(error)) from error
 
 
+_endpoint = click.option(
+    "--endpoint",
+    envvar="GENAI_GRPC_ENDPOINT",
+    show_envvar=True,
+    help="Where to ask, such as http://127.0.0.1:50051; Google's endpoint unless given.",
+)
+
+
+@main.command()
+@click.argument("prompt")
+@click.option("--model", default="gemini-pro", show_default=True, help="The model to ask.")
+@_endpoint
+def ask(prompt: str, model: str, endpoint: str | None) -> None:
+    """Ask a model, and print its answer as it comes."""
+    with _connected(endpoint) as client:
+        for chunk in GenerativeModel(model, client=client).generate_content(prompt, stream=True):
+            click.echo(chunk.text, nl=False)
+        click.echo()
+
+
+@main.command()
+@_endpoint
+def models(endpoint: str | None) -> None:
+    """List the models, with what each can do."""
+    with _connected(endpoint) as client:
+        for model in list_models(client=client):
+            click.echo(f"{model.name}  ({', '.join(model.supported_generation_methods)})")
+
+
+@contextmanager
+def _connected(endpoint: str | None) -> Iterator[Client]:
+    """A client, whose errors are the command's."""
+    try:
+        with Client(endpoint=endpoint) as client:
+            yield client
+    except GenAIError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _engine(model: Path | None, *, threads: int, context: int | None) -> Engine:
     from genai_grpc.local import LlamaEngine
 
@@ -86,11 +131,10 @@ def _greet(server: Server, engine: Engine, host: str, api_key: str | None) -> No
     if not _is_loopback(host):
         lock = "anyone who can reach it can use it" if api_key is None else "the API key can be read on the way"
         click.echo(f"Warning: {host} is open to the network, without encryption: {lock}.", err=True)
-    key = "" if api_key is None else "api_key='...', "
-    configure = f"genai.configure({key}client_options={{'api_endpoint': '{server.endpoint}'}})"
+    key = "" if api_key is None else "GEMINI_API_KEY=... "
     click.echo(f"Serving {engine.model.name}, also as models/gemini-pro, at {server.endpoint} (Ctrl-C stops it). Try:")
-    click.echo(f'  python -c "import genai_grpc as genai; {configure}; \\')
-    click.echo("             print(genai.GenerativeModel().generate_content('Say hello.').text)\"")
+    click.echo(f'  {key}genai-grpc ask "Say hello." --endpoint {server.endpoint}')
+    click.echo(f"  {key}GENAI_GRPC_ENDPOINT={server.endpoint} python your_program.py")
 
 
 def _is_loopback(host: str) -> bool:

@@ -77,7 +77,7 @@ def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
     assert engine == "None {'threads': 1}\n"
     assert [model.name for model in models] == ["models/script", "models/gemini-pro"]
     assert text.startswith("Serving models/script, also as models/gemini-pro, at http://127.0.0.1:")
-    assert f"genai.configure(client_options={{'api_endpoint': 'http://{address}'}})" in text
+    assert f"GENAI_GRPC_ENDPOINT=http://{address} python" in text
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
 
 
@@ -106,7 +106,7 @@ def test_the_key_comes_from_the_environment() -> None:
 
     assert getattr(caught.value, "code", None)
     assert "UNAUTHENTICATED" in str(caught.value)
-    assert "api_key='...'" in text
+    assert "GEMINI_API_KEY=... genai-grpc ask" in text
     assert "right-key" not in text + output + errors
 
 
