@@ -1,4 +1,4 @@
-"""A call described, not performed, and the plans made of calls.
+"""A call described, not performed, and the plans made of calls; the plan of one call's tries among them.
 
 A `Call` is one RPC with its request and the way to read its reply. Work of several RPCs is a `Plan`: a generator that
 yields steps and is sent what came of them. Both are pure; the sync and the async shell each perform them with one
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from genai_grpc import protos
+from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -36,6 +38,7 @@ __all__ = [
     "Sleep",
     "Step",
     "Try",
+    "attempts",
     "same",
 ]
 
@@ -134,6 +137,33 @@ class Emit:
 
 Step: TypeAlias = "Call[Any, Any, Any] | Try | Sleep | Read | Open | Invoke | Emit"
 Plan: TypeAlias = Generator[Any, Any, Out]
+
+
+def attempts(call: Call[Any, Any, Any], policy: RetryPolicy, timeout: float, now: Callable[[], float]) -> Plan[Any]:
+    """The plan of one call: try it, and again as `policy` says, all within `timeout` seconds.
+
+    Raises:
+        APIError: The last try's, which says how many there were.
+    """
+    deadline = now() + timeout
+    left = timeout
+    for tried in count(1):
+        try:
+            return call.parse((yield Try(call, left)))
+        except APIError as error:
+            error.tries = tried
+            delay = policy.delay(error, tried)
+            if delay is None or now() + delay >= deadline:
+                raise
+            yield Sleep(delay)
+            left = deadline - now()
+            if left <= 0:
+                raise DeadlineExceeded(
+                    f"the deadline of {timeout:g} s passed after {tried} tries; the last: {error.message}",
+                    details=error.details,
+                    tries=tried,
+                ) from error
+    raise AssertionError  # the loop has no end
 
 
 def same(response: Out) -> Out:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc._call import Call, Plan, Sleep, Try
-from genai_grpc.errors import APIError, DeadlineExceeded, ResourceExhausted, ServiceUnavailable
+from genai_grpc.errors import ResourceExhausted, ServiceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from genai_grpc.errors import APIError
 
-__all__ = ["NEVER", "RetryPolicy", "attempts"]
+__all__ = ["NEVER", "RetryPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +53,6 @@ class RetryPolicy:
 
 
 NEVER: Final = RetryPolicy(tries=1)
-
-
-def attempts(call: Call[Any, Any, Any], policy: RetryPolicy, timeout: float, now: Callable[[], float]) -> Plan[Any]:
-    """The plan of one call: try it, and again as `policy` says, all within `timeout` seconds.
-
-    Raises:
-        APIError: The last try's, which says how many there were.
-    """
-    deadline = now() + timeout
-    left = timeout
-    for tried in count(1):
-        try:
-            return call.parse((yield Try(call, left)))
-        except APIError as error:
-            error.tries = tried
-            delay = policy.delay(error, tried)
-            if delay is None or now() + delay >= deadline:
-                raise
-            yield Sleep(delay)
-            left = deadline - now()
-            if left <= 0:
-                raise DeadlineExceeded(
-                    f"the deadline of {timeout:g} s passed after {tried} tries; the last: {error.message}",
-                    details=error.details,
-                    tries=tried,
-                ) from error
-    raise AssertionError  # the loop has no end
 
 
 def _retry_info(details: Iterable[Any]) -> float | None:

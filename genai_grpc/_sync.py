@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
-from genai_grpc._retry import attempts
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, attempts
 from genai_grpc._status import parse_status
 from genai_grpc.errors import APIError
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._call import COUNT_TOKENS, Call, Sleep, Try
-from genai_grpc._retry import NEVER, RetryPolicy, attempts
+from genai_grpc._call import COUNT_TOKENS, Call, Sleep, Try, attempts
+from genai_grpc._retry import NEVER, RetryPolicy
 from genai_grpc_protos.rpc import RetryInfo
 
 if TYPE_CHECKING:
