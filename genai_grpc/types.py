@@ -22,12 +22,14 @@ from genai_grpc.errors import (
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import PIL.Image
 
     from genai_grpc import protos
+    from genai_grpc_protos.protobuf import Duration, Timestamp
 
 __all__ = [
     "AsyncGenerateContentResponse",
@@ -36,9 +38,11 @@ __all__ = [
     "BlobType",
     "BlockedPromptException",
     "BrokenResponseError",
+    "CachedContentOptions",
     "ContentDict",
     "ContentType",
     "ContentsType",
+    "ExpireTimeType",
     "FunctionDeclaration",
     "FunctionDeclarationType",
     "FunctionLibrary",
@@ -59,6 +63,7 @@ __all__ = [
     "SafetySettingOptions",
     "StopCandidateException",
     "StrictContentType",
+    "TTLType",
     "Tool",
     "ToolConfigType",
     "ToolType",
@@ -128,15 +133,18 @@ PartMessage: TypeAlias = "protos.Part | protos.FileData | protos.File | protos.F
 PartType: TypeAlias = "str | Path | BlobType | PartDict | PartMessage"
 StrictContentType: TypeAlias = "protos.Content | ContentDict"
 ContentType: TypeAlias = "StrictContentType | PartType | Iterable[PartType]"
-ContentsType: TypeAlias = "ContentType | Iterable[StrictContentType]"
-SafetySettingDict: TypeAlias = "Mapping[str, str | int] | Mapping[int, str | int]"
-SafetySettingOptions: TypeAlias = "str | int | SafetySettingDict | Iterable[protos.SafetySetting | SafetySettingDict]"
+# One iterable, of turns or of parts: mypy finds no type for a list that could be either of two.
+ContentsType: TypeAlias = "StrictContentType | PartType | Iterable[StrictContentType | PartType]"
+SafetySettingDict: TypeAlias = "Mapping[Any, str | int]"
+SafetySettingOptions: TypeAlias = "str | int | SafetySettingDict | Sequence[protos.SafetySetting | SafetySettingDict]"
 FunctionDeclarationType: TypeAlias = (
     "FunctionDeclaration | protos.FunctionDeclaration | Mapping[str, Any] | Callable[..., Any]"
 )
 ToolType: TypeAlias = "str | Tool | protos.Tool | Mapping[str, Any] | FunctionDeclarationType"
 ToolsType: TypeAlias = "FunctionLibrary | ToolType | Iterable[ToolType | Iterable[FunctionDeclarationType]]"
 ToolConfigType: TypeAlias = "protos.ToolConfig | Mapping[str, Any]"
+TTLType: TypeAlias = "int | float | datetime.timedelta | Duration | Mapping[str, int]"
+ExpireTimeType: TypeAlias = "int | datetime.datetime | Timestamp | Mapping[str, int]"
 
 
 @dataclass
@@ -258,3 +266,26 @@ class GenerateOptions(TypedDict, total=False):
     tools: ToolsType | None
     tool_config: ToolConfigType | None
     request_options: RequestOptionsType | None
+
+
+class CachedContentOptions(TypedDict, total=False):
+    """What a cached content is made of; a system instruction or contents are needed.
+
+    Attributes:
+        display_name: A name for people, of 128 characters at most.
+        system_instruction: What the model is told before every conversation.
+        contents: The turns to put before those of every request.
+        tools: What the model may call.
+        tool_config: How it may call them.
+        ttl: How long it lives from now on: seconds, a timedelta, a Duration or a dict of one; an hour by default.
+        expire_time: In place of `ttl`, when it expires: a datetime (local time where it has no zone), whole seconds
+            since 1970 UTC, a Timestamp or a dict of one.
+    """
+
+    display_name: str | None
+    system_instruction: ContentType | None
+    contents: ContentsType | None
+    tools: ToolsType | None
+    tool_config: ToolConfigType | None
+    ttl: TTLType | None
+    expire_time: ExpireTimeType | None

@@ -1,0 +1,85 @@
+"""A program that both type checkers take, and the types that they see in it. It is checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+from typing_extensions import assert_type
+
+import genai_grpc as genai
+from genai_grpc import errors, local, protos, types
+
+client = genai.Client("key", endpoint="https://example.com", timeout=5, retry=types.RetryPolicy(tries=2))
+model = genai.GenerativeModel(
+    "gemini-pro",
+    safety_settings={"harassment": "low", "hate": types.HarmBlockThreshold.BLOCK_NONE},
+    generation_config=genai.GenerationConfig(temperature=0, stop_sequences=["\n"]),
+    tools=["code_execution", protos.Tool()],
+    tool_config={"function_calling_config": "any"},
+    system_instruction=["Be brief.", "Be kind."],
+    client=client,
+)
+
+response = model.generate_content("Hi")
+assert_type(response, types.GenerateContentResponse)
+assert_type(response.text, str)
+assert_type(response.parts, Sequence[protos.Part])
+assert_type(response.candidates, Sequence[protos.Candidate])
+assert_type(response.function_calls, list[protos.FunctionCall])
+assert_type(response.usage_metadata.total_token_count, int)
+assert_type(response.to_dict(), dict[str, Any])
+for chunk in model.generate_content("Hi", stream=True, request_options={"timeout": 3}):
+    assert_type(chunk, types.GenerateContentResponse)
+
+image = PIL.Image.new("RGB", (1, 1))
+model.generate_content(["What is this?", image])
+model.generate_content(["And this?", Path("a.png"), {"mime_type": "image/png", "data": b""}])
+model.generate_content([{"role": "user", "parts": ["Hi", image]}, {"role": "model", "parts": "Hello"}])
+model.generate_content([protos.Content(role="user"), {"parts": "Hi"}])
+model.generate_content(protos.Part(text="Hi"), generation_config={"temperature": 0.5}, safety_settings="low")
+
+assert_type(model.count_tokens("Hi"), protos.CountTokensResponse)
+assert_type(model.count_tokens("Hi").total_tokens, int)
+assert_type(genai.list_models(), Iterator[protos.Model])
+assert_type(genai.list_models_async(), AsyncIterator[protos.Model])
+assert_type(genai.get_model("gemini-pro"), protos.Model)
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+chat = genai.GenerativeModel(tools=[add, {"name": "now"}]).start_chat(
+    history=[{"role": "user", "parts": "Hi"}],
+    enable_automatic_function_calling=types.AutomaticFunctionCalling(rounds=3, errors="model"),
+)
+assert_type(chat, genai.ChatSession)
+assert_type(chat.send_message("Hi"), types.GenerateContentResponse)
+assert_type(chat.history, list[protos.Content])
+assert_type(chat.rewind(), tuple[protos.Content, protos.Content])
+
+
+async def main() -> None:
+    response = await model.generate_content_async("Hi", stream=True)
+    assert_type(response, types.AsyncGenerateContentResponse)
+    async for chunk in response:
+        assert_type(chunk, types.AsyncGenerateContentResponse)
+    assert_type(await chat.send_message_async("Hi"), types.AsyncGenerateContentResponse)
+    assert_type(await model.count_tokens_async("Hi"), protos.CountTokensResponse)
+    async with genai.Client() as connected:
+        assert_type(connected, genai.Client)
+
+
+try:
+    model.generate_content("Hi")
+except errors.ResourceExhausted as error:
+    assert_type(error.code, int)
+    assert_type(error.tries, int)
+
+script = local.ScriptEngine().reply("Hello", errors.ServiceUnavailable("not now"))
+with local.serve(script) as server:
+    assert_type(server, local.Server)
+    assert_type(server.endpoint, str)
