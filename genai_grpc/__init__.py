@@ -8,7 +8,7 @@
 'In the quaint little town of Lakeside…'
 """
 
-from genai_grpc import errors, protos, types
+from genai_grpc import caching, errors, protos, types
 from genai_grpc._version import __version__
 from genai_grpc.chat import ChatSession
 from genai_grpc.client import Client, configure
@@ -22,6 +22,7 @@ __all__ = [
     "GenerationConfig",
     "GenerativeModel",
     "__version__",
+    "caching",
     "configure",
     "errors",
     "get_model",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from genai_grpc import protos
 from genai_grpc.errors import APIError, DeadlineExceeded
+from genai_grpc_protos.protobuf import Empty
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COUNT_TOKENS",
+    "CREATE_CACHED_CONTENT",
+    "DELETE_CACHED_CONTENT",
     "GENERATE_CONTENT",
+    "GET_CACHED_CONTENT",
     "GET_MODEL",
+    "LIST_CACHED_CONTENTS",
     "LIST_MODELS",
     "STREAM_GENERATE_CONTENT",
+    "UPDATE_CACHED_CONTENT",
     "Call",
     "Emit",
     "Invoke",
@@ -193,3 +199,18 @@ COUNT_TOKENS: Final = Method(
 )
 GET_MODEL: Final = Method(f"{_SERVICE}ModelService/GetModel", protos.GetModelRequest, protos.Model)
 LIST_MODELS: Final = Method(f"{_SERVICE}ModelService/ListModels", protos.ListModelsRequest, protos.ListModelsResponse)
+CREATE_CACHED_CONTENT: Final = Method(
+    f"{_SERVICE}CacheService/CreateCachedContent", protos.CreateCachedContentRequest, protos.CachedContent
+)
+GET_CACHED_CONTENT: Final = Method(
+    f"{_SERVICE}CacheService/GetCachedContent", protos.GetCachedContentRequest, protos.CachedContent
+)
+LIST_CACHED_CONTENTS: Final = Method(
+    f"{_SERVICE}CacheService/ListCachedContents", protos.ListCachedContentsRequest, protos.ListCachedContentsResponse
+)
+UPDATE_CACHED_CONTENT: Final = Method(
+    f"{_SERVICE}CacheService/UpdateCachedContent", protos.UpdateCachedContentRequest, protos.CachedContent
+)
+DELETE_CACHED_CONTENT: Final = Method(
+    f"{_SERVICE}CacheService/DeleteCachedContent", protos.DeleteCachedContentRequest, Empty
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,7 @@ from genai_grpc.responses import GOOD_ENDS, AsyncGenerateContentResponse, Genera
 from genai_grpc.types import AutomaticFunctionCalling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import Self, Unpack
 
@@ -109,7 +110,8 @@ class ChatSession:
 
     @history.setter
     def history(self, turns: Iterable[StrictContentType]) -> None:
-        turns = turns if isinstance(turns, (str, dict, protos.Content)) else list(turns)
+        if isinstance(turns, Iterable) and not isinstance(turns, (str, Mapping)):
+            turns = list(turns)
         self._history = to_contents(turns) if turns else []
         self._exchange = None
 

@@ -60,7 +60,20 @@ def main() -> None:
     show_envvar=True,
     help="A key that calls must carry. Set the variable rather than the option, which other users can see.",
 )
-def serve(model: Path | None, host: str, port: int, threads: int, context: int | None, api_key: str | None) -> None:
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A directory, made if it is missing, where cached contents outlive the server.",
+)
+def serve(
+    model: Path | None,
+    host: str,
+    port: int,
+    threads: int,
+    context: int | None,
+    api_key: str | None,
+    state: Path | None,
+) -> None:
     """Serve a model on this machine until Ctrl-C."""
     from genai_grpc import local
 
@@ -68,7 +81,7 @@ def serve(model: Path | None, host: str, port: int, threads: int, context: int |
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         engine = _engine(model, threads=threads, context=context)
-        with local.serve(engine, host=host, port=port, api_key=api_key or None) as server:
+        with local.serve(engine, host=host, port=port, api_key=api_key or None, state=state) as server:
             _greet(server, engine, host, api_key or None)
             while True:
                 # Short, since a signal that arrives just before a sleep begins does not interrupt it.

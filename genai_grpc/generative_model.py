@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, same
@@ -16,13 +20,14 @@ from genai_grpc._coerce.settings import (
     to_safety_settings,
 )
 from genai_grpc._coerce.tools import FunctionLibrary, to_function_library, to_tool_config
+from genai_grpc.caching import CachedContent
 from genai_grpc.client import Client, default_client
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from genai_grpc.chat import ChatSession
     from genai_grpc.types import (
@@ -83,6 +88,56 @@ class GenerativeModel:
         self._tool_config = to_tool_config(tool_config)
         self._system_instruction = to_system_instruction(system_instruction)
         self._client = client
+        self._cached_content: str | None = None
+
+    @classmethod
+    def from_cached_content(
+        cls,
+        cached_content: str | CachedContent,
+        *,
+        generation_config: GenerationConfigType | None = None,
+        safety_settings: SafetySettingOptions | None = None,
+        client: Client | None = None,
+    ) -> Self:
+        """The model that a prompt was cached for, with that prompt before every request.
+
+        Args:
+            cached_content: A CachedContent, or the name of one, which is fetched first.
+            generation_config: A GenerationConfig or a dict of its fields.
+            safety_settings: As the constructor takes them.
+            client: The client for its calls; by default that of the CachedContent, or the one that `configure` sets.
+
+        Raises:
+            NotFound: There is no cached content of that name, or it has expired.
+            APIError: It could not be fetched.
+
+        >>> cache = CachedContent.create("gemini-pro", system_instruction="Answer in French.", contents="A long tale.")
+        >>> model = GenerativeModel.from_cached_content(cache)
+        >>> model.count_tokens("What is it about?").cached_content_token_count
+        6
+        """
+        if isinstance(cached_content, str):
+            cached_content = CachedContent.get(cached_content, client=client)
+        return cls._of_cached(cached_content, generation_config, safety_settings, client)
+
+    @classmethod
+    async def from_cached_content_async(
+        cls,
+        cached_content: str | CachedContent,
+        *,
+        generation_config: GenerationConfigType | None = None,
+        safety_settings: SafetySettingOptions | None = None,
+        client: Client | None = None,
+    ) -> Self:
+        """The async twin of `from_cached_content`."""
+        if isinstance(cached_content, str):
+            cached_content = await CachedContent.get_async(cached_content, client=client)
+        return cls._of_cached(cached_content, generation_config, safety_settings, client)
+
+    @property
+    def cached_content(self) -> str | None:
+        """The resource name of the cached content before every request; None if there is none."""
+        return self._cached_content
 
     @property
     def model_name(self) -> str:
@@ -199,6 +254,7 @@ class GenerativeModel:
         library = self.library(tools)
         request = protos.GenerateContentRequest(
             model=self._model_name,
+            cached_content=self._cached_content,
             contents=() if contents is None else to_contents(contents),
             system_instruction=self._system_instruction,
             tools=() if library is None else library.to_proto(),
@@ -208,6 +264,8 @@ class GenerativeModel:
         settings = self._settings | to_generation_settings(generation_config)
         if settings:
             request.generation_config.CopyFrom(to_generation_config(settings))
+        if self._cached_content is not None:
+            _refuse_beside_cache(request)
         return request
 
     def describe(
@@ -218,26 +276,68 @@ class GenerativeModel:
             to_contents(contents)  # says what contents may be
         request_options, rest = _split(options)
         request = self.build_request(contents, **rest)
-        if stream:
-            return Call(STREAM_GENERATE_CONTENT, request, kind.from_source, to_options(request_options))
-        return Call(GENERATE_CONTENT, request, kind.from_response, to_options(request_options))
+        schema = self._schema(rest.get("generation_config"))
+        parse: Any = kind.from_source if stream else kind.from_response
+        return Call(
+            STREAM_GENERATE_CONTENT if stream else GENERATE_CONTENT,
+            request,
+            parse if schema is None else partial(parse, schema=schema),
+            to_options(request_options),
+        )
+
+    def _schema(self, generation_config: GenerationConfigType | None) -> Any:
+        """The Python type that is the response schema of a call; None if there is none, or one of another kind."""
+        settings = self._settings if generation_config is None else to_generation_settings(generation_config)
+        schema = settings.get("response_schema", self._settings.get("response_schema"))
+        return None if isinstance(schema, (Mapping, Message)) else schema
 
     def _counting(
         self, contents: ContentsType | None, options: GenerateOptions
     ) -> Call[Any, Any, protos.CountTokensResponse]:
         request_options, rest = _split(options)
         request = self.build_request(contents, **rest)
-        if contents is None and not request.HasField("system_instruction") and not request.tools:
+        if contents is None and not any(field.name in _COUNTED for field, _ in request.ListFields()):
             to_contents(contents)  # there is nothing to count; says what contents may be
         counted = protos.CountTokensRequest(model=self._model_name, generate_content_request=request)
         return Call(COUNT_TOKENS, counted, same, to_options(request_options))
+
+    @classmethod
+    def _of_cached(
+        cls,
+        cached_content: CachedContent,
+        generation_config: GenerationConfigType | None,
+        safety_settings: SafetySettingOptions | None,
+        client: Client | None,
+    ) -> Self:
+        if not isinstance(cached_content, CachedContent):
+            raise TypeError(f"cached_content is a CachedContent or its name; got {type(cached_content).__name__}")
+        # Who may use a cached content is who may see it: the one whose client it came through.
+        client = cached_content.client if client is None else client
+        model = cls(cached_content.model, safety_settings, generation_config, client=client)
+        model._cached_content = cached_content.name
+        return model
 
     def __repr__(self) -> str:
         said = self._system_instruction
         return (
             f"GenerativeModel(model_name={self._model_name!r}, generation_config={self._settings!r}, "
             f"safety_settings={self._safety!r}, tools={self._library!r}, "
-            f"system_instruction={None if said is None else [part.text for part in said.parts]!r})"
+            f"system_instruction={None if said is None else [part.text for part in said.parts]!r}, "
+            f"cached_content={self._cached_content!r})"
+        )
+
+
+# What a request holds beside its contents that has tokens to count.
+_COUNTED: Final = frozenset({"system_instruction", "tools", "cached_content"})
+
+
+def _refuse_beside_cache(request: protos.GenerateContentRequest) -> None:
+    """Check that a request leaves to its cached content what belongs there."""
+    fields = "system_instruction", "tools", "tool_config"
+    if beside := [field.name for field, _ in request.ListFields() if field.name in fields]:
+        raise ValueError(
+            f"{' and '.join(beside)} cannot stand beside a cached content; "
+            "give them to CachedContent.create, for the cached content to hold"
         )
 
 

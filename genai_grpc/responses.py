@@ -7,9 +7,11 @@ the start as often as it is iterated.
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from genai_grpc import protos
+from genai_grpc._coerce.parse import parse_as
 from genai_grpc._fold import Fold
 from genai_grpc.errors import BlockedPromptException, Cancelled, IncompleteIterationError
 
@@ -70,12 +72,13 @@ class AsyncSource(Protocol):
 class BaseResponse:
     """The state of a response, and everything that can be read from it without waiting."""
 
-    __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_piece", "_source")
+    __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_piece", "_schema", "_source")
 
-    def __init__(self, chunks: Sequence[Chunk], source: Any = None) -> None:
+    def __init__(self, chunks: Sequence[Chunk], source: Any = None, schema: Any = None) -> None:
         self._chunks = list(chunks)
         self._begin = 0
         self._source = source
+        self._schema = schema
         self._ended = source is None
         self._error: Exception | None = None
         self._handed = 0
@@ -87,9 +90,9 @@ class BaseResponse:
             self._stop()
 
     @classmethod
-    def from_response(cls, response: Chunk) -> Self:
-        """A whole response."""
-        return cls([response])
+    def from_response(cls, response: Chunk, schema: Any = None) -> Self:
+        """A whole response, and the Python type that `parsed` is to be of."""
+        return cls([response], None, schema)
 
     @property
     def candidates(self) -> Sequence[protos.Candidate]:
@@ -145,6 +148,29 @@ class BaseResponse:
     def thoughts(self) -> str:
         """The text of the thoughts of the only candidate; empty if there are none."""
         return "\n".join(part.text for part in self.parts if part.thought)
+
+    @property
+    def parsed(self) -> Any:
+        """The answer's JSON; of the type that was given as `response_schema`, if it was a Python type.
+
+        Raises:
+            IncompleteIterationError: The stream was not read to its end.
+            ValueError: There is no text, it is no JSON, or does not fit the type.
+
+        >>> answer = '{"candidates": [{"content": {"parts": [{"text": "[1, 2]"}]}}]}'
+        >>> GenerateContentResponse.from_json(answer).parsed
+        [1, 2]
+        """
+        text = self.text
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            # An answer of the type text/x.enum is a bare word.
+            if not _is_enum(self._schema):
+                wanted = "ask for it with response_mime_type='application/json'"
+                raise ValueError(f"the answer is no JSON ({error}); {wanted}") from error
+            value = text
+        return value if self._schema is None else parse_as(self._schema, value, "the answer")
 
     @property
     def function_calls(self) -> list[protos.FunctionCall]:
@@ -220,7 +246,7 @@ class BaseResponse:
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._ended:
             raise TypeError("a stream that has not been read to its end cannot be pickled; resolve() it first")
-        return _restored, (type(self), self._chunks[self._begin :], self._error)
+        return _restored, (type(self), self._chunks[self._begin :], self._schema, self._error)
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows: the answer's text, or all there is where it has none."""
@@ -319,10 +345,10 @@ class GenerateContentResponse(BaseResponse):
     _source: SyncSource | None
 
     @classmethod
-    def from_source(cls, opened: tuple[SyncSource, Chunk | None]) -> Self:
-        """A stream whose first chunk has come (None: it ended without one)."""
+    def from_source(cls, opened: tuple[SyncSource, Chunk | None], schema: Any = None) -> Self:
+        """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
         source, first = opened
-        return cls([], None) if first is None else cls([first], source)
+        return cls([], None, schema) if first is None else cls([first], source, schema)
 
     def __iter__(self) -> Iterator[Self]:
         position = 0
@@ -378,10 +404,10 @@ class AsyncGenerateContentResponse(BaseResponse):
     _source: AsyncSource | None
 
     @classmethod
-    def from_source(cls, opened: tuple[AsyncSource, Chunk | None]) -> Self:
-        """A stream whose first chunk has come (None: it ended without one)."""
+    def from_source(cls, opened: tuple[AsyncSource, Chunk | None], schema: Any = None) -> Self:
+        """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
         source, first = opened
-        return cls([], None) if first is None else cls([first], source)
+        return cls([], None, schema) if first is None else cls([first], source, schema)
 
     async def __aiter__(self) -> AsyncIterator[Self]:
         position = 0
@@ -418,8 +444,12 @@ class AsyncGenerateContentResponse(BaseResponse):
             raise
 
 
-def _restored(kind: type[Any], chunks: list[Chunk], error: Exception | None) -> Any:
-    response = kind(chunks)
+def _is_enum(schema: Any) -> bool:
+    return isinstance(schema, type) and issubclass(schema, Enum)
+
+
+def _restored(kind: type[Any], chunks: list[Chunk], schema: Any, error: Exception | None) -> Any:
+    response = kind(chunks, None, schema)
     response._error = error
     return response
 

@@ -162,7 +162,8 @@ class GenerationConfig:
         top_k: Draw from so many likeliest tokens.
         seed: Makes draws repeatable as far as the model can.
         response_mime_type: "text/plain", "application/json", or "text/x.enum".
-        response_schema: What JSON answers must look like: a Schema or a dict of one.
+        response_schema: What JSON answers must look like: a Python type such as list[str], an Enum, a TypedDict, a
+            dataclass or a pydantic model; or a Schema or a dict of one. `response.parsed` is of that type.
         response_json_schema: The same as JSON Schema; only one of the two.
         presence_penalty: Above 0, tokens that occurred become less likely.
         frequency_penalty: Above 0, the more often they occurred.
@@ -183,7 +184,7 @@ class GenerationConfig:
     top_p: float | None = None
     top_k: int | None = None
     response_mime_type: str | None = None
-    response_schema: protos.Schema | Mapping[str, Any] | None = None
+    response_schema: Any = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     _: KW_ONLY

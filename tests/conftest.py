@@ -46,6 +46,12 @@ class Colour(Protocol):
     def list_models(self, **kwargs: Any) -> list[Any]:
         """`list_models`, read to its end."""
 
+    def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        """The method of that name, or its async twin."""
+
+    def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+        """What the method of that name, or its async twin, iterates over."""
+
 
 class Sync:
     """The sync methods."""
@@ -76,6 +82,12 @@ class Sync:
 
     def list_models(self, **kwargs: Any) -> list[Any]:
         return list(genai.list_models(**kwargs))
+
+    def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(owner, name)(*args, **kwargs)
+
+    def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(getattr(owner, name)(*args, **kwargs))
 
 
 class Async:
@@ -120,6 +132,16 @@ class Async:
 
         models: list[Any] = self._wait(all_of_them())
         return models
+
+    def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        return self._wait(getattr(owner, f"{name}_async")(*args, **kwargs))
+
+    def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+        async def all_of_them() -> list[Any]:
+            return [item async for item in getattr(owner, f"{name}_async")(*args, **kwargs)]
+
+        found: list[Any] = self._wait(all_of_them())
+        return found
 
     def end(self, client: genai.Client) -> None:
         """Close what the loop holds, as asyncio.run would."""

@@ -33,6 +33,7 @@ HI, HELLO, BYE, FAREWELL = turn("user", "Hi"), turn("model", "Hello"), turn("use
         pytest.param((each for each in (HI, HELLO)), [HI, HELLO], id="generator"),
         pytest.param({"role": "model", "parts": "Hello"}, [HELLO], id="one dict"),
         pytest.param(HELLO, [HELLO], id="one Content"),
+        pytest.param(protos.Part(text="Hi"), [HI], id="one Part"),
     ],
 )
 def test_history(model: GenerativeModel, history: Any, expected: list[protos.Content]) -> None:

@@ -123,7 +123,7 @@ def _dict_to_content(value: Mapping[str, Any]) -> protos.Content:
 
 
 def _dict_to_part(value: Mapping[str, Any]) -> protos.Part:
-    if {"mime_type", "data"} <= {field_of(protos.Blob, key) for key in value}:
+    if _is_blob(value):
         return protos.Part(inline_data=to_message(protos.Blob, value))
     made = {field_of(protos.Part, key) or key: item for key, item in value.items() if item is not None}
     if not made.keys() & protos.Part.DESCRIPTOR.fields_by_name.keys():
@@ -132,6 +132,10 @@ def _dict_to_part(value: Mapping[str, Any]) -> protos.Part:
             "a Part 'text', 'inline_data' or another field of Part, a Blob 'mime_type' and 'data'"
         )
     # What a dict holds may be what a person would pass alone: an image, a Path, a File.
+    if isinstance(blob := made.get("inline_data"), Mapping) and not _is_blob(blob):
+        raise ValueError(f"Part.inline_data has 'mime_type' and 'data'; got the keys {sorted(map(str, blob))}")
+    if isinstance(link := made.get("file_data"), Mapping) and _is_file(link):
+        made["file_data"] = to_message(protos.File, link)
     for field in "inline_data", "file_data":
         if field in made and not isinstance(made[field], Mapping):
             part = to_part(made[field])
@@ -139,6 +143,15 @@ def _dict_to_part(value: Mapping[str, Any]) -> protos.Part:
                 raise TypeError(f"Part.{field}: cannot make a {HOLDS[field]} from {type(made[field]).__name__}")
             made[field] = getattr(part, field)
     return to_message(protos.Part, made)
+
+
+def _is_blob(value: Mapping[str, Any]) -> bool:
+    return {"mime_type", "data"} <= {field_of(protos.Blob, key) for key in value}
+
+
+def _is_file(value: Mapping[str, Any]) -> bool:
+    """Whether a dict is a File's rather than a FileData's: it has a URI, under the name that a File has for it."""
+    return "uri" in value and not any(field_of(protos.FileData, key) == "file_uri" for key in value)
 
 
 def _message_to_part(message: Any) -> protos.Part:
@@ -161,6 +174,8 @@ def _is_content(value: object) -> bool:
 
 
 def _is_nothing(value: object) -> bool:
+    if (message := foreign(value)) is not None:
+        return not message.ListFields()
     # Not `value == ""`: a repeated field of the pure Python runtime refuses to be compared with a str.
     return value is None or (isinstance(value, (str, bytes, Mapping)) and not value)
 

@@ -2,84 +2,105 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import to_message
+from genai_grpc._coerce.docstrings import parameters_of
+from genai_grpc._coerce.parse import parse_as
+from genai_grpc._coerce.schema import form_of
+from genai_grpc._coerce.shapes import Field, Reading, Record, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["bind_arguments", "to_declaration"]
 
-TYPES: Final = {int: "INTEGER", float: "NUMBER", str: "STRING", bool: "BOOLEAN", dict: "OBJECT"}
+VARIADIC: Final = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
 
 
 def to_declaration(function: Callable[..., Any], descriptions: Mapping[str, str]) -> protos.FunctionDeclaration:
-    """The declaration of a function: its name, docstring and annotated parameters.
+    """The declaration of a function: its name, docstring and parameters; those with a default are not required.
+
+    Args:
+        function: A function, a method, a coroutine function, a partial or a callable object.
+        descriptions: What to say of parameters; by default what their annotations or the docstring say.
 
     Raises:
-        TypeError: A parameter has no annotation, or one of which no schema can be made.
+        TypeError: A parameter is of a type of which no schema can be made, or positional only.
+
+    >>> def add(a: int, b: int = 1) -> int:
+    ...     "Add two numbers."
+    ...     return a + b
+    >>> list(to_declaration(add, {}).parameters.required)
+    ['a']
     """
-    parameters = _parameters(function)
-    hints = get_type_hints(_hinted(function))
-    properties = {}
-    for name in parameters:
-        if name not in hints:
-            raise TypeError(f"the parameter {name!r} of {_name(function)} has no annotation; say its type")
-        properties[name] = _schema(hints[name], f"{_name(function)}({name})")
-        if name in descriptions:
-            properties[name]["description"] = descriptions[name]
-    required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
-    declared: dict[str, Any] = {"name": _name(function), "description": inspect.getdoc(function) or ""}
-    if properties:
-        declared["parameters"] = {"type": "OBJECT", "properties": properties, "required": required}
-    return to_message(protos.FunctionDeclaration, declared)
+    name, docstring = _name(function), inspect.getdoc(_routine(function)) or ""
+    hints, said = _hints(function), parameters_of(docstring)
+    fields = [
+        (item.name, hints.get(item.name, Any), item.default is item.empty, descriptions.get(item.name, ""))
+        for item in _parameters(function).values()
+    ]
+    read, recursive = read_fields(fields, name)
+    declared = protos.FunctionDeclaration(name=name, description=docstring)
+    if not read:
+        return declared
+    described = tuple(_with_description(item, said) for item in read)
+    form = form_of(Reading(Record("", described), recursive))
+    if form.schema is None:
+        from google.protobuf.json_format import ParseDict
+
+        ParseDict(form.json_schema, declared.parameters_json_schema)
+    else:
+        declared.parameters.CopyFrom(form.schema)
+    return declared
 
 
 def bind_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments for a call, whole numbers as int where the annotation says so.
+    """The keyword arguments of a call, of the types that the annotations say: numbers of the wire are all floats.
 
     Raises:
         TypeError: The function has no such parameter.
+        ValueError: A value does not fit its parameter's type.
     """
     parameters = _parameters(function)
     if unknown := arguments.keys() - parameters.keys():
-        raise TypeError(
-            f"{_name(function)} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(parameters)}"
-        )
-    hints = get_type_hints(_hinted(function))
-    return {name: _value(hints.get(name), value) for name, value in arguments.items()}
+        wrong, known = ", ".join(sorted(unknown)), ", ".join(parameters)
+        raise TypeError(f"{_name(function)} has no parameter {wrong}; it has {known}")
+    hints = _hints(function)
+    return {name: parse_as(hints.get(name, Any), value, name) for name, value in arguments.items()}
 
 
-def _schema(hint: Any, where: str) -> dict[str, Any]:
-    if hint in TYPES:
-        return {"type": TYPES[hint]}
-    if get_origin(hint) is list:
-        return {"type": "ARRAY", "items": _schema(get_args(hint)[0], where)}
-    raise TypeError(
-        f"cannot make a schema of {hint!r} for {where}; annotate int, float, str, bool, dict or a list of these"
-    )
+def _with_description(item: Field, said: Mapping[str, str]) -> Field:
+    return item if item.description else replace(item, description=said.get(item.name, ""))
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if hint is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if get_origin(hint) is list and isinstance(value, list):
-        return [_value(get_args(hint)[0], item) for item in value]
-    return value
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Those that the model may give: of `*args` and `**kwargs`, which may be left out, it knows nothing."""
+    signature = inspect.signature(function).parameters
+    parameters = {name: parameter for name, parameter in signature.items() if parameter.kind not in VARIADIC}
+    for name, parameter in parameters.items():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise TypeError(f"the parameter {name!r} of {_name(function)} is positional only; the model gives names")
+    return parameters
 
 
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(function).parameters
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(_routine(function), include_extras=True)
 
 
-def _hinted(function: Callable[..., Any]) -> Any:
-    """What holds the annotations: the function itself, or a callable object's method."""
+def _routine(function: Any) -> Any:
+    """What holds the annotations and the docstring: the function under partials and wrappers, or an object's method."""
+    while isinstance(function, functools.partial):
+        function = function.func
     function = inspect.unwrap(function)
     return function if inspect.isroutine(function) else type(function).__call__
 
 
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", type(function).__name__)
+def _name(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name

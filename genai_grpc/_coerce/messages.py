@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,8 +30,8 @@ def to_message(cls: type[M], value: object) -> M:
     """A message of `cls`: itself, one of its full name from another pool or proto-plus, or a dict of its fields.
 
     A dict may nest further dicts and messages, name enum values by str, and give a Struct as a dict, a Duration as
-    seconds or a timedelta, a Timestamp as a datetime. Keys are field names, also in camelCase or with proto-plus's
-    trailing underscore.
+    seconds or a timedelta, a Timestamp as a datetime, bytes as a str of base64. Keys are field names, also in
+    camelCase or with proto-plus's trailing underscore.
 
     Raises:
         TypeError: `value` is something else; a field got a value of the wrong type.
@@ -133,22 +134,38 @@ def _item(field: Any, value: object, path: str) -> Any:
         return _to_message(_class(field), value, path)
     if field.enum_type is not None:
         return to_enum(field.enum_type, value, path)
+    if field.type == FieldDescriptor.TYPE_BYTES and isinstance(value, str):
+        return _decode(value, path)
     return value
 
 
+def _decode(text: str, path: str) -> bytes:
+    """The bytes of base64 in either alphabet, padded or not, as the JSON of messages has them (protobuf.dev/json)."""
+    plain = "".join(text.splitlines()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError:
+        data = b""
+    # A word of prose may be decodable, but seldom without bits that are left over.
+    if base64.b64encode(data).decode().rstrip("=") != plain:
+        raise TypeError(f"{path} takes bytes; got str, which is not base64 either")
+    return data
+
+
 def to_enum(enum: Any, value: object, path: str) -> int:
-    """The number of an enum value given as a number, or by name in any case.
+    """The number of an enum value given as a number, or by name in any case, with or without what all names begin with.
 
     Raises:
         ValueError: The enum has no such name.
         TypeError: The value is neither a str nor an int.
     """
     if isinstance(value, str):
-        found = enum.values_by_name.get(value) or enum.values_by_name.get(value.upper())
+        names = enum.values_by_name
+        # The zero's name says what all names of an enum may begin with: https://google.aip.dev/126
+        prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+        found = names.get(value) or names.get(value.upper()) or names.get(prefix + value.upper())
         if found is None:
-            raise ValueError(
-                f"{path}: {value!r} is no {enum.name}; it is one of {', '.join(enum.values_by_name.keys())}"
-            )
+            raise ValueError(f"{path}: {value!r} is no {enum.name}; it is one of {', '.join(names.keys())}")
         return int(found.number)
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from genai_grpc import protos
 from genai_grpc._call import Options
 from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
+from genai_grpc._coerce.schema import to_form
 from genai_grpc._retry import NEVER, RetryPolicy
 
 __all__ = [
@@ -83,6 +84,12 @@ def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig
         TypeError: A setting is of the wrong type.
         ValueError: A key is no setting.
     """
+    if (given := settings.get("response_schema")) is not None:
+        form = to_form(given, "response_schema")
+        rest = {name: item for name, item in settings.items() if name != "response_schema"}
+        # A type that contains itself has a JSON Schema only.
+        found = {"response_schema": form.schema, "response_json_schema": form.json_schema}
+        settings = {**rest, **{name: item for name, item in found.items() if item is not None}}
     return to_message(protos.GenerationConfig, settings)
 
 

@@ -30,11 +30,24 @@ from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceServicer
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
+    from genai_grpc.local._cache_store import CacheStore
     from genai_grpc.local.engine import Engine
 
     Context = grpc.aio.ServicerContext[Any, Any]
 
-__all__ = ["ALIAS", "Catalogue", "GenerativeService", "KeyCheck", "ModelService"]
+__all__ = [
+    "ALIAS",
+    "LARGEST_PAGE_SIZE",
+    "PAGE_SIZE",
+    "Catalogue",
+    "GenerativeService",
+    "KeyCheck",
+    "ModelService",
+    "blame",
+    "check_size",
+    "check_turns",
+    "saying_errors",
+]
 
 ALIAS: Final = "models/gemini-pro"
 """The name under which the first engine is served too: the default of `GenerativeModel`."""
@@ -62,9 +75,9 @@ class Catalogue:
                 raise ValueError(f"an engine is called {name!r}; a model's name begins with 'models/'")
             if name in self._engines:
                 raise ValueError(f"two engines are called {name}; give each a name of its own")
-            self._engines[name], self._models[name] = engine, engine.model
+            self._engines[name], self._models[name] = engine, _served(engine.model)
         if ALIAS not in self._engines:
-            self._engines[ALIAS], self._models[ALIAS] = engines[0], _alias(engines[0].model)
+            self._engines[ALIAS], self._models[ALIAS] = engines[0], _alias(self._models[engines[0].model.name])
 
     def engine(self, name: str) -> Engine:
         """The engine that serves a model."""
@@ -102,6 +115,16 @@ class Catalogue:
         )
 
 
+def _served(model: protos.Model) -> protos.Model:
+    """What a model can do here: caching is the server's doing, whatever the engine."""
+    served = protos.Model()
+    served.CopyFrom(model)
+    methods = served.supported_generation_methods
+    if "generateContent" in methods and "createCachedContent" not in methods:
+        methods.append("createCachedContent")
+    return served
+
+
 def _alias(model: protos.Model) -> protos.Model:
     alias = protos.Model()
     alias.CopyFrom(model)
@@ -123,14 +146,14 @@ class ModelService(ModelServiceServicer):
 
     async def GetModel(self, request: protos.GetModelRequest, context: Context) -> protos.Model:  # noqa: N802 -- gRPC's
         """Describe one model."""
-        async with _saying_errors(context):
+        async with saying_errors(context):
             return self._catalogue.model(request.name)
 
     async def ListModels(  # noqa: N802 -- gRPC's
         self, request: protos.ListModelsRequest, context: Context
     ) -> protos.ListModelsResponse:
         """List a page of the models."""
-        async with _saying_errors(context):
+        async with saying_errors(context):
             return self._catalogue.page(request.page_size, request.page_token)
 
 
@@ -139,11 +162,13 @@ class GenerativeService(GenerativeServiceServicer):
 
     Args:
         catalogue: The engines.
+        store: The cached contents that requests may name.
         max_request_bytes: The size of a request, in bytes, above which it is refused.
     """
 
-    def __init__(self, catalogue: Catalogue, *, max_request_bytes: int) -> None:
+    def __init__(self, catalogue: Catalogue, store: CacheStore, *, max_request_bytes: int) -> None:
         self._catalogue = catalogue
+        self._store = store
         self._max_request_bytes = max_request_bytes
         self._running: set[asyncio.Task[Any]] = set()
         self._writing: set[asyncio.Task[Any]] = set()
@@ -176,12 +201,15 @@ class GenerativeService(GenerativeServiceServicer):
         """Count the tokens of bare contents, or of a whole request for content."""
         async with self._call(context):
             self._check_size(request.ByteSize())
-            prompt = _prompt(request)
+            prompt, cached = await self._complete(_prompt(request))
             engine = self._engine(prompt)
             try:
-                return await engine.count_tokens(prompt)
+                counted = await engine.count_tokens(prompt)
             except Exception as error:
-                raise _blame(engine, error) from error
+                raise blame(engine, error) from error
+            if cached:
+                counted.cached_content_token_count = min(cached, counted.total_tokens)
+            return counted
 
     async def close(self, grace: float) -> None:
         """Let the calls in flight go on for `grace` seconds; then end them and any new one with UNAVAILABLE."""
@@ -201,7 +229,7 @@ class GenerativeService(GenerativeServiceServicer):
         assert task is not None  # noqa: S101 -- gRPC runs every handler in a task
         self._running.add(task)
         try:
-            async with _saying_errors(context):
+            async with saying_errors(context):
                 self._check_open()
                 try:
                     yield task
@@ -217,14 +245,33 @@ class GenerativeService(GenerativeServiceServicer):
         self, request: protos.GenerateContentRequest
     ) -> AsyncGenerator[protos.GenerateContentResponse, None]:
         self._check_size(request.ByteSize())
+        request, cached = await self._complete(request)
         engine = self._engine(request)
         answer = cast("AsyncGenerator[protos.GenerateContentResponse, None]", engine.generate(request))
         try:
             async with aclosing(answer) as chunks:
                 async for chunk in chunks:
+                    if cached and chunk.HasField("usage_metadata"):
+                        usage = chunk.usage_metadata
+                        usage.cached_content_token_count = min(cached, usage.prompt_token_count)
                     yield chunk
         except Exception as error:
-            raise _blame(engine, error) from error
+            raise blame(engine, error) from error
+
+    async def _complete(self, request: protos.GenerateContentRequest) -> tuple[protos.GenerateContentRequest, int]:
+        """A request with the prompt of the cached content that it names put before it, and how many tokens that has."""
+        if not request.cached_content:
+            return request, 0
+        fields = "system_instruction", "tools", "tool_config"
+        if beside := [field.name for field, _ in request.ListFields() if field.name in fields]:
+            raise InvalidArgument(f"{' and '.join(beside)} cannot stand beside cached_content, which holds its own")
+        self._catalogue.model(request.model)
+        kept = await self._store.get(request.cached_content)
+        if kept.facts.model != request.model:
+            raise InvalidArgument(f"{request.cached_content} is for {kept.facts.model}; model is {request.model!r}")
+        # Merging puts the request's turns after the cached ones, and keeps the name for engines to see.
+        kept.prompt.MergeFrom(request)
+        return kept.prompt, kept.facts.usage_metadata.total_token_count
 
     def _engine(self, request: protos.GenerateContentRequest) -> Engine:
         """The engine for a request that it can work on."""
@@ -238,11 +285,7 @@ class GenerativeService(GenerativeServiceServicer):
             raise ServiceUnavailable("the local server is stopping")
 
     def _check_size(self, size: int) -> None:
-        if size > self._max_request_bytes:
-            raise InvalidArgument(
-                f"the request has {size:,} bytes and this server takes {self._max_request_bytes:,} at most; "
-                "send less at once, or raise the limit with serve(max_request_bytes=...)"
-            )
+        check_size(size, self._max_request_bytes)
 
 
 class KeyCheck(grpc.aio.ServerInterceptor):
@@ -280,7 +323,7 @@ def _bytes(value: str | bytes) -> bytes:
 
 
 @asynccontextmanager
-async def _saying_errors(context: Context) -> AsyncIterator[None]:
+async def saying_errors(context: Context) -> AsyncIterator[None]:
     """End the call with the status of an `APIError`."""
     try:
         yield
@@ -292,7 +335,7 @@ async def _abort(context: Context, error: APIError) -> None:
     await context.abort(error.grpc_status_code, error.message, encode_details(error))
 
 
-def _blame(engine: Engine, error: Exception) -> APIError:
+def blame(engine: Engine, error: Exception) -> APIError:
     """What to raise for an error from an engine: an `APIError` is its answer, anything else its defect."""
     if isinstance(error, APIError):
         return error
@@ -302,6 +345,15 @@ def _blame(engine: Engine, error: Exception) -> APIError:
         f"the engine {who} failed with {type(error).__name__}: {error}; the server's log has the traceback",
         details=[ErrorInfo(reason="ENGINE_FAILED", domain=DOMAIN, metadata={"model": engine.model.name})],
     )
+
+
+def check_size(size: int, limit: int) -> None:
+    """Check that a request of so many bytes is within a server's limit."""
+    if size > limit:
+        raise InvalidArgument(
+            f"the request has {size:,} bytes and this server takes {limit:,} at most; "
+            "send less at once, or raise the limit with serve(max_request_bytes=...)"
+        )
 
 
 def _prompt(request: protos.CountTokensRequest) -> protos.GenerateContentRequest:
@@ -320,8 +372,13 @@ def _prompt(request: protos.CountTokensRequest) -> protos.GenerateContentRequest
 
 
 def _check_contents(request: protos.GenerateContentRequest) -> None:
-    if not request.contents:
+    if not request.contents and not request.cached_content:
         raise InvalidArgument("contents is empty; send at least one turn")
+    check_turns(request)
+
+
+def check_turns(request: protos.GenerateContentRequest) -> None:
+    """Check that each turn of a request has a known role and parts that say something."""
     turns = [(f"contents[{index}]", content) for index, content in enumerate(request.contents)]
     if request.HasField("system_instruction"):
         turns.append(("system_instruction", request.system_instruction))

@@ -41,12 +41,16 @@ class Engine(Protocol):
     def generate(self, request: protos.GenerateContentRequest) -> AsyncIterator[protos.GenerateContentResponse]:
         """Answer a checked request: an async generator of chunks, in order. Closing it stops the work.
 
+        Where the request names a cached content, what that holds is in the request already, before its own contents.
         A chunk belongs to the server once it is yielded, and must not change afterwards.
         """
         ...
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
-        """Count the prompt's tokens, those of the system instruction and the tools included."""
+        """Count the prompt's tokens, those of the system instruction and the tools included.
+
+        A prompt to be cached is counted too: it may have no contents, or end with the model's turn.
+        """
         ...
 
 

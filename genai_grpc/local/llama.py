@@ -81,7 +81,14 @@ class LlamaEngine:
         self._worker.shutdown(wait=False)
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
-        """The tokens of the prompt that `generate` would give the model for this request, templates and all."""
+        """The tokens of the prompt that `generate` would give the model for this request, templates and all.
+
+        One that leaves the user's next turn to come, as a cached content may, is counted with an empty one.
+        """
+        if not request.contents or request.contents[-1].role == "model":
+            begun, request = request, protos.GenerateContentRequest()
+            request.CopyFrom(begun)
+            request.contents.add(role="user").parts.add(text="")
         job = await asyncio.to_thread(self._prepare, self._running(), request)
         return protos.CountTokensResponse(total_tokens=len(job.tokens))
 
@@ -128,9 +135,8 @@ class LlamaEngine:
 
     def _prepare(self, llama: LlamaCpp, request: protos.GenerateContentRequest) -> Job:
         """Check a request and turn it into tokens; blocks for some milliseconds."""
-        for field in ("tools", "cached_content"):
-            if getattr(request, field):
-                raise InvalidArgument(f"{field} is set; {self.model.name} reads and writes text only")
+        if request.tools:
+            raise InvalidArgument(f"tools is set; {self.model.name} reads and writes text only")
         settings = to_settings(request.generation_config, self._defaults)
         wanted = settings.form.wanted if settings.form else None
         match to_prompt(request, coached=self._coached, wanted=wanted):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import TracebackType
 
     import grpc
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]  # ships no types
 
+    from genai_grpc.local._cache_store import CacheStore
     from genai_grpc.local._servicers import Catalogue
     from genai_grpc.local.engine import Engine
 
@@ -35,7 +37,9 @@ _ROOM: Final = 256 * 1024 * 1024
 _LARGEST_INT: Final = 2**31 - 1
 # Seconds for connections to close by themselves, and for those who watch the health to leave.
 _LINGER: Final = 0.5
-_SERVED: Final = tuple(f"google.ai.generativelanguage.v1beta.{name}" for name in ("GenerativeService", "ModelService"))
+_SERVED: Final = tuple(
+    f"google.ai.generativelanguage.v1beta.{name}" for name in ("GenerativeService", "ModelService", "CacheService")
+)
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- names the wildcards, binds nothing
 
 
@@ -45,6 +49,7 @@ def serve(
     port: int = 0,
     api_key: str | None = None,
     max_request_bytes: int = MAX_REQUEST_BYTES,
+    state: Path | None = None,
 ) -> Server:
     """A server for the engines, which runs inside a `with` or `async with` block.
 
@@ -57,13 +62,15 @@ def serve(
         port: The port to listen on; 0 takes any free one.
         api_key: If given, calls without it in their x-goog-api-key metadata are UNAUTHENTICATED.
         max_request_bytes: The size in bytes above which a request is INVALID_ARGUMENT.
+        state: A directory, made if it is missing, for the file `state.sqlite3`, so that cached contents outlive the
+            server; None keeps them in memory. Several servers may share one.
 
     >>> from genai_grpc import local
     >>> with local.serve(local.ScriptEngine()) as server:
     ...     server.endpoint.startswith("http://127.0.0.1:")
     True
     """
-    return Server(_Settings(engines, host, port, max_request_bytes, api_key))
+    return Server(_Settings(engines, host, port, max_request_bytes, state, api_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class _Settings:
     host: str
     port: int
     max_request_bytes: int
+    state: Path | None
     api_key: str | None = field(repr=False)
 
 
@@ -121,6 +129,7 @@ class Server:
 
         Raises:
             OSError: If it cannot listen there, e.g. since the port is taken.
+            ConfigurationError: If it cannot keep its state where it is told to.
             ImportError: If a package that it needs is missing, saying how to install it.
             RuntimeError: If it was started before.
         """
@@ -209,14 +218,18 @@ class Server:
                 self._stopped.set_result(None)
 
     async def _serve(self) -> None:
+        from genai_grpc.local._cache_store import CacheStore
         from genai_grpc.local._servicers import Catalogue
 
         async with AsyncExitStack() as stack:
+            store = CacheStore(self._settings.state)
+            await store.open()
+            stack.push_async_callback(store.aclose)
             self._engines = self._engines or (_real_model(),)
             for engine in self._engines:
                 await engine.start()
                 stack.push_async_callback(engine.aclose)
-            services = _Services(Catalogue(self._engines), self._settings)
+            services = _Services(Catalogue(self._engines), store, self._settings)
             self._ready.set_result(await services.start(self._settings.host, self._settings.port))
             grace = await asyncio.wrap_future(self._stop)
             await services.stop(grace)
@@ -241,13 +254,17 @@ _POLLER_NOISE: Final = _PollerNoise()
 
 
 class _Services:
-    """The gRPC server with its four services: generation, models, health and reflection."""
+    """The gRPC server with its five services: generation, models, cached contents, health and reflection."""
 
-    def __init__(self, catalogue: Catalogue, settings: _Settings) -> None:
+    def __init__(self, catalogue: Catalogue, store: CacheStore, settings: _Settings) -> None:
         import grpc.aio
 
-        from genai_grpc.local import _servicers
-        from genai_grpc_protos.v1beta import generative_service_pb2_grpc, model_service_pb2_grpc
+        from genai_grpc.local import _cache, _servicers
+        from genai_grpc_protos.v1beta import (
+            cache_service_pb2_grpc,
+            generative_service_pb2_grpc,
+            model_service_pb2_grpc,
+        )
 
         self._server = grpc.aio.server(
             interceptors=[] if settings.api_key is None else [_servicers.KeyCheck(settings.api_key)],
@@ -255,11 +272,13 @@ class _Services:
         )
         # The stubs of gRPC's base classes call every method abstract; at run time those not defined are UNIMPLEMENTED.
         self._generative = _servicers.GenerativeService(  # type: ignore[abstract]
-            catalogue, max_request_bytes=settings.max_request_bytes
+            catalogue, store, max_request_bytes=settings.max_request_bytes
         )
         generative_service_pb2_grpc.add_GenerativeServiceServicer_to_server(self._generative, self._server)
         models = _servicers.ModelService(catalogue)  # type: ignore[abstract]  # as above
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server)
+        caching = _cache.CacheService(catalogue, store, max_request_bytes=settings.max_request_bytes)
+        cache_service_pb2_grpc.add_CacheServiceServicer_to_server(caching, self._server)
         self._health = _add_health_and_reflection(self._server)
 
     async def start(self, host: str, port: int) -> int:
@@ -314,9 +333,10 @@ def _add_health_and_reflection(server: grpc.aio.Server) -> health_aio.HealthServ
         raise ImportError(
             f"the local server needs {missing}: pip install 'genai-grpc[server]'", name=error.name
         ) from error
-    from genai_grpc_protos.v1beta import generative_service_pb2, model_service_pb2
+    from genai_grpc_protos.v1beta import cache_service_pb2, generative_service_pb2, model_service_pb2
 
-    files = [module.DESCRIPTOR for module in (generative_service_pb2, model_service_pb2, health_pb2, reflection_pb2)]
+    ours = (generative_service_pb2, model_service_pb2, cache_service_pb2)
+    files = [module.DESCRIPTOR for module in (*ours, health_pb2, reflection_pb2)]
     names = [*_SERVED, health.SERVICE_NAME, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(names, server, pool=_one_pool(files))
     servicer = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]  # defined conditionally

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import copy
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,11 @@ PARTS = (
     pytest.param({"text": "Hi"}, protos.Part(text="Hi"), id="dict of text"),
     pytest.param({"text": "Hi", "inline_data": None}, protos.Part(text="Hi"), id="None in a dict is absent"),
     pytest.param({"mime_type": "image/png", "data": PNG}, protos.Part(inline_data=BLOB), id="dict of a Blob"),
+    pytest.param(
+        {"mime_type": "image/png", "data": base64.b64encode(PNG).decode()},
+        protos.Part(inline_data=BLOB),
+        id="dict of a Blob in base64",
+    ),
     pytest.param({"mimeType": "image/png", "data": PNG}, protos.Part(inline_data=BLOB), id="camelCase dict of a Blob"),
     pytest.param({"inline_data": BLOB}, protos.Part(inline_data=BLOB), id="inline_data"),
     pytest.param(
@@ -45,6 +51,11 @@ PARTS = (
     pytest.param({"file_data": LINK}, protos.Part(file_data=LINK), id="file_data"),
     pytest.param(
         {"file_data": protos.File(uri="files/1", mime_type="video/mp4")}, protos.Part(file_data=LINK), id="File in dict"
+    ),
+    pytest.param(
+        {"file_data": {"name": "files/1", "uri": "files/1", "mime_type": "video/mp4"}},
+        protos.Part(file_data=LINK),
+        id="dict of a File in dict",
     ),
     pytest.param({"function_call": {"name": "add", "args": {"a": 1}}}, protos.Part(function_call=CALL), id="call dict"),
     pytest.param(
@@ -189,7 +200,7 @@ def test_proto_plus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert to_part(Plus(BLOB)) == protos.Part(inline_data=BLOB)
 
 
-@pytest.mark.parametrize("value", [None, "", b"", [], (), {}, iter(())], ids=repr)
+@pytest.mark.parametrize("value", [None, "", b"", [], (), {}, iter(()), protos.Part(), protos.Content()], ids=repr)
 def test_empty_contents(value: Any) -> None:
     """Contents with nothing in them are refused, and the error says what to pass."""
     with pytest.raises(TypeError, match=r"contents must not be empty; pass a str, an image"):
@@ -225,6 +236,9 @@ def test_empty_turn(value: Any) -> None:
             {"mime_type": "image/png", "data": PNG, "name": "x"}, ValueError, "Blob has no field 'name'", id="Blob key"
         ),
         pytest.param({"mime_type": "text/plain", "data": "Hi"}, TypeError, "Blob.data takes bytes; got str", id="data"),
+        pytest.param(
+            {"inline_data": {"mime_type": "image/png"}}, ValueError, r"got the keys \['mime_type'\]", id="half a Blob"
+        ),
         pytest.param({"text": 3}, TypeError, "Part.text takes a str; got int", id="text"),
         pytest.param({"text": "\ud800"}, ValueError, r"Part\.text: .*ud800", id="lone surrogate"),
         pytest.param({"inline_data": "Hi"}, TypeError, "Part.inline_data: cannot make a Blob from str", id="no Blob"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import datetime
 from collections.abc import Callable
 from typing import Any
@@ -84,6 +85,27 @@ def test_a_dict_of_nothing_is_present() -> None:
     """An empty dict says that the message is there."""
     tool = to_message(protos.Tool, {"code_execution": {}})
     assert tool.HasField("code_execution")
+
+
+@pytest.mark.parametrize("text", ["-_-_", "+/+/", "aGk=", "aGk", "aG\nk=\n", ""])
+def test_bytes(text: str) -> None:
+    """Bytes may be given as base64, in either alphabet, padded or not, in lines or not."""
+    padded = text.replace("\n", "").replace("+", "-").replace("/", "_").rstrip("=")
+    expected = base64.urlsafe_b64decode(padded + "=" * (-len(padded) % 4))
+    assert to_message(protos.Blob, {"data": text}).data == expected
+
+
+@pytest.mark.parametrize("text", ["Hi", "Hello", "a b=", "é", "====x"])
+def test_str_that_is_not_base64(text: str) -> None:
+    """A str for bytes that is no base64 is refused, also where a lenient decoder would find some bits in it."""
+    with pytest.raises(TypeError, match=r"Blob\.data takes bytes; got str, which is not base64 either"):
+        to_message(protos.Blob, {"data": text})
+
+
+@pytest.mark.parametrize("mode", ["dynamic", "MODE_DYNAMIC", "Mode_Dynamic", 1])
+def test_names_of_enum_values(mode: str | int) -> None:
+    """An enum value is named in any case, with or without what all names of its enum begin with."""
+    assert to_message(protos.DynamicRetrievalConfig, {"mode": mode}).mode == protos.DynamicRetrievalConfig.MODE_DYNAMIC
 
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)

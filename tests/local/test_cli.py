@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -79,6 +80,13 @@ def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
     assert text.startswith("Serving models/script, also as models/gemini-pro, at http://127.0.0.1:")
     assert f"GENAI_GRPC_ENDPOINT=http://{address} python" in text
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
+
+
+def test_state(tmp_path: Path) -> None:
+    """`serve --state` makes the directory and keeps its state there."""
+    with started("serve", "--port", "0", "--state", str(tmp_path / "state")) as process:
+        greeting(process)
+        assert [path.name for path in (tmp_path / "state").iterdir()] == ["state.sqlite3"]
 
 
 def test_options_reach_the_engine(tmp_path: os.PathLike[str]) -> None:

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # ships no types
 
 from genai_grpc import local, protos
+from genai_grpc.local._cache_store import CacheStore
 from genai_grpc.local._servicers import Catalogue, GenerativeService
 from genai_grpc.local.script import STALL, ScriptEngine
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
@@ -87,7 +88,7 @@ def test_stopping_while_a_client_does_not_read(caplog: pytest.LogCaptureFixture)
 def test_a_stop_waits_for_a_write() -> None:
     """A call that is writing when the server stops gets its status after the write, never during it."""
     script = ScriptEngine().reply("Hello", STALL)
-    service = GenerativeService(Catalogue([script]), max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
+    service = GenerativeService(Catalogue([script]), CacheStore(), max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
     events: list[str] = []
 
     class Context:

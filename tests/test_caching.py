@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from genai_grpc import protos
+from genai_grpc._call import Call
+from genai_grpc._retry import NEVER, RetryPolicy
+from genai_grpc.caching import CachedContent
+from genai_grpc_protos.protobuf import Duration, Timestamp
+
+PROTO = protos.CachedContent(
+    name="cachedContents/abc",
+    model="models/gemini-pro",
+    create_time=Timestamp(seconds=1),
+    expire_time=Timestamp(seconds=61, nanos=500_000_000),
+)
+
+
+class Recorder:
+    """A client that notes each call and answers it with the same cached content."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call[Any, Any, Any]] = []
+
+    def call(self, call: Call[Any, Any, Any]) -> protos.CachedContent:
+        """Note the call."""
+        self.calls.append(call)
+        return PROTO
+
+
+def acting(client: Any, **request_options: Any) -> None:
+    """Each call that changes something, once."""
+    cache = CachedContent.create("gemini-pro", contents="A tale.", client=client, **request_options)
+    cache.update(ttl=1, **request_options)
+    cache.delete(**request_options)
+
+
+def test_what_changes_something_is_not_tried_again() -> None:
+    """A call that may have had its effect is tried once, unless the caller asks for more."""
+    client, policy = Recorder(), RetryPolicy(tries=2)
+    acting(client)
+    assert [call.options.retry for call in client.calls] == [NEVER] * 3
+    acting(client, request_options={"timeout": 3})
+    assert [(call.options.retry, call.options.timeout) for call in client.calls[3:]] == [(NEVER, 3.0)] * 3
+    acting(client, request_options={"retry": policy})
+    assert [call.options.retry for call in client.calls[6:]] == [policy] * 3
+
+
+def test_reading_is_tried_again() -> None:
+    """A call that changes nothing is tried as often as the client says."""
+    client: Any = Recorder()
+    CachedContent.get("abc", client=client)
+    CachedContent("abc", client=client)
+    assert [call.options.retry for call in client.calls] == [None, None]
+    assert client.calls[0].request == protos.GetCachedContentRequest(name="cachedContents/abc")
+
+
+@pytest.mark.parametrize(
+    ("expiry", "field", "value"),
+    [
+        ({"ttl": 0}, "ttl", Duration()),
+        ({"expire_time": 9}, "expire_time", Timestamp(seconds=9)),
+    ],
+)
+def test_an_update_masks_what_it_sets(expiry: dict[str, Any], field: str, value: Any) -> None:
+    """An update names the one field that it sets."""
+    client: Any = Recorder()
+    CachedContent.from_proto(PROTO, client=client).update(**expiry)
+    request = client.calls[0].request
+    assert list(request.update_mask.paths) == [field]
+    assert getattr(request.cached_content, field) == value
+    assert request.cached_content.name == "cachedContents/abc"
+
+
+def test_times() -> None:
+    """Times are datetimes in UTC."""
+    cache = CachedContent.from_proto(PROTO)
+    assert cache.create_time == datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.timezone.utc)
+    assert cache.expire_time - cache.create_time == datetime.timedelta(seconds=60.5)
+
+
+def test_protos() -> None:
+    """A message makes a cached content without a call, and comes out of it again."""
+    assert CachedContent.from_proto(PROTO).to_proto() == PROTO
+    with pytest.raises(TypeError, match="cannot make a CachedContent from str"):
+        CachedContent.from_proto("abc")  # type: ignore[arg-type]  # the mistake under test
