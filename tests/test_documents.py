@@ -43,6 +43,14 @@ def scripted(script: ScriptEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         yield script
 
 
+def calling(name: str, **arguments: Any) -> genai_grpc.protos.GenerateContentResponse:
+    """A reply with one function call."""
+    call = genai_grpc.protos.FunctionCall(name=name)
+    call.args.update(arguments)
+    content = genai_grpc.protos.Content(role="model", parts=[genai_grpc.protos.Part(function_call=call)])
+    return genai_grpc.protos.GenerateContentResponse(candidates=[genai_grpc.protos.Candidate(content=content)])
+
+
 # The reference page's program leaves its image file to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -50,18 +58,23 @@ def test_readme(scripted: ScriptEngine) -> None:
     """The README's programs run as shown, one after the other."""
     namespace: dict[str, Any] = {}
     printed = io.StringIO()
-    printed_answers = ["A story", "**Scones**", "Another story", "Ask away", '{"capital": "Rome"}', "An async story"]
-    answers = [*printed_answers[:4], "Hello", "It works", *printed_answers[4:]]
+    answers: list[Any] = [
+        *("A story", "**Blueberry Scones**", "Another story", "Ask away", "Hello", "It works"),
+        '[{"name": "Italia", "capital": "Roma"}]',
+        calling("set_light", brightness=80),
+        *("The light is on.", "An async story"),
+    ]
     for answer in answers:
         scripted.reply(answer)
     with contextlib.redirect_stdout(printed):
         for block in BLOCKS:
             exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102 -- our own text
     said = printed.getvalue()
-    for answer in printed_answers:
-        assert answer in said
+    for words in ("A story", "Scones", "Another story", "Ask away", "Italia Roma", "light is on", "An async story"):
+        assert words in said
     assert "models/gemini-pro" in said
-    with_image, conversation = scripted.requests[1], scripted.requests[5]
+    with_image, conversation, answered = (scripted.requests[number] for number in (1, 5, 8))
+    assert answered.contents[-1].parts[0].function_response.response["result"] == "white at 80 %"
     assert with_image.contents[0].parts[1].inline_data.mime_type == "image/jpeg"
     assert [turn.role for turn in conversation.contents] == ["user", "model", "user"]
 
