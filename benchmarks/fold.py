@@ -1,0 +1,45 @@
+"""Folding is linear: ten times the chunks of a response cost about ten times the time.
+
+Prints the median CPU time of folding 10,000 and 100,000 chunks, over interleaved rounds, and their ratio.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from genai_grpc import protos
+from genai_grpc._fold import Fold
+
+ROUNDS = 5
+SIZES = (10_000, 100_000)
+
+
+def seconds(chunks: list[protos.GenerateContentResponse]) -> float:
+    """CPU seconds of folding these chunks into one response."""
+    began = time.process_time()
+    fold = Fold()
+    for chunk in chunks:
+        fold.add(chunk)
+    fold.result()
+    return time.process_time() - began
+
+
+def chunk(text: str) -> protos.GenerateContentResponse:
+    """A chunk as the service sends it: a piece of text, and the usage so far."""
+    content = protos.Content(role="model", parts=[protos.Part(text=text)])
+    usage = protos.GenerateContentResponse.UsageMetadata(prompt_token_count=3)
+    return protos.GenerateContentResponse(candidates=[protos.Candidate(content=content)], usage_metadata=usage)
+
+
+def main() -> None:
+    inputs = [[chunk(f"word {number} ") for number in range(size)] for size in SIZES]
+    rounds = [[seconds(chunks) for chunks in inputs] for _ in range(ROUNDS)]
+    medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
+    for size, median in zip(SIZES, medians, strict=True):
+        print(f"{size:>7,} chunks: {median * 1e3:7.1f} ms, {median / size * 1e6:.2f} µs a chunk")
+    print(f"10 times the chunks cost {medians[1] / medians[0]:.1f} times the time")
+
+
+if __name__ == "__main__":
+    main()
