@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.docstrings import parameters_of
@@ -88,7 +88,8 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    return get_type_hints(_routine(function), include_extras=True)
+    # Not typing.get_type_hints: before Python 3.11 it makes an Optional of what has None for its default.
+    return inspect.get_annotations(_routine(function), eval_str=True)
 
 
 def _routine(function: Any) -> Any:
