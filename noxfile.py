@@ -14,7 +14,7 @@ OLDEST_GRPCIO: Final = "1.71"
 GRPCIOS: Final = (OLDEST_GRPCIO, "newest")
 PROTOBUFS: Final = ("5.29", "6", "7")
 
-TOOLS: Final = ("hypothesis", "pytest", "pytest-timeout")
+TOOLS: Final = ("hypothesis", "pydantic", "pytest", "pytest-timeout")
 # What the local server needs beside click; their releases are bound to grpcio's and to protobuf's.
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
 SAY_VERSIONS: Final = (
@@ -48,7 +48,7 @@ _switch_on_pyenv()
 def tests(session: nox.Session, protobuf: str, grpcio: str) -> None:
     """The tests that need neither the model nor other packages' virtual environments."""
     versions = [f"protobuf=={protobuf}.*", "grpcio" if grpcio == "newest" else f"grpcio=={grpcio}.*"]
-    session.install("-e", ".[images]", "click", *TOOLS, *versions)
+    session.install("-e", ".[docstrings,images]", "click", *TOOLS, *versions)
     if grpcio == OLDEST_GRPCIO:
         # These ask for protobuf 5 and run on 7 too; their releases that ask for protobuf 6 or 7 want a newer grpcio.
         session.install("--no-deps", *(f"{package}=={grpcio}.*" for package in SERVER))
