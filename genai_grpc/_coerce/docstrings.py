@@ -1,16 +1,19 @@
-"""What a docstring says of each parameter, by `docstring-parser` where it is installed."""
+"""What docstrings say of parameters and attributes, where the `docstring-parser` package is installed."""
 
 from __future__ import annotations
 
-__all__ = ["parameters_of"]
+__all__ = ["parameter_descriptions"]
 
 
-def parameters_of(docstring: str) -> dict[str, str]:
-    """Descriptions by parameter or attribute, from a docstring in any of the common styles.
+def parameter_descriptions(docstring: str | None) -> dict[str, str]:
+    """The descriptions of parameters and attributes, by name; empty without a docstring or without the package.
 
-    Without `docstring-parser` (the extra `docstrings`) it is empty: a description is a help, never a need.
+    Google's, NumPy's, reST's and Epydoc's styles are told apart by themselves.
+
+    >>> parameter_descriptions(None)
+    {}
     """
-    if not docstring.strip():
+    if not docstring:
         return {}
     try:
         import docstring_parser
@@ -19,5 +22,5 @@ def parameters_of(docstring: str) -> dict[str, str]:
     try:
         parsed = docstring_parser.parse(docstring)
     except docstring_parser.ParseError:
-        return {}
-    return {item.arg_name: " ".join((item.description or "").split()) for item in parsed.params}
+        return {}  # whatever it is, it is no description of parameters
+    return {one.arg_name: " ".join(one.description.split()) for one in parsed.params if one.description}

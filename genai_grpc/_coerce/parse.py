@@ -1,191 +1,223 @@
-"""JSON back into the Python types whose schema it follows.
-
->>> parse_as(list[int], [1.0, 2.0])
-[1, 2]
-"""
+"""From plain JSON back to values of Python's types."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
-import enum
-import math
+import re
 import types
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+from enum import Enum
+from typing import Any, Final
 
+from genai_grpc._coerce.messages import foreign
+from genai_grpc._coerce.python_types import read_type
 from genai_grpc._coerce.shapes import (
-    ANY,
-    MANY,
-    MAPS,
-    UNIONS,
-    described,
-    fields_of,
-    is_named_tuple,
-    is_pydantic,
-    to_word,
+    Anything,
+    Array,
+    Choice,
+    Either,
+    Fixed,
+    Outline,
+    Record,
+    Reference,
+    Scalar,
+    Shape,
+    Table,
 )
 
-__all__ = ["parse_as"]
+__all__ = ["build", "parse_as"]
 
 
-def parse_as(hint: Any, value: Any, where: str = "the value") -> Any:
-    """A value of a type, from JSON as dicts, lists, strings and numbers.
+def parse_as(kind: Any, value: Any, path: str = "answer") -> Any:
+    """An instance of a type, made of plain JSON that follows the type's schema.
 
-    Records are built, members of an Enum found by value or name, whole numbers given as int where the type says so.
-    Of a Union, the first type that fits is taken. What the type does not say anything about stays as it is.
+    Whole numbers become int where that is asked for, also from a float. Of a union the first type that fits is taken.
+    Where a schema was written by hand, as a Schema or a dict, the JSON stays as it is.
+
+    Args:
+        kind: The type, as `to_schema` takes it.
+        value: What `json.loads` gives.
+        path: What it is, for errors.
+
+    Raises:
+        ValueError: The JSON does not fit the type; the message says where.
+        TypeError: The type is not supported.
+
+    >>> parse_as(dict[str, list[int]], {"primes": [2.0, 3.0]})
+    {'primes': [2, 3]}
+    """
+    if isinstance(kind, Mapping) or foreign(kind) is not None:
+        return value
+    return build(read_type(kind, path), value, path)
+
+
+def build(outline: Outline, value: Any, path: str) -> Any:
+    """An instance of the type that was read, made of plain JSON.
 
     Raises:
         ValueError: The JSON does not fit the type; the message says where.
     """
-    hint, _ = described(hint)
-    if hint in ANY or isinstance(hint, TypeVar):
-        return value
-    if hint in SCALARS:
-        return SCALARS[hint](value, where)
-    origin, arguments = get_origin(hint) or hint, get_args(hint)
-    if origin in UNIONS:
-        return _first(arguments, value, where)
-    if origin is Literal:
-        return _choice([(choice, choice) for choice in arguments], value, where)
-    if origin in MANY:
-        item = arguments[0] if arguments else Any
-        return MANY[origin](parse_as(item, one, f"{where}[{n}]") for n, one in enumerate(_list(value, where)))
-    if origin is tuple:
-        return _tuple(arguments, _list(value, where), where)
-    if origin in MAPS:
-        item = arguments[1] if arguments else Any
-        return {key: parse_as(item, one, f"{where}[{key!r}]") for key, one in _object(value, where).items()}
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return _choice([(member.value, member) for member in hint] + list(hint.__members__.items()), value, where)
-    return _record(origin, value, where)
+    return _build(outline.root, value, path, outline.named)
 
 
-def _record(cls: Any, value: Any, where: str) -> Any:
-    given = _object(value, where)
-    if is_pydantic(cls):
-        return cls.model_validate(given)  # pydantic's ValidationError is a ValueError
-    fields = fields_of(cls)
-    if fields is None:
-        raise ValueError(f"{where}: cannot make a {getattr(cls, '__name__', cls)!s}")
-    known = {name: hint for name, hint, *_ in fields}
-    if unknown := given.keys() - known.keys():
-        raise ValueError(f"{where}: {cls.__name__} has no field {', '.join(sorted(unknown))}")
-    if missing := [name for name, _, required, _ in fields if required and name not in given]:
-        raise ValueError(f"{where}: {cls.__name__} needs {', '.join(missing)}")
-    made = {name: parse_as(known[name], item, f"{where}.{name}") for name, item in given.items()}
-    built: Callable[..., Any] = cls
-    return built(**made) if dataclasses.is_dataclass(cls) or is_named_tuple(cls) else made
+def _build(shape: Shape, value: Any, path: str, named: Mapping[str, Shape]) -> Any:
+    if value is None and shape.nullable:
+        return None
+    if shape.validate is not None:
+        return _made(shape.validate, path, value)
+    match shape:
+        case Anything():
+            return value
+        case Scalar(python=python):
+            return _scalar(python, value, path)
+        case Choice():
+            return _member(shape, value, path)
+        case Array(items=items, python=python):
+            made = [_build(items, item, f"{path}[{n}]", named) for n, item in enumerate(_is(list, value, path))]
+            return _made(python, path, made)
+        case Fixed(items=several):
+            given = _is(list, value, path)
+            if len(given) != len(several):
+                raise ValueError(f"{path} has {len(given)} items; it must have {len(several)}")
+            pairs = enumerate(zip(several, given, strict=True))
+            return tuple(_build(one, item, f"{path}[{n}]", named) for n, (one, item) in pairs)
+        case Table(values=values):
+            pairs_ = _is(dict, value, path).items()
+            return {key: _build(values, item, f"{path}[{key!r}]", named) for key, item in pairs_}
+        case Record():
+            return _record(shape, value, path, named)
+        case Either(options=options):
+            return _first_fit(options, value, path, named)
+        case Reference(name=name):
+            return _build(named[name], value, path, named)
 
 
-def _first(options: tuple[Any, ...], value: Any, where: str) -> Any:
-    problems = []
-    # A value that is of a type already keeps it: 1.5 is no int, and "1" no number.
-    for option in sorted(options, key=lambda option: not _is_exactly(option, value)):
+def _record(shape: Record, value: Any, path: str, named: Mapping[str, Shape]) -> Any:
+    names = [one.name for one in shape.fields]
+    if isinstance(value, list) and issubclass(_class(shape.python), tuple):
+        # A NamedTuple is a list to `json.dumps`.
+        value = {names[n] if n < len(names) else str(n): item for n, item in enumerate(value)}
+    given: dict[str, Any] = _is(dict, value, path)
+    if unknown := given.keys() - set(names):
+        raise ValueError(f"{path} has no {', '.join(sorted(unknown))}; it has {', '.join(names)}")
+    if missing := [one.name for one in shape.fields if one.required and one.name not in given]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}")
+    made = {
+        one.name: _build(one.shape, given[one.name], f"{path}.{one.name}", named)
+        for one in shape.fields
+        if one.name in given
+    }
+    return _made(lambda fields: shape.python(**fields), path, made)
+
+
+def _class(python: Callable[..., Any]) -> type:
+    return python if isinstance(python, type) else object
+
+
+def _first_fit(options: tuple[Shape, ...], value: Any, path: str, named: Mapping[str, Shape]) -> Any:
+    # A number is of the type that it already has, if that is among the options.
+    exact = [
+        one for one in options if isinstance(one, Scalar) and type(value) in (int, float) and one.python is type(value)
+    ]
+    reasons = []
+    for option in [*exact, *options]:
         try:
-            return parse_as(option, value, where)
+            return _build(option, value, path, named)
         except ValueError as error:
-            problems.append(str(error))
-    raise ValueError(f"{where} fits none of its types: {'; '.join(problems)}")
+            reasons.append(str(error))
+    raise ValueError(f"{path} fits none of its types: {'; '.join(dict.fromkeys(reasons))}")
 
 
-def _is_exactly(option: Any, value: Any) -> bool:
-    hint, _ = described(option)
-    return hint is type(value) or (hint is int and isinstance(value, float) and value.is_integer())
+def _member(shape: Choice, value: Any, path: str) -> Any:
+    for known, member in zip(shape.values, shape.members or shape.values, strict=True):
+        # True is no 1, though they are equal.
+        if value == known and isinstance(value, bool) is isinstance(known, bool):
+            return member
+    for member in shape.members:
+        # A model that was told the names may say a value all the same, and the other way round.
+        if isinstance(member, Enum) and not isinstance(value, bool) and value in (member.name, member.value):
+            return member
+    raise ValueError(f"{path}: {value!r} is none of {', '.join(map(repr, shape.values))}")
 
 
-def _choice(choices: list[tuple[Any, Any]], value: Any, where: str) -> Any:
-    """What is meant by the choice that equals a value, or by the one whose word in a schema it is."""
-    for choice, meant in choices:
-        if choice == value and isinstance(choice, bool) == isinstance(value, bool):
-            return meant
-    for choice, meant in choices:
-        if choice is not None and to_word(choice) == value:
-            return meant
-    raise ValueError(f"{where}: {value!r} is none of {', '.join(repr(choice) for choice, _ in choices)}")
+def _made(python: Callable[[Any], Any], path: str, value: Any) -> Any:
+    """What a type makes of a value, its errors with the path."""
+    try:
+        return python(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
-def _tuple(arguments: tuple[Any, ...], items: list[Any], where: str) -> tuple[Any, ...]:
-    match arguments:
-        case () | ((),):
-            return tuple(items)
-        case (hint, types.EllipsisType()):
-            return tuple(parse_as(hint, item, f"{where}[{n}]") for n, item in enumerate(items))
-    if len(items) != len(arguments):
-        raise ValueError(f"{where} has {len(items)} items, and takes {len(arguments)}")
-    return tuple(
-        parse_as(hint, item, f"{where}[{n}]") for n, (hint, item) in enumerate(zip(arguments, items, strict=True))
-    )
+def _is(python: type, value: Any, path: str) -> Any:
+    if not isinstance(value, python):
+        raise ValueError(f"{path}: {value!r} is no {python.__name__}")  # noqa: TRY004  # the JSON is wrong, not the program
+    return value
 
 
-def _list(value: Any, where: str) -> list[Any]:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    raise _wrong("a list", value, where)
+def _scalar(python: type, value: Any, path: str) -> Any:
+    takes, make = SCALARS[python]
+    if type(value) not in takes:
+        raise ValueError(f"{path}: {value!r} is no {python.__name__}")
+    try:
+        return make(value)
+    except (ArithmeticError, ValueError):
+        raise ValueError(f"{path}: {value!r} is no {python.__name__}") from None
 
 
-def _object(value: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    raise _wrong("an object", value, where)
+def _int(value: int | float) -> int:
+    if value != (whole := int(value)):
+        raise ValueError
+    return whole
 
 
-def _wrong(wanted: str, value: Any, where: str) -> ValueError:
-    return ValueError(f"{where} takes {wanted}; got {'null' if value is None else type(value).__name__}")
+def _decimal(value: int | float | str) -> decimal.Decimal:
+    # By way of str, 0.1 is 0.1 and not 0.1000000000000000055511151231257827.
+    return decimal.Decimal(str(value))
 
 
-def _whole(value: Any, where: str) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value != int(value)
-    ):
-        raise _wrong("a whole number", value, where)
-    return int(value)
+def _moment(text: str) -> str:
+    """A time as RFC 3339 has it (https://www.rfc-editor.org/rfc/rfc3339), as Python 3.10 reads it."""
+    text = re.sub(r"[Zz]$", "+00:00", text)
+    return re.sub(r"\.(\d+)", lambda found: f".{found[1][:6]:0<6}", text)
 
 
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong("a number", value, where)
-    return float(value)
+def _date(text: str) -> datetime.date:
+    is_moment = len(text) > len("2000-01-31")
+    return datetime.datetime.fromisoformat(_moment(text)).date() if is_moment else datetime.date.fromisoformat(text)
 
 
-def _exactly(kind: type, wanted: str) -> Callable[[Any, str], Any]:
-    def take(value: Any, where: str) -> Any:
-        if not isinstance(value, kind):
-            raise _wrong(wanted, value, where)
-        return value
-
-    return take
+DURATION: Final = re.compile(
+    r"(?P<sign>-?)P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
 
 
-def _read(kind: Callable[[str], Any], wanted: str) -> Callable[[Any, str], Any]:
-    def take(value: Any, where: str) -> Any:
-        try:
-            return kind(str(value))
-        except (ValueError, decimal.InvalidOperation):
-            raise ValueError(f"{where} takes {wanted}; got {value!r}") from None
-
-    return take
-
-
-def _moment(text: str) -> datetime.datetime:
-    # Python reads a final Z from 3.11 on.
-    return datetime.datetime.fromisoformat(text.removesuffix("Z") + "+00:00" if text.endswith("Z") else text)
+def _duration(value: int | float | str) -> datetime.timedelta:
+    """A duration as RFC 3339, appendix A, has it, without years and months; or seconds."""
+    if not isinstance(value, str):
+        return datetime.timedelta(seconds=value)
+    found = DURATION.fullmatch(value)
+    if found is None:
+        raise ValueError
+    parts = {name: float(number) for name, number in found.groupdict().items() if name != "sign" and number}
+    length = datetime.timedelta(**parts)
+    return -length if found["sign"] else length
 
 
-SCALARS: Final[dict[Any, Callable[[Any, str], Any]]] = {
-    str: _exactly(str, "a string"),
-    bool: _exactly(bool, "true or false"),
-    type(None): _exactly(type(None), "null"),
-    int: _whole,
-    float: _number,
-    datetime.datetime: _read(_moment, "a date and time such as 2026-01-31T12:00:00Z"),
-    datetime.date: _read(datetime.date.fromisoformat, "a date such as 2026-01-31"),
-    datetime.time: _read(datetime.time.fromisoformat, "a time such as 12:00:00"),
-    uuid.UUID: _read(uuid.UUID, "a UUID"),
-    decimal.Decimal: _read(decimal.Decimal, "a decimal number"),
+NUMBERS: Final = (int, float)
+# What each type is made of, and how.
+SCALARS: Final[Mapping[type, tuple[tuple[type, ...], Callable[[Any], Any]]]] = {
+    int: (NUMBERS, _int),
+    float: (NUMBERS, float),
+    str: ((str,), str),
+    bool: ((bool,), bool),
+    types.NoneType: ((types.NoneType,), lambda value: value),
+    datetime.datetime: ((str,), lambda text: datetime.datetime.fromisoformat(_moment(text))),
+    datetime.date: ((str,), _date),
+    datetime.time: ((str,), lambda text: datetime.time.fromisoformat(_moment(text))),
+    datetime.timedelta: ((str, *NUMBERS), _duration),
+    uuid.UUID: ((str,), uuid.UUID),
+    decimal.Decimal: ((str, *NUMBERS), _decimal),
 }

@@ -1,10 +1,4 @@
-"""Schemas: from Python types, from dicts, and from messages.
-
-A type that contains itself has no `Schema`, which cannot refer to itself; it becomes a JSON Schema.
-
->>> to_form(list[int]).schema.items.type == protos.Type.INTEGER
-True
-"""
+"""Schemas: of Python types, and of what else a person may pass for one."""
 
 from __future__ import annotations
 
@@ -13,141 +7,142 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from genai_grpc import protos
+from genai_grpc._coerce.json_schema import is_json_schema, to_json_schema
 from genai_grpc._coerce.messages import foreign, to_message
+from genai_grpc._coerce.python_types import read_type
 from genai_grpc._coerce.shapes import (
     Anything,
     Array,
     Choice,
+    Either,
     Field,
-    Map,
-    Nullable,
-    OneOf,
-    Reading,
+    Fixed,
+    Outline,
     Record,
     Reference,
     Scalar,
     Shape,
-    read,
-    to_word,
+    Table,
+    within,
 )
 
-__all__ = ["Form", "form_of", "to_form"]
+__all__ = ["Form", "to_form", "to_schema"]
 
-# Keys that JSON Schema has and Schema has not.
-JSON_ONLY: Final = frozenset(
-    {"$defs", "$id", "$ref", "$schema", "additionalProperties", "allOf", "const", "definitions", "not", "oneOf"}
-    | {"patternProperties", "prefixItems", "uniqueItems"}
-)
-# The formats that the service takes in a Schema for strings; JSON Schema may name any.
-FORMATS: Final = frozenset({"date-time"})
+# The keywords of JSON Schema for which a Schema has a field.
+FIELDS: Final = {
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "minItems": "min_items",
+    "maxItems": "max_items",
+    "minProperties": "min_properties",
+    "maxProperties": "max_properties",
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What a value must look like, in one of the two ways that the wire has.
-
-    Attributes:
-        schema: The message, or None.
-        json_schema: JSON Schema as dicts and lists, or None.
-    """
+    """What JSON must look like, as a Schema or, where a Schema cannot say it, as JSON Schema: one of the two is set."""
 
     schema: protos.Schema | None = None
-    json_schema: Any = None
+    json_schema: Mapping[str, Any] | None = None
+
+    def fields(self, schema: str, json_schema: str) -> dict[str, Any]:
+        """As the value of one of two fields of a message.
+
+        >>> Form(json_schema={"type": "null"}).fields("response_schema", "response_json_schema")
+        {'response_json_schema': {'type': 'null'}}
+        """
+        return {json_schema: self.json_schema} if self.schema is None else {schema: self.schema}
 
 
-def to_form(value: Any, where: str = "the schema") -> Form:
-    """The form that a Schema, a dict of one, a dict of JSON Schema, or a Python type stands for.
+def to_schema(value: Any, path: str = "response_schema") -> Form:
+    """What JSON must look like, given as a Schema, its dict, a JSON Schema, or a Python type.
+
+    A type becomes a Schema, or JSON Schema if it refers to itself, chooses among values that are no strings, or is a
+    tuple of different types: a Schema has no words for these.
+
+    Args:
+        value: A Schema, also of another package; a dict of one; a dict of JSON Schema, told by keywords that a Schema
+            lacks, such as "$ref", "anyOf" and "additionalProperties"; or a type.
+        path: Where it stands, for errors.
 
     Raises:
-        TypeError: It is none of these, or a type that JSON could not hold.
-        ValueError: A dict has keys of neither kind of schema.
+        TypeError: No schema can be made of it, or of a type in it.
+        ValueError: A dict has an unknown key.
+
+    >>> to_schema(list[int]).schema.items.type == protos.Type.INTEGER
+    True
     """
-    if isinstance(value, Mapping):
-        if _is_json_schema(value):
-            return Form(json_schema=value)
+    if isinstance(value, Mapping) and is_json_schema(value):
+        return Form(json_schema=value)
+    if isinstance(value, Mapping) or foreign(value) is not None:
         return Form(schema=to_message(protos.Schema, value))
-    if (message := foreign(value)) is not None:
-        return Form(schema=to_message(protos.Schema, message))
-    return form_of(read(value, where))
+    return to_form(read_type(value, path))
 
 
-def form_of(reading: Reading) -> Form:
+def to_form(outline: Outline) -> Form:
     """The form of a type that was read."""
-    if reading.recursive:
-        defined = {name: _json(record) for name, record in reading.recursive.items()}
-        return Form(json_schema={**_json(reading.shape), "$defs": defined})
-    return Form(schema=to_message(protos.Schema, _schema(reading.shape)))
+    if outline.named or not all(map(_is_sayable, within(outline.root))):
+        return Form(json_schema=to_json_schema(outline))
+    return Form(schema=_schema(outline.root))
 
 
-def _is_json_schema(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        # The keys of `properties` are names, not words of the schema.
-        words = {key: item for key, item in value.items() if key != "properties"}
-        inner = [*words.values(), *(value.get("properties") or {}).values()]
-        listed = isinstance(value.get("type"), (list, tuple))
-        return listed or not JSON_ONLY.isdisjoint(words) or any(map(_is_json_schema, inner))
-    return isinstance(value, (list, tuple)) and any(map(_is_json_schema, value))
-
-
-def _schema(shape: Shape) -> dict[str, Any]:
-    """The fields of a Schema."""
+def _is_sayable(shape: Shape) -> bool:
+    """Whether a Schema has words for it, leaving aside the shapes in it."""
     match shape:
-        case Scalar(kind, form):
-            return {"type": kind, "format": form} if form in FORMATS else {"type": kind}
-        case Choice(values):
-            words = [to_word(value) for value in values if value is not None]
-            return {"type": "STRING", "enum": words, **({"nullable": True} if None in values else {})}
-        case Array(items, length):
-            limits = {} if length is None else {"min_items": length, "max_items": length}
-            return {"type": "ARRAY", "items": _schema(items), **limits}
-        case Map():
-            return {"type": "OBJECT"}
-        case Record(_, fields, description):
-            made: dict[str, Any] = {"type": "OBJECT", "properties": {item.name: _described(item) for item in fields}}
-            made["required"] = [item.name for item in fields if item.required]
-            made["property_ordering"] = [item.name for item in fields]
-            return {**made, "description": description} if description else made
-        case OneOf(options):
-            return {"any_of": [_schema(option) for option in options]}
-        case Nullable(inner):
-            return {**_schema(inner), "nullable": True}
-        case Anything():
-            return {}
-        case Reference(name):
-            raise AssertionError(f"{name} stands inside itself, and is written as JSON Schema")
+        case Choice(values=values):
+            return all(isinstance(value, str) for value in values)
+        case Fixed(items=several):
+            return all(one == several[0] for one in several)
+    return True
 
 
-def _described(item: Field) -> dict[str, Any]:
-    schema = _schema(item.shape)
-    return {**schema, "description": item.description} if item.description else schema
+def _schema(shape: Shape) -> protos.Schema:
+    schema = _body(shape)
+    schema.description = shape.description
+    schema.nullable = shape.nullable
+    for keyword, limit in shape.limits.items():
+        if keyword in FIELDS:
+            setattr(schema, FIELDS[keyword], limit)
+    if schema.type == protos.Type.INTEGER:
+        # A Schema's bounds are inclusive; among whole numbers that is no loss.
+        if "exclusiveMinimum" in shape.limits:
+            schema.minimum = shape.limits["exclusiveMinimum"] + 1
+        if "exclusiveMaximum" in shape.limits:
+            schema.maximum = shape.limits["exclusiveMaximum"] - 1
+    return schema
 
 
-def _json(shape: Shape) -> dict[str, Any]:
-    """JSON Schema (https://json-schema.org/draft/2020-12)."""
+def _body(shape: Shape) -> protos.Schema:
     match shape:
-        case Scalar(kind, form):
-            return {"type": kind.lower(), "format": form} if form else {"type": kind.lower()}
-        case Choice(values):
-            return {"enum": list(values)}
-        case Array(items, length):
-            limits = {} if length is None else {"minItems": length, "maxItems": length}
-            return {"type": "array", "items": _json(items), **limits}
-        case Map(values):
-            return {"type": "object", "additionalProperties": _json(values)}
-        case Record(_, fields, description):
-            made: dict[str, Any] = {"type": "object", "properties": {item.name: _json_field(item) for item in fields}}
-            made["required"] = [item.name for item in fields if item.required]
-            return {**made, "description": description} if description else made
-        case OneOf(options):
-            return {"anyOf": [_json(option) for option in options]}
-        case Nullable(inner):
-            return {"anyOf": [_json(inner), {"type": "null"}]}
         case Anything():
-            return {}
-        case Reference(name):
-            return {"$ref": f"#/$defs/{name}"}
+            return protos.Schema()
+        case Scalar(kind=kind, format=form):
+            return protos.Schema(type=protos.Type.Value(kind.upper()), format=form)
+        case Choice(values=values):
+            return protos.Schema(type=protos.Type.STRING, enum=[str(value) for value in values])
+        case Array(items=items):
+            return protos.Schema(type=protos.Type.ARRAY, items=_schema(items))
+        case Fixed(items=several):
+            item = _schema(several[0] if several else Anything())
+            return protos.Schema(type=protos.Type.ARRAY, items=item, min_items=len(several), max_items=len(several))
+        case Table():
+            return protos.Schema(type=protos.Type.OBJECT)
+        case Record(fields=fields):
+            return _record(fields)
+        case Either(options=options):
+            return protos.Schema(any_of=map(_schema, options))
+        case Reference(name=name):
+            raise AssertionError(name)  # such an outline has definitions, and is written as JSON Schema
 
 
-def _json_field(item: Field) -> dict[str, Any]:
-    schema = _json(item.shape)
-    return {**schema, "description": item.description} if item.description else schema
+def _record(fields: tuple[Field, ...]) -> protos.Schema:
+    return protos.Schema(
+        type=protos.Type.OBJECT,
+        properties={one.name: _schema(one.shape) for one in fields},
+        required=[one.name for one in fields if one.required],
+        property_ordering=[one.name for one in fields] if len(fields) > 1 else [],
+    )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from genai_grpc import protos
 from genai_grpc._call import Options
 from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
-from genai_grpc._coerce.schema import to_form
+from genai_grpc._coerce.schema import to_schema
 from genai_grpc._retry import NEVER, RetryPolicy
 
 __all__ = [
@@ -85,11 +85,11 @@ def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig
         ValueError: A key is no setting.
     """
     if (given := settings.get("response_schema")) is not None:
-        form = to_form(given, "response_schema")
+        form = to_schema(given, "GenerationConfig.response_schema")
+        if form.schema is None and settings.get("response_json_schema") is not None:
+            raise ValueError("response_schema and response_json_schema are both given; give one of them")
         rest = {name: item for name, item in settings.items() if name != "response_schema"}
-        # A type that contains itself has a JSON Schema only.
-        found = {"response_schema": form.schema, "response_json_schema": form.json_schema}
-        settings = {**rest, **{name: item for name, item in found.items() if item is not None}}
+        settings = rest | form.fields("response_schema", "response_json_schema")
     return to_message(protos.GenerationConfig, settings)
 
 

@@ -1,22 +1,22 @@
-"""Functions as declarations, and arguments as theirs."""
-
 from __future__ import annotations
 
 import dataclasses
 import enum
 import functools
+import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import pydantic
 import pytest
 from google.protobuf.json_format import MessageToDict
 
 from genai_grpc._coerce.functions import bind_arguments, to_declaration
 
+INT, STR = {"type": "INTEGER"}, {"type": "STRING"}
+
 
 class Unit(enum.Enum):
-    """Of temperature."""
-
     CELSIUS = "celsius"
     KELVIN = "kelvin"
 
@@ -30,35 +30,55 @@ class Place:
 @dataclasses.dataclass
 class Node:
     value: int
-    children: list[Node] = dataclasses.field(default_factory=list)
+    next: Node | None = None
 
 
-def weather(place: Place, days: int = 1, unit: Annotated[Unit, "of the answer"] = Unit.CELSIUS) -> str:
+class Order(pydantic.BaseModel):
+    count: int
+
+
+def weather(place: Place, days: int = 1, unit: Annotated[Unit, "Of the answer."] = Unit.CELSIUS) -> None:
     """Tell the weather.
 
     Args:
         place: Where.
-        days: How many days ahead.
+        days: How many days
+            ahead.
+        unit: Of temperature.
     """
-    return f"{place.city}: {days} {unit.value}"
 
 
-async def later(number: int) -> int:
-    """Wait for it."""
-    return number
+async def later(number: int) -> None:
+    """Wait."""
 
 
-def nothing() -> None:
-    """Do nothing."""
+def add(a: int, user: str, b: int = 1) -> int:
+    """Add."""
+    return a + b
 
 
-def untyped(anything):  # type: ignore[no-untyped-def]  # what is tested
-    return anything
+def bare(x, y=2): ...  # type: ignore[no-untyped-def]  # what is tested
 
 
-def walk(tree: Node) -> int:
-    """Walk a tree."""
-    return tree.value
+def loose(a: int, *numbers: int, b: str = "", **more: float) -> None: ...
+
+
+def first(a: int, /, b: int) -> None: ...
+
+
+def optional(n: int = None, m: str | None = None) -> None: ...  # type: ignore[assignment]  # as many write it  # noqa: RUF013
+
+
+def walk(tree: Node, level: Literal[1, 2] = 1) -> None: ...
+
+
+def cook(order: Order) -> None: ...
+
+
+def odd(number: list[complex]) -> None: ...
+
+
+def hidden(what: Nowhere) -> None: ...  # type: ignore[name-defined]  # what is tested  # noqa: F821
 
 
 def logged(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,101 +92,156 @@ def logged(function: Callable[..., Any]) -> Callable[..., Any]:
 class Light:
     """A lamp."""
 
-    def dim(self, brightness: int) -> int:
+    def dim(self, brightness: int) -> None:
         """Dim it."""
-        return brightness
 
-    def __call__(self, on: bool) -> bool:
-        """Switch it."""
-        return on
+    @classmethod
+    def make(cls, watts: int) -> None:
+        """Make one."""
 
-
-def loose(number: int, *numbers: int, **names: int) -> None: ...
+    def __call__(self, on: bool) -> None: ...
 
 
-def test_a_function() -> None:
-    """A function is declared with its name, docstring and parameters; those with a default are not required."""
-    made = to_declaration(weather, {"days": "Days to look ahead."})
-    assert (made.name, made.description.splitlines()[0]) == ("weather", "Tell the weather.")
-    assert list(made.parameters.required) == ["place"]
-    assert list(made.parameters.property_ordering) == ["place", "days", "unit"]
-    said = {name: schema.description for name, schema in made.parameters.properties.items()}
-    assert said == {"place": "Where.", "days": "Days to look ahead.", "unit": "of the answer"}
-    assert MessageToDict(made.parameters.properties["unit"])["enum"] == ["celsius", "kelvin"]
-    assert list(made.parameters.properties["place"].required) == ["city"]
+def declared(required: list[str], **properties: Any) -> dict[str, Any]:
+    """The JSON of parameters."""
+    order = {"propertyOrdering": list(properties)} if len(properties) > 1 else {}
+    return {"type": "OBJECT", "properties": properties, **({"required": required} if required else {}), **order}
+
+
+ADD = declared(["a", "user"], a=INT, user=STR, b=INT)
 
 
 @pytest.mark.parametrize(
-    ("function", "name", "parameters"),
+    ("function", "name", "description", "parameters"),
     [
-        pytest.param(nothing, "nothing", [], id="no parameters"),
-        pytest.param(later, "later", ["number"], id="coroutine"),
-        pytest.param(untyped, "untyped", ["anything"], id="no annotations"),
-        pytest.param(Light().dim, "dim", ["brightness"], id="method"),
-        pytest.param(Light(), "Light", ["on"], id="object"),
-        pytest.param(logged(weather), "weather", ["days", "place", "unit"], id="wrapped"),
-        pytest.param(loose, "loose", ["number"], id="any number of arguments"),
-        pytest.param(functools.partial(later), "later", ["number"], id="partial"),
-        pytest.param(functools.partial(weather, Place("Rome")), "weather", ["days", "unit"], id="partial with a value"),
+        pytest.param(add, "add", "Add.", ADD, id="function"),
+        pytest.param(later, "later", "Wait.", declared(["number"], number=INT), id="coroutine function"),
+        pytest.param(bare, "bare", "", declared(["x"], x={}, y={}), id="no annotations"),
+        pytest.param(loose, "loose", "", declared(["a"], a=INT, b=STR), id="*args and **kwargs"),
+        pytest.param(first, "first", "", declared(["a", "b"], a=INT, b=INT), id="by position"),
+        pytest.param(optional, "optional", "", declared([], n=INT, m={**STR, "nullable": True}), id="defaults of None"),
+        pytest.param(lambda: None, "<lambda>", "", None, id="no parameters"),
+        pytest.param(logged(logged(add)), "add", "Add.", ADD, id="decorated"),
+        pytest.param(functools.lru_cache(add), "add", "Add.", ADD, id="cached"),
+        pytest.param(
+            functools.partial(add, 1), "add", "Add.", declared(["user"], user=STR, b=INT), id="partial by position"
+        ),
+        pytest.param(
+            functools.partial(add, user="me"), "add", "Add.", declared(["a"], a=INT, b=INT), id="partial by name"
+        ),
+        pytest.param(Light().dim, "dim", "Dim it.", declared(["brightness"], brightness=INT), id="method"),
+        pytest.param(Light.make, "make", "Make one.", declared(["watts"], watts=INT), id="class method"),
+        pytest.param(Light(), "Light", "A lamp.", declared(["on"], on={"type": "BOOLEAN"}), id="object"),
+        pytest.param(Place, "Place", "Place(city: 'str', district: 'str | None' = None)", None, id="class"),
+        pytest.param(len, "len", "Return the number of items in a container.", declared(["obj"], obj={}), id="builtin"),
     ],
 )
-def test_callables(function: Callable[..., Any], name: str, parameters: list[str]) -> None:
-    """Whatever can be called is declared, without the parameters that are bound already."""
-    made = to_declaration(function, {})
-    assert made.name == name
-    assert sorted(made.parameters.properties) == parameters
-    assert made.HasField("parameters") is bool(parameters)
+def test_declarations(
+    function: Callable[..., Any], name: str, description: str, parameters: dict[str, Any] | None
+) -> None:
+    """Whatever can be called is declared by its name, its docstring and the parameters that are still open."""
+    made = MessageToDict(to_declaration(function, {}))
+    if function is Place:
+        made.pop("parameters")
+    assert made == {
+        "name": name,
+        **({"description": description} if description else {}),
+        **({"parameters": parameters} if parameters else {}),
+    }
 
 
-def test_a_recursive_parameter() -> None:
-    """A type that contains itself is declared in JSON Schema."""
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, ["Where.", "How many days ahead.", "Of the answer."]),
+        ({"days": "Ahead.", "unit": "Any."}, ["Where.", "Ahead.", "Any."]),
+    ],
+)
+def test_descriptions(given: dict[str, str], said: list[str]) -> None:
+    """Parameters are described by what is given, by Annotated, or by the docstring, in this order."""
+    properties = to_declaration(weather, given).parameters.properties
+    assert [properties[name].description for name in ("place", "days", "unit")] == said
+
+
+def test_without_docstring_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without docstring-parser the docstring describes the function alone, in full."""
+    monkeypatch.setitem(sys.modules, "docstring_parser", None)
+    made = to_declaration(weather, {})
+    assert [made.parameters.properties[name].description for name in ("place", "unit")] == ["", "Of the answer."]
+    assert made.description.startswith("Tell the weather.\n\nArgs:\n    place: Where.")
+
+
+def test_json_schema() -> None:
+    """Parameters that a Schema cannot say are declared in JSON Schema, those of one name told apart."""
     made = to_declaration(walk, {})
     assert not made.HasField("parameters")
-    assert MessageToDict(made.parameters_json_schema)["required"] == ["tree"]
-
-
-def first(number: int, /) -> None: ...
-
-
-def odd(number: complex) -> None: ...
+    schema = MessageToDict(made.parameters_json_schema)
+    assert schema["properties"] == {
+        "tree": {"$ref": "#/$defs/Node"},
+        "level": {"type": "integer", "enum": [1.0, 2.0]},
+    }
+    assert list(schema["$defs"]) == ["Node"]
 
 
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (first, "'number' of first is positional only"),
-        (odd, r"complex for odd\.number"),
+        (odd, r"odd\(number\)\[\]: cannot make a schema of complex"),
+        (hidden, "hidden: cannot resolve the annotations: name 'Nowhere'"),
+        (max, "cannot read the parameters of max: .*; wrap it in a function"),
     ],
+    ids=str,
 )
 def test_refusals(function: Callable[..., Any], words: str) -> None:
-    """A parameter that a model cannot fill is refused, by name."""
+    """What cannot be declared is refused with the parameter and the reason."""
     with pytest.raises(TypeError, match=words):
         to_declaration(function, {})
 
 
-def test_arguments() -> None:
-    """Arguments come as the annotations say: whole numbers as int, words as Enum members, objects as records."""
-    bound = bind_arguments(weather, {"place": {"city": "Rome"}, "days": 3.0, "unit": "kelvin"})
-    assert bound == {"place": Place("Rome"), "days": 3, "unit": Unit.KELVIN}
-    assert type(bound["days"]) is int
-    assert weather(**bound) == "Rome: 3 kelvin"
-
-
-def test_arguments_without_annotations() -> None:
-    """What the annotations say nothing of stays as it is."""
-    assert bind_arguments(untyped, {"anything": 3.0}) == {"anything": 3.0}
+@pytest.mark.parametrize(
+    ("function", "arguments", "bound"),
+    [
+        (add, {"a": 1.0, "b": 2.0}, {"a": 1, "b": 2}),
+        (
+            weather,
+            {"place": {"city": "Rome"}, "days": 3.0, "unit": "kelvin"},
+            {"place": Place("Rome"), "days": 3, "unit": Unit.KELVIN},
+        ),
+        (walk, {"tree": {"value": 1.0, "next": {"value": 2.0}}}, {"tree": Node(1, Node(2))}),
+        (cook, {"order": {"count": 2.0}}, {"order": Order(count=2)}),
+        (bare, {"x": 1.0}, {"x": 1.0}),
+        (loose, {"a": 1.0, "c": 2}, {"a": 1, "c": 2.0}),
+        (optional, {"n": None, "m": None}, {"n": None, "m": None}),
+        (odd, {"number": [1.0]}, {"number": [1.0]}),
+        (logged(add), {"a": 1.0}, {"a": 1}),
+        (functools.partial(add, 1), {"b": 1.0}, {"b": 1}),
+        (Light().dim, {"brightness": 5.0}, {"brightness": 5}),
+        (Light(), {"on": True}, {"on": True}),
+    ],
+)
+def test_arguments(function: Callable[..., Any], arguments: dict[str, Any], bound: dict[str, Any]) -> None:
+    """The model's JSON becomes arguments of the types that the annotations say."""
+    made = bind_arguments(function, arguments)
+    assert made == bound
+    assert list(map(type, made.values())) == list(map(type, bound.values()))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "words"),
+    ("function", "arguments", "error", "words"),
     [
-        ({"town": "Rome"}, TypeError, "weather has no parameter town; it has place, days, unit"),
-        ({"days": "soon"}, ValueError, "days takes a whole number; got str"),
-        ({"place": {"town": "Rome"}}, ValueError, "Place has no field town"),
-        ({"unit": "fahrenheit"}, ValueError, "unit: 'fahrenheit' is none of"),
+        (add, {"c": 1, "d": 2}, TypeError, "add has no parameter c, d; it has a, user, b"),
+        (lambda: None, {"c": 1}, TypeError, "has no parameter c; it has none"),
+        (functools.partial(add, user="me"), {"user": "you"}, TypeError, "add has no parameter user; it has a, b"),
+        (first, {"a": 1}, TypeError, r"first\(a\) is by position only, .* take the '/' out"),
+        (add, {"a": "x"}, ValueError, r"add\(a\): 'x' is no int"),
+        (weather, {"place": {"town": ""}}, ValueError, r"weather\(place\) has no town; it has city, district"),
+        (cook, {"order": {}}, ValueError, r"cook\(order\): 1 validation error"),
     ],
+    ids=str,
 )
-def test_wrong_arguments(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
-    """Wrong arguments are refused by name, before the function runs."""
+def test_wrong_arguments(
+    function: Callable[..., Any], arguments: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    """Arguments that do not fit are refused by name."""
     with pytest.raises(error, match=words):
-        bind_arguments(weather, arguments)
+        bind_arguments(function, arguments)

@@ -119,7 +119,7 @@ def test_settings_are_not_changed() -> None:
         pytest.param({"stop_sequences": "END"}, TypeError, "stop_sequences is repeated; pass a list", id="one stop"),
         pytest.param({"stop_sequences": [1]}, TypeError, "stop_sequences takes a str; got int", id="int stop"),
         pytest.param({"response_modalities": ["smell"]}, ValueError, "'smell' is no Modality; it is one of", id="enum"),
-        pytest.param({"response_schema": complex}, TypeError, "cannot make a schema of complex for", id="schema"),
+        pytest.param({"response_schema": complex}, TypeError, "schema: cannot make a schema of complex", id="schema"),
         pytest.param(protos.Part(), TypeError, "cannot make a GenerationConfig from Part", id="another message"),
     ],
 )

@@ -284,11 +284,6 @@ ENDINGS: Final = (
     Ending(
         r"$", r"ValueError: cannot tell what the tool with the keys \[\]", "an empty dict was a function without a name"
     ),
-    Ending(
-        r"$",
-        r"TypeError: the parameter '\w+' of \w+ is positional only",
-        "the model gives names; there the call failed",
-    ),
     # Only theirs refuses.
     Ending(r"ValueError: .*Type Unions are not supported", r"$", "a Union is any_of"),
     Ending(
