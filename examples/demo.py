@@ -110,4 +110,7 @@ def say(words: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except genai.errors.GenAIError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

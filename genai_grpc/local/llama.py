@@ -10,7 +10,7 @@ import asyncio
 import re
 import secrets
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ from genai_grpc.errors import ConfigurationError, FailedPrecondition, InvalidArg
 from genai_grpc.local._llama_cpp import LlamaCpp
 from genai_grpc.local._prompt import Chat, Transcript, to_prompt
 from genai_grpc.local._settings import Defaults, to_settings
+from genai_grpc.local._worker import Worker
 from genai_grpc.local._writing import Job, Piece, write
 
 if TYPE_CHECKING:
@@ -62,13 +63,16 @@ class LlamaEngine:
         self._defaults = _defaults(context, coached=self._coached)
         self.model = _describe(self._path, name, context, self._defaults)
         self._llama: LlamaCpp | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama")
+        self._worker = Worker("genai-grpc-llama")
         self._closing = threading.Event()
 
     async def start(self) -> None:
         """Load the weights, in a thread; under a second for SmolLM2."""
-        loop = asyncio.get_running_loop()
-        self._llama = llama = await loop.run_in_executor(self._worker, self._load)
+        try:
+            self._llama = llama = await asyncio.wrap_future(self._worker.submit(self._load))
+        except BaseException:
+            self._worker.close()
+            raise
         self._defaults = _defaults(llama.context, coached=self._coached)
         self.model = _describe(self._path, self.model.name, llama.context, self._defaults)
 
@@ -77,8 +81,8 @@ class LlamaEngine:
         self._closing.set()
         llama, self._llama = self._llama, None
         if llama is not None:
-            await asyncio.get_running_loop().run_in_executor(self._worker, llama.close)
-        self._worker.shutdown(wait=False)
+            await asyncio.wrap_future(self._worker.submit(llama.close))
+        self._worker.close()
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
         """The tokens of the prompt that `generate` would give the model for this request, templates and all.
@@ -113,9 +117,8 @@ class LlamaEngine:
         def emit(piece: Piece) -> None:
             loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        work = loop.run_in_executor(
-            self._worker, write, llama, job, emit, lambda: left.is_set() or self._closing.is_set()
-        )
+        given_up = partial(_any_set, left, self._closing)
+        work = asyncio.wrap_future(self._worker.submit(partial(write, llama, job, emit, given_up)))
         work.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
             while (piece := await pieces.get()) is not None:
@@ -160,6 +163,10 @@ class LlamaEngine:
             usage.candidates_token_count = piece.written
             usage.total_token_count = prompt + piece.written
         return response
+
+
+def _any_set(*events: threading.Event) -> bool:
+    return any(event.is_set() for event in events)
 
 
 def _defaults(context: int, *, coached: bool) -> Defaults:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from contextlib import aclosing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -327,3 +329,19 @@ def _set_value(value: Any, plain: object) -> None:
     from google.protobuf import json_format
 
     json_format.Parse(json.dumps(plain), value)
+
+
+def test_a_program_that_forgets_to_stop() -> None:
+    """A program may end while its server writes: it ends at once, and says nothing."""
+    program = """if True:
+        import genai_grpc as genai
+        from genai_grpc import local
+        server = local.serve()
+        server.start()
+        model = genai.GenerativeModel(client=genai.Client(endpoint=server.endpoint))
+        print(next(iter(model.generate_content("Tell me a story.", stream=True))).text)
+    """
+    command = [sys.executable, "-W", "error", "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
