@@ -11,6 +11,7 @@ from genai_grpc import protos
 from genai_grpc._call import Open, same
 from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.settings import to_generation_settings
+from genai_grpc._text import GOOD_ENDS
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
@@ -18,7 +19,7 @@ from genai_grpc.errors import (
     StopCandidateException,
 )
 from genai_grpc.function_calling import Exchange, converse, converse_streaming
-from genai_grpc.responses import GOOD_ENDS, AsyncGenerateContentResponse, GenerateContentResponse
+from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 from genai_grpc.types import AutomaticFunctionCalling
 
 if TYPE_CHECKING:

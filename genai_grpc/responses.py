@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.parse import parse_as
 from genai_grpc._fold import Fold
+from genai_grpc._text import GOOD_ENDS, no_text, one_line, part_text
 from genai_grpc.errors import BlockedPromptException, Cancelled, IncompleteIterationError
 
 if TYPE_CHECKING:
@@ -20,53 +21,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from genai_grpc._sources import AsyncSource, SyncSource
     from genai_grpc.protos import GenerateContentResponse as Chunk
 
-__all__ = [
-    "AsyncGenerateContentResponse",
-    "AsyncSource",
-    "BaseResponse",
-    "GenerateContentResponse",
-    "SyncSource",
-]
-
-
-# The reasons with which a candidate ends as it should, or does not end yet.
-GOOD_ENDS: Final = frozenset(
-    protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
-)
-
-
-class SyncSource(Protocol):
-    """The chunks of an open stream, for sync programs.
-
-    Attributes:
-        fresh: Whether the chunk that was read last begins another reply.
-    """
-
-    fresh: bool
-
-    def read(self) -> Chunk | None:
-        """The next chunk when it arrives; None at the end. Raises APIError."""
-
-    def cancel(self) -> None:
-        """End the stream now."""
-
-
-class AsyncSource(Protocol):
-    """The chunks of an open stream, for async programs.
-
-    Attributes:
-        fresh: Whether the chunk that was read last begins another reply.
-    """
-
-    fresh: bool
-
-    async def read(self) -> Chunk | None:
-        """The next chunk when it arrives; None at the end. Raises APIError."""
-
-    def cancel(self) -> None:
-        """End the stream now."""
+__all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentResponse"]
 
 
 class BaseResponse:
@@ -120,7 +78,7 @@ class BaseResponse:
                 f"the response has {len(candidates)} candidates; read response.candidates[index].content.parts"
             )
         blocked = (
-            f"; the prompt feedback says: {_one_line(self.prompt_feedback)}" if self.prompt_feedback.ByteSize() else ""
+            f"; the prompt feedback says: {one_line(self.prompt_feedback)}" if self.prompt_feedback.ByteSize() else ""
         )
         raise ValueError(f"the response has no candidate{blocked}")
 
@@ -140,9 +98,9 @@ class BaseResponse:
         if not parts:
             if self._piece and self.candidates[0].finish_reason in GOOD_ENDS:
                 return ""
-            raise ValueError(_no_text(self.candidates[0]))
+            raise ValueError(no_text(self.candidates[0]))
         # A part without data may be there for its thought signature alone.
-        return "\n".join(_part_text(part) for part in parts if part.WhichOneof("data"))
+        return "\n".join(part_text(part) for part in parts if part.WhichOneof("data"))
 
     @property
     def thoughts(self) -> str:
@@ -458,49 +416,3 @@ _UNREAD: Final = (
     "the stream has not been read to its end; iterate over the response, or call response.resolve() "
     "(await it on an async response), before reading candidates, parts or text"
 )
-
-_REASONS: Final = {
-    "SAFETY": "the answer was stopped by the safety settings",
-    "RECITATION": "the model was reciting from copyrighted material",
-    "LANGUAGE": "the language is not supported",
-    "SPII": "the answer would have held sensitive personal information",
-    "MALFORMED_FUNCTION_CALL": "the model made an invalid function call; calling mode ANY avoids it",
-    "MAX_TOKENS": "the token limit was reached before any text",
-}
-
-
-def _no_text(candidate: protos.Candidate) -> str:
-    """Why a candidate has no text, in what it says of itself."""
-    reason = protos.Candidate.FinishReason.Name(candidate.finish_reason)
-    said = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
-    if reason in _REASONS:
-        said.append(_REASONS[reason])
-    if candidate.finish_message:
-        said.append(f"finish message: {candidate.finish_message}")
-    if candidate.safety_ratings:
-        said.append("safety ratings: " + ", ".join(map(_one_line, candidate.safety_ratings)))
-    if any(part.thought for part in candidate.content.parts):
-        said.append("there are thoughts, in response.thoughts")
-    return "; ".join(said)
-
-
-def _part_text(part: protos.Part) -> str:
-    match part.WhichOneof("data"):
-        case "text":
-            return part.text
-        case "executable_code":
-            code = part.executable_code
-            name = protos.ExecutableCode.Language.Name(code.language).lower()
-            language = "" if name == "language_unspecified" else f" {name}"
-            return f"```{language}\n" + code.code.lstrip("\n") + "\n```"
-        case "code_execution_result":
-            result = part.code_execution_result
-            outcome = protos.CodeExecutionResult.Outcome.Name(result.outcome).lower().removeprefix("outcome_")
-            shown = "" if outcome in ("ok", "unspecified") else f" {outcome}"
-            return f"```{shown}\n{result.output}\n```"
-        case kind:
-            raise ValueError(f"a {kind} part has no text; read it from response.parts")
-
-
-def _one_line(message: Any) -> str:
-    return " ".join(str(message).split())

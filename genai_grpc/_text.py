@@ -1,0 +1,62 @@
+"""What a candidate and its parts say in words."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from genai_grpc import protos
+
+__all__ = ["GOOD_ENDS", "no_text", "one_line", "part_text"]
+
+# The reasons with which a candidate ends as it should, or does not end yet.
+GOOD_ENDS: Final = frozenset(
+    protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
+)
+
+REASONS: Final = {
+    "SAFETY": "the answer was stopped by the safety settings",
+    "RECITATION": "the model was reciting from copyrighted material",
+    "LANGUAGE": "the language is not supported",
+    "SPII": "the answer would have held sensitive personal information",
+    "MALFORMED_FUNCTION_CALL": "the model made an invalid function call; calling mode ANY avoids it",
+    "MAX_TOKENS": "the token limit was reached before any text",
+}
+
+
+def no_text(candidate: protos.Candidate) -> str:
+    """Why a candidate has no text, in what it says of itself."""
+    reason = protos.Candidate.FinishReason.Name(candidate.finish_reason)
+    said = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
+    if reason in REASONS:
+        said.append(REASONS[reason])
+    if candidate.finish_message:
+        said.append(f"finish message: {candidate.finish_message}")
+    if candidate.safety_ratings:
+        said.append("safety ratings: " + ", ".join(map(one_line, candidate.safety_ratings)))
+    if any(part.thought for part in candidate.content.parts):
+        said.append("there are thoughts, in response.thoughts")
+    return "; ".join(said)
+
+
+def part_text(part: protos.Part) -> str:
+    """The text of a part, code and its output fenced; raises ValueError for a part of another kind."""
+    match part.WhichOneof("data"):
+        case "text":
+            return part.text
+        case "executable_code":
+            code = part.executable_code
+            name = protos.ExecutableCode.Language.Name(code.language).lower()
+            language = "" if name == "language_unspecified" else f" {name}"
+            return f"```{language}\n" + code.code.lstrip("\n") + "\n```"
+        case "code_execution_result":
+            result = part.code_execution_result
+            outcome = protos.CodeExecutionResult.Outcome.Name(result.outcome).lower().removeprefix("outcome_")
+            shown = "" if outcome in ("ok", "unspecified") else f" {outcome}"
+            return f"```{shown}\n{result.output}\n```"
+        case kind:
+            raise ValueError(f"a {kind} part has no text; read it from response.parts")
+
+
+def one_line(message: Any) -> str:
+    """A message in one line."""
+    return " ".join(str(message).split())
