@@ -126,7 +126,7 @@ def test_a_deadline(colour: Any, model: genai.GenerativeModel, script: ScriptEng
 
     script.reply("Wait", STALL)
     with pytest.raises(errors.DeadlineExceeded):
-        colour.generate(model, "Hi", request_options={"timeout": 0.2})
+        colour.generate(model, "Hi", request_options={"timeout": 0.5})
     script.wait_cancelled()
 
 

@@ -149,7 +149,7 @@ def test_a_cancelled_task(model: genai.GenerativeModel, script: ScriptEngine) ->
 def test_a_deadline_in_a_stream(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream's deadline counts over all of it."""
     script.reply("One,", STALL)
-    response = colour.generate(model, "Count", stream=True, request_options={"timeout": 0.3})
+    response = colour.generate(model, "Count", stream=True, request_options={"timeout": 1})
     with pytest.raises(errors.DeadlineExceeded):
         colour.resolve(response)
     assert response.text == "One,"
