@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from genai_grpc_protos.protobuf.struct_pb2 import Value
 
-__all__ = ["Form", "JSONSchema", "to_form", "to_json_schema"]
+__all__ = ["Form", "JSONSchema", "to_form", "to_json_schema", "to_plain", "to_rule"]
 
 JSONSchema: TypeAlias = "dict[str, Any]"
 """A JSON Schema as `json` reads it."""
@@ -71,10 +71,14 @@ class Form:
     Attributes:
         wanted: A sentence that tells the model so.
         rule: The body of a grammar rule that holds it to that.
+        of: What the form was made from, in words.
+        untold: The rule without what the prompt adds to it, which is known to do no harm; empty if it adds nothing.
     """
 
     wanted: str
     rule: str
+    of: str = "this response schema"
+    untold: str = ""
 
     @property
     def grammar(self) -> str:
@@ -84,7 +88,7 @@ class Form:
     @property
     def probe(self) -> str:
         """A grammar whose first character is "@", if the model is held to it at all."""
-        return f'%llguidance {{}}\nstart: "@" answer\nanswer: {self.rule}'
+        return f'%llguidance {{}}\nstart: "@" answer\nanswer: {self.untold or self.rule}'
 
 
 def to_form(config: protos.GenerationConfig) -> Form | None:
@@ -139,6 +143,11 @@ def to_json_schema(schema: protos.Schema) -> JSONSchema:
     return plain
 
 
+def to_rule(schema: JSONSchema) -> str:
+    """The body of a grammar rule for JSON that follows a schema."""
+    return f"%json {json.dumps({**_tight(schema), 'x-guidance': _COMPACT}, ensure_ascii=False)}"
+
+
 def _schema(config: protos.GenerationConfig) -> JSONSchema | None:
     match [field for field in _SCHEMAS if config.HasField(field)]:
         case []:
@@ -146,7 +155,7 @@ def _schema(config: protos.GenerationConfig) -> JSONSchema | None:
         case ["response_schema"]:
             return to_json_schema(config.response_schema)
         case [field]:
-            schema = _plain(getattr(config, field))
+            schema = to_plain(getattr(config, field))
             if not isinstance(schema, dict):
                 raise InvalidArgument(f"{field} is {json.dumps(schema)}; a JSON Schema is an object")
             return schema
@@ -154,14 +163,14 @@ def _schema(config: protos.GenerationConfig) -> JSONSchema | None:
             raise InvalidArgument(f"{' and '.join(several)} are both given; give one of them")
 
 
-def _plain(value: Value) -> Any:
+def to_plain(value: Value) -> Any:
     """A protobuf Value as JSON has it; whole numbers as int, `properties` in the order of `propertyOrdering`."""
     match value.WhichOneof("kind"):
         case "struct_value":
-            fields = {name: _plain(one) for name, one in value.struct_value.fields.items()}
+            fields = {name: to_plain(one) for name, one in value.struct_value.fields.items()}
             return _with_order(fields)
         case "list_value":
-            return [_plain(one) for one in value.list_value.values]
+            return [to_plain(one) for one in value.list_value.values]
         case "number_value":
             return _number(value.number_value)
         case "string_value":
@@ -196,8 +205,7 @@ def _ordered(names: Iterable[str], first: Iterable[str]) -> list[str]:
 
 
 def _json_form(wanted: str, schema: JSONSchema) -> Form:
-    tight = {**_tight(schema), "x-guidance": _COMPACT}
-    return Form(wanted, f"%json {json.dumps(tight, ensure_ascii=False)}")
+    return Form(wanted, to_rule(schema))
 
 
 def _enum_form(names: list[str]) -> Form:

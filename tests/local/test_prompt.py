@@ -98,14 +98,13 @@ def test_several_parts() -> None:
 @pytest.mark.parametrize(
     ("part", "kind"),
     [
-        ({"function_call": {"name": "f"}}, "function_call"),
-        ({"function_response": {"name": "f"}}, "function_response"),
+        ({"code_execution_result": {"output": "1"}}, "code_execution_result"),
         ({"executable_code": {"code": "1"}}, "executable_code"),
         ({}, "empty"),
     ],
 )
 def test_other_parts(part: dict[str, Any], kind: str) -> None:
-    """A part that is not text is refused, by its place and kind."""
+    """A part that has no text form is refused, by its place and kind."""
     request = protos.GenerateContentRequest(contents=[protos.Content(role="user", parts=[protos.Part(**part)])])
     with pytest.raises(InvalidArgument, match=rf"contents\[0\]\.parts\[0\] is .*{kind}"):
         to_prompt(request)
