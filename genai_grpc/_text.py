@@ -25,7 +25,7 @@ REASONS: Final = {
 
 def no_text(candidate: protos.Candidate) -> str:
     """Why a candidate has no text, in what it says of itself."""
-    reason = protos.Candidate.FinishReason.Name(candidate.finish_reason)
+    reason = _name(protos.Candidate.FinishReason, candidate.finish_reason)
     said = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
     if reason in REASONS:
         said.append(REASONS[reason])
@@ -45,12 +45,12 @@ def part_text(part: protos.Part) -> str:
             return part.text
         case "executable_code":
             code = part.executable_code
-            name = protos.ExecutableCode.Language.Name(code.language).lower()
+            name = _name(protos.ExecutableCode.Language, code.language).lower()
             language = "" if name == "language_unspecified" else f" {name}"
             return f"```{language}\n" + code.code.lstrip("\n") + "\n```"
         case "code_execution_result":
             result = part.code_execution_result
-            outcome = protos.CodeExecutionResult.Outcome.Name(result.outcome).lower().removeprefix("outcome_")
+            outcome = _name(protos.CodeExecutionResult.Outcome, result.outcome).lower().removeprefix("outcome_")
             shown = "" if outcome in ("ok", "unspecified") else f" {outcome}"
             return f"```{shown}\n{result.output}\n```"
         case kind:
@@ -60,3 +60,9 @@ def part_text(part: protos.Part) -> str:
 def one_line(message: Any) -> str:
     """A message in one line."""
     return " ".join(str(message).split())
+
+
+def _name(enum: Any, number: int) -> str:
+    """The name of an enum's value; of one that the service has learned since, its number."""
+    name: str = enum.Name(number) if number in enum.values() else str(number)
+    return name

@@ -55,7 +55,8 @@ class GenerativeModel:
         model_name: The resource name, `models/…` or `tunedModels/…`; a bare name is put under `models/`.
         safety_settings: One threshold for all categories, a dict of thresholds by category, or a list of settings.
         generation_config: A GenerationConfig or a dict of its fields.
-        tools: A Tool, a FunctionDeclaration, a dict of one, or a list of them.
+        tools: A Python function, a FunctionDeclaration, a Tool, a dict of one, the name of a tool that the service
+            runs, such as "google_search", or a list of these.
         tool_config: A ToolConfig or a dict of one.
         system_instruction: What the model is told before every conversation: a str, or anything a turn is made of.
         client: The client for its calls; by default the one that `configure` sets.

@@ -443,3 +443,15 @@ def test_repr(colour: Colour) -> None:
         colour.resolve(response)
     assert "done=True, error=ServiceUnavailable('gone')" in repr(response)
     assert '"text": "One, zwölf"' in repr(response)
+
+
+def test_a_reason_learned_since() -> None:
+    """A finish reason, language or outcome that this version does not know is shown by its number."""
+    candidate = protos.Candidate(finish_reason=99)  # type: ignore[arg-type]  # the wire may hold any number
+    with pytest.raises(ValueError, match=r"no text: its finish reason is 99 \(99\)"):
+        _ = GenerateContentResponse.from_response(protos.GenerateContentResponse(candidates=[candidate])).text
+    code = protos.Part(executable_code=protos.ExecutableCode(language=9, code="x"))  # type: ignore[arg-type]
+    result = protos.Part(code_execution_result=protos.CodeExecutionResult(outcome=9))  # type: ignore[arg-type]
+    answered = protos.Candidate(content=protos.Content(parts=[code, result]))
+    shown = GenerateContentResponse.from_response(protos.GenerateContentResponse(candidates=[answered])).text
+    assert shown == "``` 9\nx\n```\n``` 9\n\n```"
