@@ -110,19 +110,19 @@ class AsyncShell:
         metadata = self._headers.of(call)
         if metadata is None:
             timeout, metadata = await self._refresh(call, timeout)
-        connection = self._channels.aio().take()
-        if not call.method.streaming:
-            try:
-                return await connection[call.method](call.request, timeout=timeout, metadata=metadata)
-            except grpc.aio.AioRpcError as error:
-                raise _to_error(error) from error
-            finally:
-                connection.leave()
+        connection, rpc = self._channels.aio().take(), None
         try:
             rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
-        except BaseException:
-            connection.leave()
+            if not call.method.streaming:
+                return await rpc
+        except grpc.aio.AioRpcError as error:
+            raise _to_error(error) from error
+        except grpc.aio.UsageError as error:
+            connection.check_open(error)
             raise
+        finally:
+            if rpc is None or not call.method.streaming:
+                connection.leave()
         source = _Source(rpc, idle_timeout)
         source.on_end(connection.leave)
         return source, await source.read()

@@ -17,7 +17,7 @@ import grpc
 import grpc.aio
 import grpc.experimental
 
-from genai_grpc.errors import ConfigurationError
+from genai_grpc.errors import Cancelled, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -30,21 +30,21 @@ __all__ = ["Channels", "Connection", "Pool", "check_interceptors"]
 STREAMS: Final = 100
 """Calls that a connection carries at once."""
 
-OPTIONS: Final = (
+OPTIONS: Final = {
     # A reply past gRPC's default limit of 4 MiB would fail and look like a used-up quota.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
     # https://grpc.io/docs/guides/keepalive/: a connection that died unnoticed is found within a call.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 0),
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_permit_without_calls": 0,
     # Retries have one owner, and it is not the channel; what is free and transparent stays on.
-    ("grpc.service_config_disable_resolution", 1),
-    # Our waits between tries are longer than the one in which gRPC would refuse to connect anew.
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-)
+    "grpc.service_config_disable_resolution": 1,
+    # A server that is back is found within 5 seconds, not within gRPC's 120
+    # (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md).
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 5_000,
+}
 
 
 class Connection:
@@ -70,6 +70,11 @@ class Connection:
             self._callables[method.path] = found
         return found
 
+    def check_open(self, error: Exception) -> None:
+        """Raise Cancelled if gRPC refused to begin a call, with this error, since the client was closed meanwhile."""
+        if self.pool.closed:
+            raise Cancelled("the client was closed as the call began") from error
+
     def leave(self, *_: object) -> None:
         """A call that was begun on it has ended, however it did."""
         self.pool.give_back(self)
@@ -78,7 +83,7 @@ class Connection:
 class Pool:
     """The connections of one colour; as many as the calls in flight need."""
 
-    __slots__ = ("_connect", "_free", "_lock", "connections")
+    __slots__ = ("_connect", "_free", "_lock", "closed", "connections")
 
     def __init__(self, connect: Callable[[int], Any]) -> None:
         self._connect = connect
@@ -86,6 +91,7 @@ class Pool:
         self._lock = threading.RLock()
         self._free: list[Connection] = []
         self.connections: list[Connection] = []
+        self.closed = False
 
     def take(self) -> Connection:
         """A connection with room for one more call; whoever takes it makes it `leave`."""
@@ -149,6 +155,7 @@ class Channels:
         with self._lock:
             pool, self._sync = self._sync, None
         if pool is not None:
+            pool.closed = True
             for connection in pool.connections:
                 connection.channel.close()
 
@@ -161,7 +168,7 @@ class Channels:
 
     def _connect_sync(self, number: int) -> grpc.Channel:
         # Chunks are read by the thread that wants them: 0.29 of the CPU of a thread for each stream.
-        options = self._options(number, (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1))
+        options = [*self._options(number), (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)]
         target = self._config.target
         if target.tls:
             channel = grpc.secure_channel(target.address, self._trust(), options=options)
@@ -176,20 +183,19 @@ class Channels:
             return grpc.aio.secure_channel(target.address, self._trust(), options=options, interceptors=interceptors)
         return grpc.aio.insecure_channel(target.address, options=options, interceptors=interceptors)
 
-    def _options(self, number: int, *more: tuple[str, Any]) -> tuple[tuple[str, Any], ...]:
+    def _options(self, number: int) -> list[tuple[str, Any]]:
+        options: dict[str, Any] = {
+            **OPTIONS,
+            "grpc.primary_user_agent": self._config.user_agent,
+            # Channels of equal arguments share a connection; these are to have one each.
+            "genai_grpc.connection": number,
+        }
         proxy = self._config.proxy
         if proxy:
-            more += (("grpc.http_proxy", str(proxy)),)
+            options["grpc.http_proxy"] = str(proxy)
         elif proxy is not None:
-            more += (("grpc.enable_http_proxy", 0),)
-        return (
-            *OPTIONS,
-            ("grpc.primary_user_agent", self._config.user_agent),
-            # Channels of equal arguments share a connection; these are to have one each.
-            ("genai_grpc.connection", number),
-            *more,
-            *self._config.channel_options,
-        )
+            options["grpc.enable_http_proxy"] = 0
+        return list((options | dict(self._config.channel_options)).items())
 
     def _trust(self) -> grpc.ChannelCredentials:
         if self._credentials is None:
@@ -221,5 +227,6 @@ async def _close_with_loop(pool: Pool) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        pool.closed = True
         for connection in pool.connections:
             await connection.channel.close()

@@ -110,16 +110,18 @@ class SyncShell:
         metadata = self._headers.of(call)
         if metadata is None:
             timeout, metadata = self._refresh(call, timeout)
-        connection = self._channels.sync().take()
+        connection, rpc = self._channels.sync().take(), None
         try:
             rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
-        except BaseException as error:
-            connection.leave()
-            if isinstance(error, grpc.RpcError):
-                raise _to_error(error) from error
+        except grpc.RpcError as error:
+            raise _to_error(error) from error
+        except ValueError as error:
+            connection.check_open(error)
             raise
+        finally:
+            if rpc is None or not call.method.streaming:
+                connection.leave()
         if not call.method.streaming:
-            connection.leave()
             return rpc
         source = _Source(rpc, idle_timeout)
         source.on_end(connection.leave)
