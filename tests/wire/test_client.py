@@ -231,7 +231,7 @@ class Plans:
 
 
 def test_interceptors(colour: Colour, server: Server, script: ScriptEngine) -> None:
-    """gRPC's interceptors of either colour see each try, this package's a call over all of them."""
+    """Interceptors of gRPC, of either colour, see each try; those of this package a call over all of them."""
     seen: list[str] = []
     many = [Seen(seen), SeenByAio(seen), SeenByAioStreams(seen), Plans(seen)]
     client = genai.Client(endpoint=server.endpoint, interceptors=many, retry=types.RetryPolicy(initial=0))
