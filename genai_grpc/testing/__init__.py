@@ -1,0 +1,6 @@
+"""For the tests of programs that use the client."""
+from __future__ import annotations
+
+from genai_grpc.testing._authority import Authority
+
+__all__ = ["Authority"]
