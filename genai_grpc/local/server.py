@@ -270,6 +270,9 @@ def _options(settings: _Settings) -> list[tuple[str, Any]]:
         "grpc.so_reuseport": 0,
         "grpc.max_receive_message_length": min(settings.max_request_bytes + _ROOM, _LARGEST_INT),
         "grpc.max_send_message_length": -1,
+        # Of a burst, gRPC cancels what is above 3,000 calls not yet taken up, which no client is to blame for.
+        "grpc.server.max_pending_requests": _LARGEST_INT,
+        "grpc.server.max_pending_requests_hard_limit": _LARGEST_INT,
         # gRPC's default of 300 s cuts off clients whose keepalive is more frequent (gRFC A8).
         "grpc.http2.min_ping_interval_without_data_ms": 10_000,
         "grpc.http2.min_recv_ping_interval_without_data_ms": 10_000,
