@@ -14,7 +14,6 @@ import grpc.aio
 from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
 from genai_grpc._flow import Waiter
 from genai_grpc._sources import OpenStream
-from genai_grpc._status import parse_status
 from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from genai_grpc._call import Interceptor, Metadata
-    from genai_grpc._channel import Channels
+    from genai_grpc._channel import Channels, Connection
     from genai_grpc._flow import Flow, Gate
     from genai_grpc._headers import Headers
     from genai_grpc.config import Config
@@ -116,14 +115,18 @@ class AsyncShell:
             if not call.method.streaming:
                 return await rpc
         except grpc.aio.AioRpcError as error:
-            raise _to_error(error) from error
+            raise connection.failure(error) from error
         except grpc.aio.UsageError as error:
             connection.check_open(error)
+            raise
+        except asyncio.CancelledError as error:
+            if not _cancelling():
+                connection.check_open(error)
             raise
         finally:
             if rpc is None or not call.method.streaming:
                 connection.leave()
-        source = _Source(rpc, idle_timeout)
+        source = _Source(rpc, connection, idle_timeout)
         source.on_end(connection.leave)
         return source, await source.read()
 
@@ -136,6 +139,13 @@ class AsyncShell:
         if metadata is None or left <= 0:
             raise DeadlineExceeded("no token could be had before the deadline")
         return left, metadata
+
+
+def _cancelling() -> bool:
+    """Whether the running task is being cancelled; gRPC raises the same when a channel is closed under a call."""
+    task = asyncio.current_task()
+    # Python 3.10 cannot tell.
+    return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
 
 
 async def _stand_in_line(gate: Gate, seconds: float) -> None:
@@ -163,10 +173,11 @@ async def _stand_in_line(gate: Gate, seconds: float) -> None:
 class _Source(OpenStream):
     """The chunks of an open stream, each of which is waited for no longer than `idle_timeout` seconds."""
 
-    __slots__ = ("_chunks", "_idle_timeout", "_idled", "_timer", "_waiting_since")
+    __slots__ = ("_chunks", "_connection", "_idle_timeout", "_idled", "_timer", "_waiting_since")
 
-    def __init__(self, rpc: Any, idle_timeout: float) -> None:
+    def __init__(self, rpc: Any, connection: Connection, idle_timeout: float) -> None:
         super().__init__(rpc)
+        self._connection = connection
         self._chunks = aiter(rpc)
         self._idle_timeout = idle_timeout
         self._idled = False
@@ -183,11 +194,13 @@ class _Source(OpenStream):
             self._end(None)
             return None
         except grpc.aio.AioRpcError as error:
-            found = _to_error(error)
+            found = self._connection.failure(error)
             self._end(found)
             raise found from error
         except asyncio.CancelledError as error:
-            if self._idled:
+            if self._connection.pool.closed and not _cancelling():
+                self._end(self._connection.failure(error))
+            elif self._idled:
                 self._end(DeadlineExceeded(f"no chunk came for {self._idle_timeout:g} s, the idle_timeout"))
             if self._told is not None and (ended := self._told[0]) is not None:
                 # Not this task was cancelled, but the stream.
@@ -261,7 +274,3 @@ async def _invoke(functions: list[Callable[[], Any]], catch: bool) -> list[Any]:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _to_error(error: grpc.aio.AioRpcError) -> APIError:
-    return parse_status(error.code(), error.details(), tuple(error.trailing_metadata() or ()))

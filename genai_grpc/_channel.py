@@ -1,8 +1,8 @@
 """The connections of a client: made when calls need them, for a process's sync calls and for each running loop.
 
-A connection carries a hundred calls at once, which is what Google's front end gives it; past that, an HTTP/2 server
-refuses calls. Measured against one of that limit with 10,000 calls at once: one channel lost 39 to 83 % of them, one
-with gRPC's own connection scaling (grpcio 1.85) 4 %, counted connections none.
+Google's front end gives a connection a hundred calls at once; past that, an HTTP/2 server refuses calls. Measured against
+one of that limit with 10,000 calls at once: one channel lost 39 to 83 % of them, one with gRPC's own connection scaling
+(grpcio 1.85) 4 %, counted connections none.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ import grpc
 import grpc.aio
 import grpc.experimental
 
-from genai_grpc.errors import Cancelled, ConfigurationError
+from genai_grpc._status import parse_status
+from genai_grpc.errors import ClientClosed, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from genai_grpc._call import Method
     from genai_grpc.config import Config
+    from genai_grpc.errors import APIError
 
 __all__ = ["Channels", "Connection", "Pool", "check_interceptors"]
 
-STREAMS: Final = 100
-"""Calls that a connection carries at once."""
+STREAMS: Final = 90
+"""Calls that a connection carries at once: ten to spare, since a server counts a call for a moment longer than we do."""
 
 OPTIONS: Final = {
     # A reply past gRPC's default limit of 4 MiB would fail and look like a used-up quota.
@@ -40,10 +42,10 @@ OPTIONS: Final = {
     "grpc.keepalive_permit_without_calls": 0,
     # Retries have one owner, and it is not the channel; what is free and transparent stays on.
     "grpc.service_config_disable_resolution": 1,
-    # A server that is back is found within 5 seconds, not within gRPC's 120
+    # A server that is back is found within a second, which our tries take, not within gRPC's 120
     # (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md).
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.max_reconnect_backoff_ms": 1_000,
 }
 
 
@@ -70,10 +72,16 @@ class Connection:
             self._callables[method.path] = found
         return found
 
-    def check_open(self, error: Exception) -> None:
-        """Raise Cancelled if gRPC refused to begin a call, with this error, since the client was closed meanwhile."""
+    def failure(self, error: Any) -> APIError:
+        """What a call that gRPC ended with this error failed with."""
         if self.pool.closed:
-            raise Cancelled("the client was closed as the call began") from error
+            return ClientClosed("the client was closed while the call was in flight")
+        return parse_status(error.code(), error.details(), tuple(error.trailing_metadata() or ()))
+
+    def check_open(self, error: BaseException) -> None:
+        """Raise ClientClosed if that is why gRPC raised an error that has no status."""
+        if self.pool.closed:
+            raise self.failure(error) from error
 
     def leave(self, *_: object) -> None:
         """A call that was begun on it has ended, however it did."""

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from genai_grpc.errors import ResourceExhausted, ServiceUnavailable
+from genai_grpc.errors import Cancelled, ClientClosed, ResourceExhausted, ServiceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,8 @@ __all__ = ["NEVER", "RetryPolicy"]
 class RetryPolicy:
     """Exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
-    Tried again are ServiceUnavailable, and ResourceExhausted where the service says when to come back (RetryInfo). A
+    Tried again are ServiceUnavailable, Cancelled where it is the service that cancelled (as one does that is about to
+    go), and ResourceExhausted where the service says when to come back (RetryInfo). A
     call that must not have its effect twice, such as one that creates something, is tried again after ResourceExhausted
     alone, since nothing else says that it was not begun. A stream is tried again only as long as none of its chunks has
     arrived.
@@ -60,7 +61,8 @@ class RetryPolicy:
         elif isinstance(error, ResourceExhausted):
             again = asked is not None
         else:
-            again = isinstance(error, ServiceUnavailable) and idempotent
+            gone = isinstance(error, (ServiceUnavailable, Cancelled)) and not isinstance(error, ClientClosed)
+            again = gone and idempotent
         if not again:
             return None
         bound = min(self.initial * self.multiplier ** (tried - 1), self.maximum)

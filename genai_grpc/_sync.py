@@ -14,7 +14,6 @@ from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
 from genai_grpc._flow import Waiter
 from genai_grpc._idle import IDLE
 from genai_grpc._sources import OpenStream
-from genai_grpc._status import parse_status
 from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from genai_grpc._call import Interceptor, Metadata
-    from genai_grpc._channel import Channels
+    from genai_grpc._channel import Channels, Connection
     from genai_grpc._flow import Flow, Gate
     from genai_grpc._headers import Headers
     from genai_grpc.config import Config
@@ -114,7 +113,7 @@ class SyncShell:
         try:
             rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
-            raise _to_error(error) from error
+            raise connection.failure(error) from error
         except ValueError as error:
             connection.check_open(error)
             raise
@@ -123,7 +122,7 @@ class SyncShell:
                 connection.leave()
         if not call.method.streaming:
             return rpc
-        source = _Source(rpc, idle_timeout)
+        source = _Source(rpc, connection, idle_timeout)
         source.on_end(connection.leave)
         return source, source.read()
 
@@ -160,10 +159,11 @@ class _Source(OpenStream):
         waiting_since: When the wait for the next chunk began; None while nobody waits.
     """
 
-    __slots__ = ("_idled", "idle_timeout", "waiting_since")
+    __slots__ = ("_connection", "_idled", "idle_timeout", "waiting_since")
 
-    def __init__(self, rpc: Any, idle_timeout: float) -> None:
+    def __init__(self, rpc: Any, connection: Connection, idle_timeout: float) -> None:
         super().__init__(rpc)
+        self._connection = connection
         self._idled = False
         self.idle_timeout = idle_timeout
         self.waiting_since: float | None = None
@@ -177,7 +177,7 @@ class _Source(OpenStream):
             if self._idled:
                 found: APIError = DeadlineExceeded(f"no chunk came for {self.idle_timeout:g} s, the idle_timeout")
             else:
-                found = _to_error(error)
+                found = self._connection.failure(error)
             self._end(found)
             raise found from error
         except BaseException:
@@ -230,7 +230,3 @@ def _invoke(name: str, function: Callable[[], Any], catch: bool) -> Any:
             result.close()
         raise TypeError(f"{name} is a coroutine function, which a sync call cannot await; use send_message_async")
     return result
-
-
-def _to_error(error: Any) -> APIError:
-    return parse_status(error.code(), error.details(), error.trailing_metadata())

@@ -39,7 +39,7 @@ NO_IDENTITY: Final = (
 )
 # Between two chunks a model may think for minutes. The wait for the first one is bounded alike.
 IDLE_TIMEOUT: Final = 300.0
-# A hundred connections of a hundred streams each, which is what Google's front end gives a connection.
+# Some hundred connections.
 MAX_IN_FLIGHT: Final = 10_000
 
 

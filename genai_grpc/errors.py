@@ -27,6 +27,7 @@ __all__ = [
     "BlockedPromptException",
     "BrokenResponseError",
     "Cancelled",
+    "ClientClosed",
     "ConfigurationError",
     "DataLoss",
     "DeadlineExceeded",
@@ -248,6 +249,14 @@ class Unauthenticated(APIError):
     """UNAUTHENTICATED: the key or token is missing or wrong."""
 
     status, number, code = "UNAUTHENTICATED", 16, 401
+
+
+class ClientClosed(Cancelled):
+    """CANCELLED, since the client was closed, by another thread or task, while the call was in flight.
+
+    >>> isinstance(ClientClosed("closed"), Cancelled)
+    True
+    """
 
 
 BY_NUMBER: Final[dict[int, type[APIError]]] = {cls.number: cls for cls in APIError.__subclasses__()}

@@ -32,6 +32,8 @@ HALF: Any = {"draw": lambda: 0.5}
     ("error", "delay"),
     [
         pytest.param(UNAVAILABLE, 0.25, id="unavailable"),
+        pytest.param(errors.Cancelled("no"), 0.25, id="cancelled by the service"),
+        pytest.param(errors.ClientClosed("no"), None, id="cancelled by closing the client"),
         pytest.param(errors.ServiceUnavailable("no", details=[wait(2)]), 2.25, id="unavailable, a wait asked for"),
         pytest.param(EXHAUSTED, 1.75, id="exhausted, a wait asked for"),
         pytest.param(errors.ResourceExhausted("no", details=[wait(0)]), 0.25, id="exhausted, come back at once"),
@@ -40,7 +42,7 @@ HALF: Any = {"draw": lambda: 0.5}
         *(
             pytest.param(kind("no", details=[wait(1)]), None, id=kind.status)
             for kind in errors.APIError.__subclasses__()
-            if kind not in (errors.ServiceUnavailable, errors.ResourceExhausted)
+            if kind not in (errors.ServiceUnavailable, errors.Cancelled, errors.ResourceExhausted)
         ),
     ],
 )

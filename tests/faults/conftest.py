@@ -35,7 +35,9 @@ class Echo(ScriptEngine):
         del request
         for text in self.texts:
             yield protos.GenerateContentResponse(
-                candidates=[protos.Candidate(content={"role": "model", "parts": [{"text": text}]}, finish_reason="STOP")]
+                candidates=[
+                    protos.Candidate(content={"role": "model", "parts": [{"text": text}]}, finish_reason="STOP")
+                ]
             )
 
 
