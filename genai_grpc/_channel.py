@@ -1,8 +1,8 @@
 """The connections of a client: made when calls need them, for a process's sync calls and for each running loop.
 
-Google's front end gives a connection a hundred calls at once; past that, an HTTP/2 server refuses calls. Measured against
-one of that limit with 10,000 calls at once: one channel lost 39 to 83 % of them, one with gRPC's own connection scaling
-(grpcio 1.85) 4 %, counted connections none.
+Google's front end gives a connection a hundred calls at once; past that, an HTTP/2 server refuses calls. Measured with
+10,000 calls at once against one of that limit: one channel lost 39 to 83 % of them, one with gRPC's own connection
+scaling (grpcio 1.85) 4 %, counted connections none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Channels", "Connection", "Pool", "check_interceptors"]
 
 STREAMS: Final = 90
-"""Calls that a connection carries at once: ten to spare, since a server counts a call for a moment longer than we do."""
+"""Calls that a connection carries at once: ten to spare, since a server counts a call for a moment longer than that."""
 
 OPTIONS: Final = {
     # A reply past gRPC's default limit of 4 MiB would fail and look like a used-up quota.

@@ -34,11 +34,9 @@ class Echo(ScriptEngine):
     async def generate(self, request: protos.GenerateContentRequest) -> Any:
         del request
         for text in self.texts:
-            yield protos.GenerateContentResponse(
-                candidates=[
-                    protos.Candidate(content={"role": "model", "parts": [{"text": text}]}, finish_reason="STOP")
-                ]
-            )
+            content = protos.Content(role="model", parts=[protos.Part(text=text)])
+            candidate = protos.Candidate(content=content, finish_reason=protos.Candidate.STOP)
+            yield protos.GenerateContentResponse(candidates=[candidate])
 
 
 @pytest.fixture
