@@ -19,7 +19,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-matrix check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test test-matrix faults check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ test: .venv/.dev ## Run every test (ARGS="-k chat": pytest's arguments)
 test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and protobuf (ARGS="-p 3.12": nox's arguments)
 	@echo "test-matrix: nox $(ARGS)"
 	@$(BIN)/python -m nox $(ARGS)
+
+faults: .venv/.dev ## Run the matrix of faults, and write what came of it into docs/faults.md
+	@echo "faults: pytest tests/faults --fault-table"
+	@$(BIN)/python -m pytest -q tests/faults --fault-table
 
 # What a change must pass
 

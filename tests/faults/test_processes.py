@@ -9,12 +9,13 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc.local import STALL, ScriptEngine, serve
+from tests.faults.conftest import Echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,13 +100,8 @@ def test_a_fork_with_a_stream_open(row: Row) -> None:
     row("fork with a stream open", "the stream goes on in the parent, the child connects anew", "")
 
 
-def _ask(endpoint: str) -> list[str]:
-    model = genai.GenerativeModel(client=genai.Client(endpoint=endpoint))
-    return [model.generate_content("Hi").text for _ in range(3)]
-
-
 @pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(start: str, row: Row) -> None:
+def test_multiprocessing(start: str, row: Row, tmp_path: Path) -> None:
     """Processes of multiprocessing, however they start and are replaced after some work, each call on their own."""
     program = f"""
     import multiprocessing, sys
@@ -129,35 +125,53 @@ def test_multiprocessing(start: str, row: Row) -> None:
             answers = pool.map(reuse, [sys.argv[1]] * 12, chunksize=1) + pool.map(ask, [sys.argv[1]] * 4, chunksize=1)
         print(sum(map(len, answers)))
     """
-    with serve(_echo()) as server:
-        file = _program(program)
-        try:
-            done = subprocess.run(
-                [sys.executable, "-W", "error", str(file), server.endpoint],
-                capture_output=True,
-                text=True,
-                timeout=90,
-                check=False,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))},
-            )
-        finally:
-            file.unlink()
-    assert (done.stdout, done.stderr, done.returncode) == ("24\n", "", 0)
+    # The other ways to start than fork need a file to import.
+    file = tmp_path / "program.py"
+    file.write_text(textwrap.dedent(program))
+    with serve(Echo()) as server:
+        said, complaints, status = run(
+            f"import runpy; runpy.run_path({str(file)!r}, run_name='__main__')", server.endpoint
+        )
+    assert (said, complaints, status) == ("24\n", "", 0)
     row(f"multiprocessing ({start}), workers replaced after 3 tasks", "every answer", "")
 
 
-def _echo() -> Any:
-    from tests.faults.conftest import Echo
+SLOW_READERS: Final = {
+    "sync": """
+        import resource, sys, time
+        import genai_grpc as genai
+        model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
+        chunks = iter(model.generate_content("Hi", stream=True))
+        next(chunks)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        time.sleep(2)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """,
+    "async": """
+        import asyncio, resource, sys
+        import genai_grpc as genai
+        async def main():
+            async with genai.Client(endpoint=sys.argv[1]) as client:
+                model = genai.GenerativeModel(client=client)
+                chunks = aiter(await model.generate_content_async("Hi", stream=True))
+                await anext(chunks)
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                await asyncio.sleep(2)
+                print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        asyncio.run(main())
+    """,
+}
 
-    return Echo()
 
-
-def _program(text: str) -> Path:
-    import tempfile
-
-    with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
-        file.write(textwrap.dedent(text))
-    return Path(file.name)
+@pytest.mark.parametrize("colour", SLOW_READERS)
+def test_a_slow_reader(colour: str, row: Row) -> None:
+    """A reader that rests does not take in what the server would send: the flow control of HTTP/2 holds it back."""
+    with serve(Echo(*["x" * 2**20] * 500)) as server:
+        said, complaints, status = run(SLOW_READERS[colour], server.endpoint)
+    assert (complaints, status) == ("", 0)
+    grown = int(said) / 1024
+    assert grown < 100  # of the 500 MiB on offer
+    row("a reader that rests, 500 MiB on offer", "what it read", f"{grown:.0f} MiB taken in meanwhile ({colour})")
 
 
 def test_asyncio_run_several_times(echo: Server, row: Row) -> None:
