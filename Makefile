@@ -19,7 +19,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-matrix faults check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test test-matrix faults audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,12 @@ test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and p
 faults: .venv/.dev ## Run the matrix of faults, and write what came of it into docs/faults.md
 	@echo "faults: pytest tests/faults --fault-table"
 	@$(BIN)/python -m pytest -q tests/faults --fault-table
+
+audit: .venv/.dev ## Ask the vulnerability database about what the package and its extras install
+	@echo "audit: pip-audit"
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/$(PIP_INSTALL) pip-audit; }
+	@$(BIN)/python -m pip freeze --exclude-editable > build/audited.txt
+	@.venv-audit/bin/pip-audit --strict --disable-pip --no-deps -r build/audited.txt
 
 # What a change must pass
 
@@ -93,7 +99,7 @@ build: .venv/.dev ## Build the wheel and the sdist into dist/
 
 clean: ## Remove everything that can be made again
 	@echo "clean: virtual environments, caches and build results"
-	@rm -rf .venv .venv-generate .nox build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-audit .venv-generate .nox build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find genai_grpc generated protos tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # What the commands stand on. A stamp is newer than what was installed from; the demo's is the lighter one.

@@ -79,6 +79,14 @@ def test_readme(scripted: ScriptEngine) -> None:
     assert [turn.role for turn in conversation.contents] == ["user", "model", "user"]
 
 
+@pytest.mark.parametrize("page", ["clients"])
+def test_pages(page: str, scripted: ScriptEngine) -> None:
+    """The programs of the guides run as shown."""
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL):
+        scripted.reply("Hello")
+        exec(compile(block, page, "exec"), {})  # noqa: S102 -- our own text
+
+
 def modules() -> Iterator[str]:
     """Our modules whose docstrings hold examples."""
     yield "genai_grpc"
