@@ -1,0 +1,48 @@
+"""This project's client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import genai_grpc as genai
+from benchmarks.peers import KEY, MODEL, PROMPT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from benchmarks.peers import Endpoint
+
+
+class Client:
+    """A model of one client."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        client = genai.Client(api_key=KEY, endpoint=f"http://{endpoint.grpc}")
+        self._model = genai.GenerativeModel(MODEL, client=client)
+
+    def ask(self) -> str:
+        return self._model.generate_content(PROMPT).text
+
+    async def ask_async(self) -> str:
+        return (await self._model.generate_content_async(PROMPT)).text
+
+    def texts(self) -> Iterator[str]:
+        for chunk in self._model.generate_content(PROMPT, stream=True):
+            yield chunk.text
+
+    async def texts_async(self) -> AsyncIterator[str]:
+        async for chunk in await self._model.generate_content_async(PROMPT, stream=True):
+            yield chunk.text
+
+    def chat(self, turns: int, message: str) -> str:
+        chat = self._model.start_chat()
+        text = ""
+        for _ in range(turns):
+            text = chat.send_message(message).text
+        return text
+
+    def ask_of_blob(self, data: bytes) -> str:
+        return self._model.generate_content([PROMPT, {"mime_type": "image/png", "data": data}]).text
+
+    def ask_of_image(self, image: Any) -> str:
+        return self._model.generate_content([PROMPT, image]).text
