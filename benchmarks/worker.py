@@ -1,9 +1,9 @@
 """One peer at one kind of work, in a process and an environment of its own: a round for each line it reads.
 
-python -m benchmarks.worker PEER WORKLOAD COUNT ENDPOINT...
+python -m benchmarks.worker PEER WORKLOAD COUNT SIZE ENDPOINT...
 
 Each round's cost is printed as a line of JSON: `cpu` and `wall` in seconds; `peak`, the bytes of memory beyond those
-before the round; `seconds`, what the work itself measured.
+before the round; `latencies` in seconds, where the work looks for them.
 """
 
 from __future__ import annotations
@@ -12,29 +12,34 @@ import gc
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers import Endpoint, connect
 from benchmarks.workloads import WORKLOADS
 
+if TYPE_CHECKING:
+    from benchmarks.workloads import Rounds
+
 
 def main() -> None:
-    name, workload, count, *endpoint = sys.argv[1:]
-    rounds = WORKLOADS[workload].run(connect(name, Endpoint(*endpoint)), int(count))
+    name, workload, count, size, *endpoint = sys.argv[1:]
+    make = partial(connect, name, Endpoint(*endpoint))
+    rounds = WORKLOADS[workload].run(make, int(count), int(size))
     print("ready", flush=True)
     for _ in sys.stdin:
         print(json.dumps(measured(rounds)), flush=True)
 
 
-def measured(rounds: Any) -> dict[str, Any]:
+def measured(rounds: Rounds) -> dict[str, Any]:
     """One round and its cost."""
     gc.collect()
     forget_peak()
     before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
-    seconds = next(rounds)
+    latencies = next(rounds)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return {"cpu": cpu, "wall": wall, "peak": memory("VmHWM") - before, "seconds": seconds}
+    return {"cpu": cpu, "wall": wall, "peak": memory("VmHWM") - before, "latencies": latencies}
 
 
 def forget_peak() -> None:

@@ -9,22 +9,20 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from benchmarks.peers import Peer
 
-__all__ = ["CHUNKS", "MESSAGE", "WORKLOADS", "Rounds", "Workload"]
+__all__ = ["BLOB", "MESSAGE", "WORKLOADS", "Make", "Rounds", "Workload"]
 
-# Seconds of latencies, where a round has any to tell.
-Rounds = "Generator[list[float] | None, None, None]"
+# Makes a peer; with a number, one on a channel of that number.
+Make: TypeAlias = "Callable[..., Peer]"
+# A step returns the latencies in seconds that the round found, where that is what it looks for.
+Rounds: TypeAlias = "Generator[list[float] | None, None, None]"
 
-THREADS: Final = 16
-IN_FLIGHT: Final = 200
-CHUNKS: Final = 1000
-TURNS: Final = 200
 MESSAGE: Final = "a kilobyte of a user's words, " * 34
 BLOB: Final = 10 * 1024 * 1024
 
@@ -36,80 +34,93 @@ class Workload(NamedTuple):
         title: Its name in a table.
         unit: What one of its `count` operations is.
         count: How many of them a round performs.
+        size: How large it is, by its own measure: threads, calls in flight, chunks of a stream, turns, bytes.
         scenario: What the server does, by its name in `serving.SCENARIOS`.
-        run: The rounds, given a peer and `count`.
+        run: The rounds, given how to make a peer, `count` and `size`.
     """
 
     title: str
     unit: str
     count: int
+    size: int
     scenario: str
-    run: Callable[[Any, int], Any]
+    run: Callable[[Make, int, int], Rounds]
 
 
-def unary(peer: Peer, count: int) -> Generator[None, None, None]:
+def unary(make: Make, count: int, _: int) -> Rounds:
     """One call after the other."""
+    peer = make()
     while True:
         for _ in range(count):
             peer.ask()
-        yield
+        yield None
 
 
-def threads(peer: Peer, count: int) -> Generator[None, None, None]:
-    """Calls from 16 threads at once."""
+def threads(make: Make, count: int, size: int) -> Rounds:
+    """Calls from so many threads at once."""
+    return _threads([make()], count, size)
 
-    def some(_: int) -> None:
-        for _ in range(count // THREADS):
+
+def channels(make: Make, count: int, size: int) -> Rounds:
+    """Calls from 16 threads at once, on so many channels."""
+    return _threads([make(number) for number in range(1, size + 1)], count, 16)
+
+
+def _threads(peers: list[Peer], count: int, size: int) -> Rounds:
+    def some(number: int) -> None:
+        peer = peers[number % len(peers)]
+        for _ in range(count // size):
             peer.ask()
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(size) as pool:
         while True:
-            deque(pool.map(some, range(THREADS)), 0)
-            yield
+            deque(pool.map(some, range(size)), 0)
+            yield None
 
 
-def in_flight(peer: Peer, count: int) -> Generator[None, None, None]:
-    """200 async calls in flight."""
-    return _in_flight(peer, count, asyncio.new_event_loop())
+def in_flight(make: Make, count: int, size: int) -> Rounds:
+    """So many async calls in flight."""
+    return _in_flight(make(), count, size, asyncio.new_event_loop())
 
 
-def in_flight_uvloop(peer: Peer, count: int) -> Generator[None, None, None]:
+def in_flight_uvloop(make: Make, count: int, size: int) -> Rounds:
     """`in_flight` on uvloop."""
-    return _in_flight(peer, count, _uvloop())
+    return _in_flight(make(), count, size, _uvloop())
 
 
-def _in_flight(peer: Peer, count: int, loop: Any) -> Generator[None, None, None]:
+def _in_flight(peer: Peer, count: int, size: int, loop: Any) -> Rounds:
     async def some() -> None:
-        for _ in range(count // IN_FLIGHT):
+        for _ in range(count // size):
             await peer.ask_async()
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(some() for _ in range(IN_FLIGHT)))
+        await asyncio.gather(*(some() for _ in range(size)))
 
     while True:
         loop.run_until_complete(all_of_them())
-        yield
+        yield None
 
 
-def stream(peer: Peer, count: int) -> Generator[None, None, None]:
-    """Streams of 1,000 chunks, the text of each read."""
+def stream(make: Make, count: int, size: int) -> Rounds:
+    """Streams of so many chunks, the text of each read."""
+    peer = make()
     while True:
-        for _ in range(count // CHUNKS):
-            _expect(sum(1 for text in peer.texts() if text), CHUNKS)
-        yield
+        for _ in range(count // size):
+            _expect(sum(1 for text in peer.texts() if text), size)
+        yield None
 
 
-def stream_async(peer: Peer, count: int) -> Generator[None, None, None]:
+def stream_async(make: Make, count: int, size: int) -> Rounds:
     """`stream`, async."""
-    return _stream_async(peer, count, asyncio.new_event_loop())
+    return _stream_async(make(), count, size, asyncio.new_event_loop())
 
 
-def stream_uvloop(peer: Peer, count: int) -> Generator[None, None, None]:
+def stream_uvloop(make: Make, count: int, size: int) -> Rounds:
     """`stream_async` on uvloop."""
-    return _stream_async(peer, count, _uvloop())
+    return _stream_async(make(), count, size, _uvloop())
 
 
-def _stream_async(peer: Peer, count: int, loop: Any) -> Generator[None, None, None]:
+def _stream_async(peer: Peer, count: int, size: int, loop: Any) -> Rounds:
     async def read() -> int:
         found = 0
         async for text in peer.texts_async():
@@ -117,41 +128,60 @@ def _stream_async(peer: Peer, count: int, loop: Any) -> Generator[None, None, No
         return found
 
     while True:
-        for _ in range(count // CHUNKS):
-            _expect(loop.run_until_complete(read()), CHUNKS)
-        yield
+        for _ in range(count // size):
+            _expect(loop.run_until_complete(read()), size)
+        yield None
 
 
-def chat(peer: Peer, count: int) -> Generator[None, None, None]:
-    """A conversation of so many turns, 1 kB and 1 kB each."""
+def chat(make: Make, count: int, _: int) -> Rounds:
+    """A conversation of so many turns from its beginning, 1 kB and 1 kB each."""
+    peer = make()
     while True:
-        peer.chat(count, MESSAGE)
-        yield
+        send = peer.start_chat([])
+        for _ in range(count):
+            send(MESSAGE)
+        yield None
 
 
-def blob(peer: Peer, count: int) -> Generator[None, None, None]:
-    """Requests with 10 MB of image in them."""
-    data = b"\x89PNG" + bytes(range(256)) * (BLOB // 256)
-    peer.ask()
+def late_chat(make: Make, count: int, size: int) -> Rounds:
+    """The next turns of a conversation that has had so many."""
+    peer = make()
+    history = [("user" if number % 2 == 0 else "model", MESSAGE) for number in range(2 * size)]
+    while True:
+        send = peer.start_chat(history)
+        send(MESSAGE)
+        yield None
+        for _ in range(count):
+            send(MESSAGE)
+        yield None
+
+
+def blob(make: Make, count: int, size: int) -> Rounds:
+    """Requests with an image file of so many bytes in them."""
+    peer = make()
+    data = b"\x89PNG" + bytes(range(256)) * (size // 256)
+    peer.ask()  # the channel's own memory is not the image's
     while True:
         for _ in range(count):
             peer.ask_of_blob(data)
-        yield
+        yield None
 
 
-def image(peer: Peer, count: int) -> Generator[None, None, None]:
+def image(make: Make, count: int, _: int) -> Rounds:
     """Requests with a Pillow image of 1024 x 1024 in them, made in memory."""
     from benchmarks.images import picture
 
+    peer = make()
     drawn = picture()
     while True:
         for _ in range(count):
             peer.ask_of_image(drawn)
-        yield
+        yield None
 
 
-def latency(peer: Peer, count: int) -> Generator[list[float], None, None]:
+def latency(make: Make, count: int, _: int) -> Rounds:
     """Seconds from the call to its first chunk, then from the sending of each chunk to its text in hand."""
+    peer = make()
     while True:
         latencies: list[float] = []
         for _ in range(count):
@@ -161,20 +191,21 @@ def latency(peer: Peer, count: int) -> Generator[list[float], None, None]:
         yield latencies
 
 
-def latency_async(peer: Peer, count: int) -> Generator[list[float], None, None]:
+def latency_async(make: Make, count: int, _: int) -> Rounds:
     """`latency`, async."""
+    peer = make()
     loop = asyncio.new_event_loop()
 
-    async def read(latencies: list[float]) -> None:
-        began = time.monotonic_ns()
-        async for text in peer.texts_async():
-            _arrived(latencies, began, text)
-
-    while True:
+    async def read() -> list[float]:
         latencies: list[float] = []
         for _ in range(count):
-            loop.run_until_complete(read(latencies))
-        yield latencies
+            began = time.monotonic_ns()
+            async for text in peer.texts_async():
+                _arrived(latencies, began, text)
+        return latencies
+
+    while True:
+        yield loop.run_until_complete(read())
 
 
 def _arrived(latencies: list[float], began: int, text: str) -> None:
@@ -196,16 +227,18 @@ def _expect(found: int, wanted: int) -> None:
 
 
 WORKLOADS: Final = {
-    "unary": Workload("unary, sync", "call", 1000, "short", unary),
-    "threads": Workload("unary, 16 threads", "call", 1600, "short", threads),
-    "async": Workload("unary, async, 200 in flight", "call", 2000, "short", in_flight),
-    "uvloop": Workload("the same on uvloop", "call", 2000, "short", in_flight_uvloop),
-    "stream": Workload("stream of 1,000, sync, `.text` of each", "chunk", 5 * CHUNKS, "short", stream),
-    "stream_async": Workload("the same, async", "chunk", 5 * CHUNKS, "short", stream_async),
-    "stream_uvloop": Workload("the same on uvloop", "chunk", 5 * CHUNKS, "short", stream_uvloop),
-    "chat": Workload("chat of 200 turns, 1 kB + 1 kB", "turn", TURNS, "kilobyte", chat),
-    "blob": Workload("inline image of 10 MB", "call", 2, "short", blob),
-    "image": Workload("Pillow image of 1024 x 1024", "call", 1, "short", image),
-    "latency": Workload("latency of paced chunks", "stream", 1, "paced", latency),
-    "latency_async": Workload("the same, async", "stream", 1, "paced", latency_async),
+    "unary": Workload("unary, sync", "call", 800, 1, "short", unary),
+    "threads": Workload("unary, 16 threads", "call", 1600, 16, "short", threads),
+    "async": Workload("unary, async, 200 in flight", "call", 2000, 200, "short", in_flight),
+    "uvloop": Workload("the same on uvloop", "call", 2000, 200, "short", in_flight_uvloop),
+    "stream": Workload("stream of 1,000, sync, `.text` of each", "chunk", 5000, 1000, "short", stream),
+    "stream_async": Workload("the same, async", "chunk", 5000, 1000, "short", stream_async),
+    "stream_uvloop": Workload("the same, async on uvloop", "chunk", 5000, 1000, "short", stream_uvloop),
+    "chat": Workload("chat of 200 turns, 1 kB + 1 kB", "turn", 200, 1, "kilobyte", chat),
+    "blob": Workload("inline image of 10 MiB", "call", 3, BLOB, "short", blob),
+    "image": Workload("Pillow image of 1024 x 1024", "call", 1, 1, "short", image),
+    "latency": Workload("paced stream, sync", "stream", 1, 1, "paced", latency),
+    "latency_async": Workload("paced stream, async", "stream", 1, 1, "paced", latency_async),
+    "channels": Workload("unary, 16 threads on several channels", "call", 1600, 1, "short", channels),
+    "late_chat": Workload("a late turn of a chat", "turn", 5, 100, "kilobyte", late_chat),
 }

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 __all__ = ["KEY", "MODEL", "PEERS", "PROMPT", "Endpoint", "Peer", "Spec", "connect"]
 
@@ -41,8 +41,8 @@ class Peer(Protocol):
     def texts_async(self) -> AsyncIterator[str]:
         """`texts`, on the running loop."""
 
-    def chat(self, turns: int, message: str) -> str:
-        """The last answer of a conversation that sends `message` so many times."""
+    def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
+        """A conversation that begins with turns of a role and a text: what sends a message and returns the answer."""
 
     def ask_of_blob(self, data: bytes) -> str:
         """The answer's text to `PROMPT` with an image file beside it."""
@@ -83,7 +83,7 @@ PEERS: Final = {
         "google-ai-generativelanguage 0.12",
         "generativelanguage",
         "GenerativeLanguage",
-        ("google-ai-generativelanguage==0.12.1",),
+        ("google-ai-generativelanguage==0.12.1", "pillow"),
         "from google.ai import generativelanguage_v1beta",
     ),
     "generativeai": Spec(
@@ -110,8 +110,11 @@ PEERS: Final = {
 }
 
 
-def connect(name: str, endpoint: Endpoint) -> Peer:
-    """The peer of that name, as a client of that server; only its own environment has it."""
+def connect(name: str, endpoint: Endpoint, *channel: int) -> Peer:
+    """The peer of that name, as a client of that server; only its own environment has it.
+
+    Where a peer has several channels, the plain stub and this project's client take the number of one.
+    """
     spec = PEERS[name]
-    peer: Peer = getattr(importlib.import_module(f"benchmarks.peers.{spec.module}"), spec.made)(endpoint)
+    peer: Peer = getattr(importlib.import_module(f"benchmarks.peers.{spec.module}"), spec.made)(endpoint, *channel)
     return peer

@@ -8,7 +8,7 @@ import genai_grpc as genai
 from benchmarks.peers import KEY, MODEL, PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from benchmarks.peers import Endpoint
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Client:
     """A model of one client."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        client = genai.Client(api_key=KEY, endpoint=f"http://{endpoint.grpc}")
+    def __init__(self, endpoint: Endpoint, channel: int = 0) -> None:
+        # Channels of different options have connections of their own.
+        client = genai.Client(api_key=KEY, endpoint=f"http://{endpoint.grpc}", user_agent=f"benchmark/{channel}")
         self._model = genai.GenerativeModel(MODEL, client=client)
 
     def ask(self) -> str:
@@ -34,12 +35,9 @@ class Client:
         async for chunk in await self._model.generate_content_async(PROMPT, stream=True):
             yield chunk.text
 
-    def chat(self, turns: int, message: str) -> str:
-        chat = self._model.start_chat()
-        text = ""
-        for _ in range(turns):
-            text = chat.send_message(message).text
-        return text
+    def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
+        chat = self._model.start_chat(history=[{"role": role, "parts": [text]} for role, text in history])
+        return lambda message: chat.send_message(message).text
 
     def ask_of_blob(self, data: bytes) -> str:
         return self._model.generate_content([PROMPT, {"mime_type": "image/png", "data": data}]).text

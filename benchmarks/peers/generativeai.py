@@ -23,7 +23,7 @@ from google.generativeai.client import _client_manager
 from benchmarks.peers import KEY, MODEL, PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from benchmarks.peers import Endpoint
 
@@ -56,12 +56,9 @@ class GenerativeAI:
         async for chunk in await self._model.generate_content_async(PROMPT, stream=True):
             yield chunk.text
 
-    def chat(self, turns: int, message: str) -> str:
-        chat = self._model.start_chat()
-        text = ""
-        for _ in range(turns):
-            text = chat.send_message(message).text
-        return text
+    def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
+        chat = self._model.start_chat(history=[{"role": role, "parts": [text]} for role, text in history])
+        return lambda message: str(chat.send_message(message).text)
 
     def ask_of_blob(self, data: bytes) -> str:
         text: str = self._model.generate_content([PROMPT, {"mime_type": "image/png", "data": data}]).text

@@ -5,6 +5,7 @@ It goes without its API key's credentials plugin, which needs TLS; the key is pl
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -18,7 +19,7 @@ from google.ai.generativelanguage_v1beta.services.generative_service.transports 
 from benchmarks.peers import KEY, MODEL, PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from benchmarks.peers import Endpoint
 
@@ -48,15 +49,17 @@ class GenerativeLanguage:
         async for chunk in await self._aio_client().stream_generate_content(_request(), metadata=METADATA):
             yield _text(chunk)
 
-    def chat(self, turns: int, message: str) -> str:
-        request = glm.GenerateContentRequest(model=MODEL)
-        text = ""
-        for _ in range(turns):
+    def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
+        turns = [glm.Content(role=role, parts=[glm.Part(text=text)]) for role, text in history]
+        request = glm.GenerateContentRequest(model=MODEL, contents=turns)
+
+        def send(message: str) -> str:
             request.contents.append(glm.Content(role="user", parts=[glm.Part(text=message)]))
             reply = self._client.generate_content(request, metadata=METADATA)
             request.contents.append(reply.candidates[0].content)
-            text = _text(reply)
-        return text
+            return _text(reply)
+
+        return send
 
     def ask_of_blob(self, data: bytes) -> str:
         parts = [glm.Part(text=PROMPT), glm.Part(inline_data=glm.Blob(mime_type="image/png", data=data))]
@@ -64,7 +67,9 @@ class GenerativeLanguage:
         return _text(self._client.generate_content(request, metadata=METADATA))
 
     def ask_of_image(self, image: Any) -> str:
-        raise NotImplementedError("the generated client takes no images")
+        file = io.BytesIO()
+        image.save(file, format="PNG")
+        return self.ask_of_blob(file.getvalue())
 
     def _aio_client(self) -> Any:
         if self._aio is None:

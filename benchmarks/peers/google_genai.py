@@ -10,7 +10,7 @@ from google.genai import types
 from benchmarks.peers import KEY, MODEL, PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from benchmarks.peers import Endpoint
 
@@ -37,12 +37,10 @@ class GoogleGenAI:
         async for chunk in await self._client.aio.models.generate_content_stream(model=MODEL, contents=PROMPT):
             yield chunk.text
 
-    def chat(self, turns: int, message: str) -> str:
-        chat = self._client.chats.create(model=MODEL)
-        text = ""
-        for _ in range(turns):
-            text = chat.send_message(message).text
-        return text
+    def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
+        turns: Any = [types.Content(role=role, parts=[types.Part(text=text)]) for role, text in history]
+        chat = self._client.chats.create(model=MODEL, history=turns)
+        return lambda message: str(chat.send_message(message).text)
 
     def ask_of_blob(self, data: bytes) -> str:
         return self._ask_of([PROMPT, types.Part.from_bytes(data=data, mime_type="image/png")])

@@ -7,6 +7,7 @@ implementation; that is where a client can be cheaper.
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -17,7 +18,7 @@ from genai_grpc_protos import v1beta as protos
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from benchmarks.peers import Endpoint
 
@@ -28,9 +29,11 @@ METADATA: Final = (("x-goog-api-key", KEY),)
 class Plain:
     """A stub on a channel, for sync and for async calls."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, channel: int = 0) -> None:
         self._address = endpoint.grpc
-        self._stub = GenerativeServiceStub(grpc.insecure_channel(self._address))
+        # Channels of different options have connections of their own.
+        options = [("benchmark.channel", channel)] if channel else None
+        self._stub = GenerativeServiceStub(grpc.insecure_channel(self._address, options=options))
         self._aio: Any = None
 
     def ask(self) -> str:
@@ -50,16 +53,18 @@ class Plain:
         async for chunk in self._aio_stub().StreamGenerateContent(_request(), timeout=TIMEOUT, metadata=METADATA):
             yield chunk.candidates[0].content.parts[0].text
 
-    def chat(self, turns: int, message: str) -> str:
-        request = protos.GenerateContentRequest(model=MODEL)
-        text = ""
-        for _ in range(turns):
+    def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
+        turns = [protos.Content(role=role, parts=[protos.Part(text=text)]) for role, text in history]
+        request = protos.GenerateContentRequest(model=MODEL, contents=turns)
+
+        def send(message: str) -> str:
             request.contents.add(role="user", parts=[protos.Part(text=message)])
             reply = self._stub.GenerateContent(request, timeout=TIMEOUT, metadata=METADATA)
             content = reply.candidates[0].content
             request.contents.append(content)
-            text = content.parts[0].text
-        return text
+            return content.parts[0].text
+
+        return send
 
     def ask_of_blob(self, data: bytes) -> str:
         blob = protos.Blob(mime_type="image/png", data=data)
@@ -69,7 +74,9 @@ class Plain:
         return reply.candidates[0].content.parts[0].text
 
     def ask_of_image(self, image: Any) -> str:
-        raise NotImplementedError("a stub takes no images")
+        file = io.BytesIO()
+        image.save(file, format="PNG")
+        return self.ask_of_blob(file.getvalue())
 
     def _aio_stub(self) -> Any:
         if self._aio is None:
