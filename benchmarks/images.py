@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter
 
-from genai_grpc._coerce.media import image_to_blob
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +31,8 @@ def picture() -> Image.Image:
 
 
 def ours(image: Image.Image) -> bytes:
+    from genai_grpc._coerce.media import image_to_blob  # the other peers' Pythons, which want the picture, have it not
+
     blob = image_to_blob(image)
     assert blob is not None  # noqa: S101 -- it is an image
     return blob.data

@@ -1,0 +1,110 @@
+"""The server of the benchmarks, compiled and run, and the replies that it is given."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from benchmarks.peers import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.message import Message
+
+__all__ = ["SCENARIOS", "Scenario", "build", "serve"]
+
+SOURCES: Final = Path(__file__).parent / "server"
+BUILT: Final = Path("build/bench")
+STAMP: Final = "0" * 20
+
+
+class Scenario(NamedTuple):
+    """What the server sends: replies of such a text, streams of so many chunks, so far apart in microseconds."""
+
+    text: str
+    chunks: int = 1000
+    pace: int = 0
+
+
+SHORT: Final = "Once upon a time a backpack that could think went to school, and came home wiser than its owner."
+SCENARIOS: Final = {
+    "short": Scenario(SHORT),
+    "kilobyte": Scenario("a kilobyte of the model's words " * 32),
+    "paced": Scenario(SHORT, chunks=200, pace=5000),
+    "long": Scenario(SHORT, chunks=100_000),
+    "slow": Scenario(SHORT, pace=5_000_000),
+}
+
+
+def build() -> Path:
+    """Compile the server, if it has changed.
+
+    Raises:
+        SystemExit: There is no compiler, or no nghttp2.
+    """
+    program = BUILT / "server"
+    sources = sorted(SOURCES.iterdir())
+    if program.exists() and all(source.stat().st_mtime < program.stat().st_mtime for source in sources):
+        return program
+    compiler = shutil.which("cc")
+    BUILT.mkdir(parents=True, exist_ok=True)
+    files = [str(source) for source in sources if source.suffix == ".c"]
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wconversion"]
+    done = compiler and subprocess.run([compiler, *flags, "-o", str(program), *files, "-lnghttp2"], check=False)  # noqa: S603
+    if not done or done.returncode:
+        raise SystemExit(
+            "the benchmarks' server cannot be compiled here: it needs Linux, a C compiler and nghttp2, on Debian\n"
+            "    apt-get install gcc libc6-dev libnghttp2-dev"
+        )
+    return program
+
+
+@contextmanager
+def serve(scenario: Scenario, *options: str) -> Iterator[Endpoint]:
+    """A server of that scenario, for the time of the context."""
+    program = build()
+    with tempfile.TemporaryDirectory(prefix="genai-grpc-bench-") as directory:
+        write_replies(Path(directory), scenario)
+        words = [str(program), directory, f"{directory}/socket", *options]
+        words += ["--chunks", str(scenario.chunks), "--pace", str(scenario.pace)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+            assert process.stdin is not None  # noqa: S101 -- both are pipes
+            assert process.stdout is not None  # noqa: S101
+            grpc, rest = process.stdout.readline().split()
+            yield Endpoint(f"127.0.0.1:{grpc}", f"unix:{directory}/socket", f"http://127.0.0.1:{rest}")
+            process.stdin.close()
+
+
+def write_replies(directory: Path, scenario: Scenario) -> None:
+    """The replies of each RPC that the benchmarks call, as protobuf and as JSON."""
+    from google.protobuf.json_format import MessageToDict
+
+    from genai_grpc_protos._pool import POOL
+
+    # Where chunks are paced, each says when it was sent.
+    chunk = STAMP if scenario.pace else "and then the "
+    replies = {"GenerateContent": response(scenario.text, "STOP"), "StreamGenerateContent": response(chunk, None)}
+    for name, message in replies.items():
+        (directory / f"{name}.binpb").write_bytes(message.SerializeToString())
+        told = MessageToDict(message, descriptor_pool=POOL)
+        (directory / f"{name}.json").write_text(json.dumps(told))
+
+
+def response(text: str, finish: str | None) -> Message:
+    """An answer, or a chunk of one, with what the service sends along."""
+    from genai_grpc_protos import v1beta as protos
+
+    content = protos.Content(role="model", parts=[protos.Part(text=text)])
+    usage: dict[str, Any] = {"prompt_token_count": 12, "candidates_token_count": 24, "total_token_count": 36}
+    return protos.GenerateContentResponse(
+        candidates=[protos.Candidate(content=content, finish_reason=finish, index=0)],
+        usage_metadata=usage,
+        model_version="gemini-pro",
+        response_id="aPzUZ5vUIqKf1dkPw9qy6Ao",
+    )
