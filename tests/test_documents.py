@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import genai_grpc
+from genai_grpc._coerce.messages import to_message
 from genai_grpc.local import ScriptEngine, serve
 
 if TYPE_CHECKING:
@@ -22,12 +23,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
-# What the model says where a docstring shows an answer.
-ANSWERS = {
-    "genai_grpc": "In the quaint little town of Lakeside…",
-    "genai_grpc.chat.ChatSession": "Nice to meet you, Ada!",
-    "genai_grpc.chat.ChatSession.send_message": "Ask away!",
-    "genai_grpc.generative_model.GenerativeModel.generate_content": "Once upon a time…",
+
+def response(**fields: Any) -> genai_grpc.protos.GenerateContentResponse:
+    """A reply, or a chunk of one."""
+    return to_message(genai_grpc.protos.GenerateContentResponse, fields)
+
+
+def calling(name: str, **arguments: Any) -> genai_grpc.protos.GenerateContentResponse:
+    """A reply with one function call."""
+    call = {"function_call": {"name": name, "args": arguments}}
+    return response(candidates=[{"content": {"role": "model", "parts": [call]}}])
+
+
+# What the model says where a docstring shows answers: replies, in chunks.
+REPLIES: dict[str, list[tuple[Any, ...]]] = {
+    "genai_grpc": [("In the quaint little town of Lakeside…",)],
+    "genai_grpc.chat.ChatSession": [("Nice to meet you, Ada!",)],
+    "genai_grpc.chat.ChatSession.send_message": [("Ask away!",)],
+    "genai_grpc.errors.BlockedPromptException": [(response(prompt_feedback={"block_reason": "SAFETY"}),)],
+    "genai_grpc.errors.BrokenResponseError": [("Hello,", genai_grpc.errors.DataLoss("the rest is lost"))],
+    "genai_grpc.errors.FunctionCallingError": [(calling("now"),)] * 2,
+    "genai_grpc.errors.IncompleteIterationError": [("Hello,", " world")],
+    "genai_grpc.errors.StopCandidateException": [(response(candidates=[{"finish_reason": "RECITATION"}]),)],
+    "genai_grpc.generative_model.GenerativeModel.generate_content": [("Once upon a time…",)],
 }
 
 
@@ -41,14 +59,6 @@ def scripted(script: ScriptEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         monkeypatch.setenv("GENAI_GRPC_ENDPOINT", server.endpoint)
         genai_grpc.configure()
         yield script
-
-
-def calling(name: str, **arguments: Any) -> genai_grpc.protos.GenerateContentResponse:
-    """A reply with one function call."""
-    call = genai_grpc.protos.FunctionCall(name=name)
-    call.args.update(arguments)
-    content = genai_grpc.protos.Content(role="model", parts=[genai_grpc.protos.Part(function_call=call)])
-    return genai_grpc.protos.GenerateContentResponse(candidates=[genai_grpc.protos.Candidate(content=content)])
 
 
 # The reference page's program leaves its image file to the garbage collector.
@@ -93,8 +103,8 @@ def test_docstrings(name: str, scripted: ScriptEngine) -> None:
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
-        if example.name in ANSWERS:
-            scripted.reply(ANSWERS[example.name])
+        for reply in REPLIES.get(example.name, ()):
+            scripted.reply(*reply)
         report = io.StringIO()
         failed, _ = runner.run(example, out=report.write)
         assert not failed, report.getvalue()
