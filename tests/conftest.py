@@ -153,6 +153,11 @@ class Async:
         return self.loop.run_until_complete(awaitable)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of our own."""
+    parser.addoption("--rewrite", action="store_true", help="write what comes now into the tables of test_golden.py")
+
+
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key or endpoint of the machine that runs the tests."""

@@ -190,7 +190,6 @@ def test_json_schema() -> None:
         (hidden, "hidden: cannot resolve the annotations: name 'Nowhere'"),
         (max, "cannot read the parameters of max: .*; wrap it in a function"),
     ],
-    ids=str,
 )
 def test_refusals(function: Callable[..., Any], words: str) -> None:
     """What cannot be declared is refused with the parameter and the reason."""
@@ -237,7 +236,6 @@ def test_arguments(function: Callable[..., Any], arguments: dict[str, Any], boun
         (weather, {"place": {"town": ""}}, ValueError, r"weather\(place\) has no town; it has city, district"),
         (cook, {"order": {}}, ValueError, r"cook\(order\): 1 validation error"),
     ],
-    ids=str,
 )
 def test_wrong_arguments(
     function: Callable[..., Any], arguments: dict[str, Any], error: type[Exception], words: str

@@ -16,9 +16,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from typing_extensions import NotRequired, Required, TypedDict
 
-from genai_grpc import protos, types
+from genai_grpc import protos
 from genai_grpc._coerce.schema import to_schema
-from genai_grpc._coerce.settings import to_generation_config, to_generation_settings
 
 UserId = NewType("UserId", int)
 Plain = collections.namedtuple("Plain", "a b")
@@ -394,19 +393,3 @@ def test_without_pydantic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pydantic")
     assert to_schema(list[Film]).schema is not None
     assert "pydantic" not in sys.modules
-
-
-@pytest.mark.parametrize(
-    ("kind", "field"), [(list[str], "response_schema"), (Person, "response_schema"), (Node, "response_json_schema")]
-)
-def test_generation_config(kind: Any, field: str) -> None:
-    """A generation config takes types, from a dict and from a GenerationConfig, in the field that can say them."""
-    for config in {"response_schema": kind}, types.GenerationConfig(response_schema=kind):
-        made = to_generation_config(to_generation_settings(config))
-        assert [one.name for one, _ in made.ListFields()] == [field]
-
-
-def test_two_schemas() -> None:
-    """A type that takes the place of response_json_schema cannot stand beside one."""
-    with pytest.raises(ValueError, match="response_schema and response_json_schema are both given"):
-        to_generation_config({"response_schema": Node, "response_json_schema": {"type": "string"}})
