@@ -38,6 +38,7 @@ def calling(name: str, **arguments: Any) -> genai_grpc.protos.GenerateContentRes
 # What the model says where a docstring shows answers: replies, in chunks.
 REPLIES: dict[str, list[tuple[Any, ...]]] = {
     "genai_grpc": [("In the quaint little town of Lakeside…",)],
+    "genai_grpc.caching": [("A girl named Lily.",)],
     "genai_grpc.chat.ChatSession": [("Nice to meet you, Ada!",)],
     "genai_grpc.chat.ChatSession.send_message": [("Ask away!",)],
     "genai_grpc.errors.BlockedPromptException": [(response(prompt_feedback={"block_reason": "SAFETY"}),)],
@@ -46,6 +47,7 @@ REPLIES: dict[str, list[tuple[Any, ...]]] = {
     "genai_grpc.errors.IncompleteIterationError": [("Hello,", " world")],
     "genai_grpc.errors.StopCandidateException": [(response(candidates=[{"finish_reason": "RECITATION"}]),)],
     "genai_grpc.generative_model.GenerativeModel.generate_content": [("Once upon a time…",)],
+    "genai_grpc.types.GenerateOptions": [("Hello!",)],
 }
 
 
@@ -89,11 +91,13 @@ def test_readme(scripted: ScriptEngine) -> None:
     assert [turn.role for turn in conversation.contents] == ["user", "model", "user"]
 
 
-def modules() -> Iterator[str]:
+def modules() -> Iterator[Any]:
     """Our modules whose docstrings hold examples."""
     yield "genai_grpc"
     for module in pkgutil.walk_packages(genai_grpc.__path__, "genai_grpc."):
-        if module.name not in ("genai_grpc.__main__", "genai_grpc.cli"):
+        if module.name == "genai_grpc.local.llama":
+            yield pytest.param(module.name, marks=pytest.mark.llama)
+        elif module.name not in ("genai_grpc.__main__", "genai_grpc.cli"):
             yield module.name
 
 

@@ -88,6 +88,13 @@ class Server:
 
     Both the block and `stop` return when no call and no engine is running any more. A block that ends without an
     exception also asks each `Verifiable` engine whether it was used as intended, and raises its AssertionError.
+
+    >>> from genai_grpc import Client, list_models, local
+    >>> server = local.serve(local.ScriptEngine(name="mine"))
+    >>> server.start()
+    >>> [model.name for model in list_models(client=Client(endpoint=server.endpoint))]
+    ['models/mine', 'models/gemini-pro']
+    >>> server.stop()
     """
 
     def __init__(self, settings: _Settings) -> None:
