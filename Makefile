@@ -19,7 +19,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-matrix check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage test-matrix check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,13 @@ demo: .venv/.demo ## See the client and its local server at work, with a real mo
 test: .venv/.dev ## Run every test (ARGS="-k chat": pytest's arguments)
 	@echo "test: pytest $(ARGS)"
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+coverage: .venv/.dev ## How much of the package do the tests run? (fails under 97 % of lines and branches)
+	@echo "coverage: pytest -m 'not venv' $(ARGS)"
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -q -m "not venv" $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and protobuf (ARGS="-p 3.12": nox's arguments)
 	@echo "test-matrix: nox $(ARGS)"
