@@ -38,7 +38,7 @@ SCHEMA = protos.Schema(
             {
                 "type_": "OBJECT",
                 "properties": {"name": {"type_": Type.STRING, "format_": "enum", "enum": ("a", "b"), "nullable": True}},
-                "required": (name for name in ["name"]),
+                "required": {"name": None}.keys(),
             },
             id="trailing underscores, enum names and numbers",
         ),
