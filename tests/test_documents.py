@@ -63,7 +63,7 @@ def scripted(script: ScriptEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         yield script
 
 
-# The reference page's program leaves its image file to the garbage collector.
+# The program leaves its image file to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_readme(scripted: ScriptEngine) -> None:
@@ -89,6 +89,85 @@ def test_readme(scripted: ScriptEngine) -> None:
     assert answered.contents[-1].parts[0].function_response.response["result"] == "white at 80 %"
     assert with_image.contents[0].parts[1].inline_data.mime_type == "image/jpeg"
     assert [turn.role for turn in conversation.contents] == ["user", "model", "user"]
+
+
+# The programs of google.generativeai's reference page of GenerativeModel, in its order. The import is ours, and so is
+# the history where the page has "[...]"; what it does not show of answers is filled in.
+REFERENCE_PAGE = """
+>>> import genai_grpc as genai
+>>> import PIL.Image
+>>> genai.configure(api_key='YOUR_API_KEY')
+>>> model = genai.GenerativeModel('models/gemini-pro')
+>>> result = model.generate_content('Tell me a story about a magic backpack')
+>>> result.text
+"In the quaint little town of Lakeside, there lived a young girl named Lily..."
+
+>>> model = genai.GenerativeModel('models/gemini-pro')
+>>> result = model.generate_content([
+...     "Give me a recipe for these:", PIL.Image.open('scones.jpeg')])
+>>> result.text
+"**Blueberry Scones** ..."
+
+>>> chat = model.start_chat()
+>>> response = chat.send_message("Hi, I have some questions for you.")
+>>> response.text
+"Sure, I'll do my best to answer your questions..."
+
+>>> for m in genai.list_models():
+...     if 'generateContent' in m.supported_generation_methods:
+...         print(m.name)
+models/...
+
+>>> model = genai.GenerativeModel('models/gemini-pro')
+>>> response = model.generate_content('Tell me a story about a magic backpack')
+>>> response.text
+'Once...'
+
+>>> response = model.generate_content('Tell me a story about a magic backpack', stream=True)
+>>> for chunk in response:
+...   print(chunk.text)
+Once upon
+ a time
+
+>>> messages = [{'role':'user', 'parts': ['hello']}]
+>>> response = model.generate_content(messages) # "Hello, how can I help"
+>>> messages.append(response.candidates[0].content)
+>>> messages.append({'role':'user', 'parts': ['How does quantum physics work?']})
+>>> response = model.generate_content(messages)
+
+>>> model = genai.GenerativeModel()
+>>> chat = model.start_chat(history=chat.history)
+>>> response = chat.send_message("Hello?")
+"""
+
+
+# The page's program leaves its image file to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_reference_page(scripted: ScriptEngine) -> None:
+    """The programs of the old package's reference page run as written, import aside."""
+    for reply in (
+        ("In the quaint little town of Lakeside, there lived a young girl named Lily. She didn't know yet.",),
+        ("**Blueberry Scones** Don't stir too long.",),
+        ("Sure, I'll do my best to answer your questions.",),
+        ("Once upon a time",),
+        ("Once upon", " a time"),
+        ("Hello, how can I help",),
+        ("It isn't simple.",),
+        ("Hello again",),
+    ):
+        scripted.reply(*reply)
+    page = doctest.DocTestParser().get_doctest(REFERENCE_PAGE, {}, "reference page", None, None)
+    report = io.StringIO()
+    failed, run = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(page, out=report.write)
+    assert (failed, run) == (0, 26), report.getvalue()
+    sent = [
+        [(turn.role, *(part.WhichOneof("data") for part in turn.parts)) for turn in request.contents]
+        for request in scripted.requests
+    ]
+    assert sent[1] == [("user", "text", "inline_data")]
+    assert sent[6] == [("user", "text"), ("model", "text"), ("user", "text")]
+    assert sent[7] == [("user", "text"), ("model", "text"), ("user", "text")]
 
 
 def modules() -> Iterator[Any]:
