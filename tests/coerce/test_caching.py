@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from genai_grpc._coerce.caching import to_cached_content_name, to_expiration
+from genai_grpc import protos
+from genai_grpc._coerce.caching import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc_protos.protobuf import Timestamp
 
 NEW_YEAR = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
@@ -30,6 +31,12 @@ def test_local_time(new_york: None) -> None:
     assert to_expiration(expire_time=naive) == {"expire_time": Timestamp(seconds=SECONDS + 5 * 3600)}
 
 
+def test_model_and_longest_name() -> None:
+    """A bare model name is put under models/, and a display name may have 128 characters."""
+    made = to_cached_content("gemini-pro", display_name=128 * "x")
+    assert made == protos.CachedContent(model="models/gemini-pro", display_name=128 * "x")
+
+
 @pytest.mark.parametrize("name", ["abc", "cachedContents/abc"])
 def test_names(name: str) -> None:
     """A bare name is put under cachedContents/."""
@@ -39,8 +46,8 @@ def test_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
-        (" ", ValueError, "CachedContent.list.. lists"),
-        (None, TypeError, "named by a str such as 'cachedContents/abc'; got NoneType"),
+        (" ", ValueError, r"^the name is empty; CachedContent.list\(\) lists the cached contents there are$"),
+        (3, TypeError, "^a cached content is named by a str such as 'cachedContents/abc'; got int$"),
     ],
 )
 def test_wrong_names(name: Any, error: type[Exception], words: str) -> None:

@@ -176,6 +176,13 @@ def test_image_that_webp_cannot_hold(image: Image.Image) -> None:
         assert sent.tobytes() == image.tobytes()
 
 
+def test_largest_image_of_webp() -> None:
+    """An image with as many pixels a side as WebP holds is sent as WebP."""
+    blob = image_to_blob(Image.new("1", (16383, 1)))
+    assert blob is not None
+    assert blob.mime_type == "image/webp"
+
+
 def test_image_that_cannot_be_encoded() -> None:
     """An image of a kind that no format holds is refused, and the error says why."""
     with pytest.raises(ValueError, match=r"image in memory, or not encode it: .*F"):

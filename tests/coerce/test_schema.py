@@ -200,6 +200,17 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
             id="Annotated",
         ),
         pytest.param(
+            Annotated[str, pydantic.Field(min_length=1, max_length=3, pattern="a*")],
+            {**STR, "minLength": "1", "maxLength": "3", "pattern": "a*"},
+            id="Annotated str",
+        ),
+        pytest.param(
+            Annotated[tuple[int, int], pydantic.Field(max_length=2)],
+            {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"},
+            id="Annotated tuple",
+        ),
+        pytest.param(Annotated[int, pydantic.Field(max_length=3)], INT, id="a length of what has none"),
+        pytest.param(
             Annotated[int, pydantic.Field(ge=1, description="Of men.")],
             {**INT, "minimum": 1.0, "description": "Of men."},
             id="Annotated by pydantic",

@@ -47,6 +47,16 @@ def test_answers() -> None:
     assert tool(calling("now")) is None
 
 
+def test_a_dict_with_a_function() -> None:
+    """A dict that describes a function may hold it, and its calls are answered."""
+    library = FunctionLibrary({"name": "twice", "description": "Two times.", "function": lambda number: {"is": number}})
+    part = library(calling("twice", number=3))
+    assert part is not None
+    assert part.function_response.response == {"is": 3}
+    assert library["twice"].description == "Two times."
+    assert library.function(calling("twice")) is library["twice"]
+
+
 def test_a_declaration_of_a_function() -> None:
     """A function's declaration can be called, and takes descriptions of its parameters."""
     declared = FunctionDeclaration.from_function(double, {"number": "What to double."})
