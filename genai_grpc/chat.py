@@ -182,7 +182,7 @@ class ChatSession:
 
         try:
             turns = [ParseDict(turn, protos.Content(), descriptor_pool=POOL) for turn in json.loads(text)]
-        except (ParseError, TypeError) as error:
+        except (ParseError, TypeError, ValueError) as error:
             raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
         return cls(model, turns, enable_automatic_function_calling)
 

@@ -93,6 +93,13 @@ def test_empty_message(model: GenerativeModel, content: Any) -> None:
     assert chat.history == [HI, HELLO]
 
 
+@pytest.mark.parametrize("text", ["", "3", "[3]", '{"role": "user"}', '[{"parts": 3}]', '[{"turn": "user"}]'])
+def test_json_that_is_no_history(model: GenerativeModel, text: str) -> None:
+    """JSON of something else is refused with what is wanted."""
+    with pytest.raises(ValueError, match="cannot read a history, a JSON list of turns: "):
+        ChatSession.from_json(model, text)
+
+
 def test_repr(model: GenerativeModel) -> None:
     """A chat shows its model and how many turns there were."""
     assert "turns=2" in repr(model.start_chat(history=[HI, HELLO]))

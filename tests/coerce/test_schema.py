@@ -14,7 +14,7 @@ from typing import Annotated, Any, List, Literal, NamedTuple, NewType, Optional,
 import pydantic
 import pytest
 from google.protobuf.json_format import MessageToDict
-from typing_extensions import NotRequired, Required, TypedDict
+from typing_extensions import NotRequired, Required, TypeAliasType, TypedDict
 
 from genai_grpc import protos
 from genai_grpc._coerce.schema import to_schema
@@ -137,6 +137,8 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(uuid.UUID, {**STR, "format": "uuid"}, id="UUID"),
         pytest.param(decimal.Decimal, {"type": "NUMBER"}, id="Decimal"),
         pytest.param(UserId, INT, id="NewType"),
+        pytest.param(TypeAliasType("Number", int), INT, id="type alias"),
+        pytest.param(Annotated[int, 3], INT, id="Annotated with what says nothing"),
         pytest.param(Colour, COLOUR, id="Enum of str"),
         pytest.param(Size, {**STR, "enum": ["SMALL", "LARGE"]}, id="Enum of others"),
         pytest.param(Literal["a", "b"], {**STR, "enum": ["a", "b"]}, id="Literal"),
