@@ -241,7 +241,7 @@ def test_ipython_image(display: type[Any], arguments: dict[str, Any], mime_type:
 
 def test_ipython_image_without_data(display: type[Any]) -> None:
     """An IPython image that only holds a link is refused, with what to do."""
-    with pytest.raises(ValueError, match=r"holds no data; make it with Image\(filename="):
+    with pytest.raises(ValueError, match=r"^the IPython image holds no data; make it with Image\(filename="):
         image_to_blob(display(None))
 
 

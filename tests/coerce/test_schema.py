@@ -160,6 +160,9 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(
             tuple[int, int], {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"}, id="tuple of one type"
         ),
+        pytest.param(
+            tuple[int], {"type": "ARRAY", "items": INT, "minItems": "1", "maxItems": "1"}, id="tuple of one item"
+        ),
         pytest.param(dict, {"type": "OBJECT"}, id="bare dict"),
         pytest.param(Mapping[str, int], {"type": "OBJECT"}, id="Mapping"),
         pytest.param(Film, FILM, id="TypedDict"),
@@ -284,6 +287,14 @@ NULL = {"type": "null"}
             id="by way of another",
         ),
         pytest.param(Literal[1, 2], {"type": "integer", "enum": [1, 2]}, id="Literal of int"),
+        pytest.param(
+            list[Literal[1]], {"type": "array", "items": {"type": "integer", "enum": [1]}}, id="list of a choice"
+        ),
+        pytest.param(
+            Literal[1] | str,
+            {"anyOf": [{"type": "integer", "enum": [1]}, {"type": "string"}]},
+            id="union with a choice",
+        ),
         pytest.param(
             Literal["a", 1, None],
             {"type": ["string", "integer", "null"], "enum": ["a", 1, None]},

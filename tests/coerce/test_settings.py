@@ -40,7 +40,9 @@ def test_options(value: Any, expected: Options) -> None:
 @pytest.mark.parametrize(
     ("value", "error", "words"),
     [
-        pytest.param({"time_out": 3}, ValueError, "has timeout, retry, metadata; got time_out", id="key"),
+        pytest.param(
+            {"wait": 1, "time_out": 3}, ValueError, "has timeout, retry, metadata; got time_out, wait$", id="keys"
+        ),
         pytest.param({"timeout": "3"}, TypeError, "a timeout is a number of seconds; got str", id="str"),
         pytest.param({"timeout": True}, TypeError, "a timeout is a number of seconds; got bool", id="bool"),
         pytest.param({"timeout": 0}, ValueError, "a timeout is above 0 seconds; got 0", id="zero"),
