@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+import weakref
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
 
-from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, attempts
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._flow import Waiter
+from genai_grpc._sources import OpenStream
 from genai_grpc._status import parse_status
-from genai_grpc.errors import APIError
+from genai_grpc._tries import Admit, attempts
+from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from genai_grpc._call import Interceptor, Metadata
     from genai_grpc._channel import Channels
+    from genai_grpc._flow import Flow, Gate
+    from genai_grpc._headers import Headers
     from genai_grpc.config import Config
 
 __all__ = ["AsyncShell"]
@@ -28,31 +35,37 @@ Out = TypeVar("Out")
 class AsyncShell:
     """Performs what is described, on the channels of one client."""
 
-    def __init__(self, config: Config, channels: Channels) -> None:
+    def __init__(
+        self, config: Config, channels: Channels, headers: Headers, flow: Flow, interceptors: tuple[Interceptor, ...]
+    ) -> None:
         self._config = config
-        self._metadata = config.call_metadata()
         self._channels = channels
+        self._headers = headers
+        self._flow = flow
+        self._interceptors = interceptors
 
     async def call(self, call: Call[Any, Any, Out]) -> Out:
         """The result of a call, over as many tries as its policy allows."""
-        timeout, policy = self._config.limits(call)
-        result: Out = await self.run(attempts(call, policy, timeout, time.monotonic))
-        return result
+        plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
+        for interceptor in self._interceptors:
+            plan = interceptor.intercept(call, plan)
+        return call.parse(await self.run(plan))
 
     async def run(self, plan: Plan[Out]) -> Out:
-        """The result of a plan."""
-        try:
-            step = next(plan)
-            while True:
-                try:
-                    done = await self._perform(step)
-                except APIError as error:
-                    step = plan.throw(error)
-                else:
-                    step = plan.send(done)
-        except StopIteration as stop:
-            result: Out = stop.value
-            return result
+        """The result of a plan, which is closed with whatever else ends it, such as the cancellation of its task."""
+        with closing(plan):
+            try:
+                step = next(plan)
+                while True:
+                    try:
+                        done = await self._perform(step)
+                    except APIError as error:
+                        step = plan.throw(error)
+                    else:
+                        step = plan.send(done)
+            except StopIteration as stop:
+                result: Out = stop.value
+                return result
 
     async def iterate(self, plan: Plan[None]) -> AsyncIterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""
@@ -77,8 +90,10 @@ class AsyncShell:
 
     async def _perform(self, step: Any) -> Any:
         match step:
-            case Try(call, timeout):
-                return await self._try(call, timeout)
+            case Try(call, timeout, idle_timeout):
+                return await self._try(call, timeout, idle_timeout)
+            case Admit(gate, seconds):
+                return await _stand_in_line(gate, seconds)
             case Call():
                 return await self.call(step)
             case Sleep(seconds):
@@ -91,43 +106,122 @@ class AsyncShell:
                 return await _invoke([function for _, function in functions], catch)
         raise AssertionError(f"a plan does not yield {step!r}")
 
-    async def _try(self, call: Call[Any, Any, Any], timeout: float) -> Any:
-        begin = self._channels.aio()[call.method]
-        metadata = self._config.metadata_of(call) if call.options.metadata else self._metadata
-        rpc = begin(call.request, timeout=timeout, metadata=metadata)
-        if not call.method.streaming:
-            try:
-                return await rpc
-            except grpc.aio.AioRpcError as error:
-                raise _to_error(error) from error
-        source = _Source(rpc)
-        return source, await source.read()
-
-
-class _Source:
-    """The chunks of an open stream."""
-
-    __slots__ = ("_chunks", "_rpc")
-    fresh = False
-
-    def __init__(self, rpc: Any) -> None:
-        self._rpc = rpc
-        self._chunks = aiter(rpc)
-
-    async def read(self) -> Any:
+    async def _try(self, call: Call[Any, Any, Any], timeout: float, idle_timeout: float) -> Any:
+        metadata = self._headers.of(call)
+        if metadata is None:
+            timeout, metadata = await self._refresh(call, timeout)
+        connection, rpc = self._channels.aio().take(), None
         try:
-            return await self._chunks.__anext__()
-        except StopAsyncIteration:
-            return None
+            rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
+            if not call.method.streaming:
+                return await rpc
         except grpc.aio.AioRpcError as error:
             raise _to_error(error) from error
-        except BaseException:
-            # The task was cancelled: nobody will read on.
-            self._rpc.cancel()
+        except grpc.aio.UsageError as error:
+            connection.check_open(error)
             raise
+        finally:
+            if rpc is None or not call.method.streaming:
+                connection.leave()
+        source = _Source(rpc, idle_timeout)
+        source.on_end(connection.leave)
+        return source, await source.read()
 
-    def cancel(self) -> None:
-        self._rpc.cancel()
+    async def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Metadata]:
+        """What is left of the timeout after a token was fetched, and the metadata with it."""
+        began = time.monotonic()
+        await asyncio.to_thread(self._headers.identity.refresh)
+        metadata = self._headers.of(call)
+        left = timeout - (time.monotonic() - began)
+        if metadata is None or left <= 0:
+            raise DeadlineExceeded("no token could be had before the deadline")
+        return left, metadata
+
+
+async def _stand_in_line(gate: Gate, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    turn: asyncio.Future[None] = loop.create_future()
+
+    def arrive() -> None:
+        if not turn.done():
+            turn.set_result(None)
+
+    waiter = Waiter(lambda: loop.call_soon_threadsafe(arrive))
+    try:
+        if not gate.wait(waiter):
+            await asyncio.wait_for(turn, max(0.0, seconds))
+    except asyncio.TimeoutError:
+        gate.give_up(waiter)
+        raise DeadlineExceeded(
+            f"{gate.limit} calls were in flight, the client's max_in_flight, until the deadline"
+        ) from None
+    except BaseException:
+        gate.give_up(waiter)
+        raise
+
+
+class _Source(OpenStream):
+    """The chunks of an open stream, each of which is waited for no longer than `idle_timeout` seconds."""
+
+    __slots__ = ("_chunks", "_idle_timeout", "_idled", "_timer", "_waiting_since")
+
+    def __init__(self, rpc: Any, idle_timeout: float) -> None:
+        super().__init__(rpc)
+        self._chunks = aiter(rpc)
+        self._idle_timeout = idle_timeout
+        self._idled = False
+        self._waiting_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def read(self) -> Any:
+        if self._timer is None:
+            self.watch()
+        self._waiting_since = time.monotonic()
+        try:
+            self.last = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            self._end(None)
+            return None
+        except grpc.aio.AioRpcError as error:
+            found = _to_error(error)
+            self._end(found)
+            raise found from error
+        except asyncio.CancelledError as error:
+            if self._idled:
+                self._end(DeadlineExceeded(f"no chunk came for {self._idle_timeout:g} s, the idle_timeout"))
+            if self._told is not None and (ended := self._told[0]) is not None:
+                # Not this task was cancelled, but the stream.
+                raise ended from error
+            self.cancel()
+            raise
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            self._waiting_since = None
+        return self.last
+
+    def watch(self) -> None:
+        """Look again when the wait for a chunk, if there is one, may have been too long: one timer, not one a chunk."""
+        since = self._waiting_since
+        left = self._idle_timeout if since is None else since + self._idle_timeout - time.monotonic()
+        if left <= 0:
+            self._idled = True
+            self._rpc.cancel()
+        else:
+            itself: weakref.ref[_Source] = weakref.ref(self)
+            self._timer = asyncio.get_running_loop().call_later(left, _look_again, itself)
+
+    def _end(self, error: APIError | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super()._end(error)
+
+
+def _look_again(ref: weakref.ref[_Source]) -> None:
+    source = ref()
+    if source is not None and source.open:
+        source.watch()
 
 
 class _PlanSource:

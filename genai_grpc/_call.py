@@ -1,4 +1,4 @@
-"""A call described, not performed, and the plans made of calls; the plan of one call's tries among them.
+"""A call described, not performed, and the plans made of calls.
 
 A `Call` is one RPC with its request and the way to read its reply. Work of several RPCs is a `Plan`: a generator that
 yields steps and is sent what came of them. Both are pure; the sync and the async shell each perform them with one
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from genai_grpc import protos
-from genai_grpc.errors import APIError, DeadlineExceeded
 from genai_grpc_protos.protobuf import Empty
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ __all__ = [
     "UPDATE_CACHED_CONTENT",
     "Call",
     "Emit",
+    "Interceptor",
     "Invoke",
+    "Limits",
     "Metadata",
     "Method",
     "Open",
@@ -42,9 +43,7 @@ __all__ = [
     "Plan",
     "Read",
     "Sleep",
-    "Step",
     "Try",
-    "attempts",
     "same",
 ]
 
@@ -57,12 +56,24 @@ Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[Req, Res]):
-    """An RPC of the service: its path, message classes, whether replies stream, and default deadline in seconds."""
+    """An RPC of the service.
+
+    Attributes:
+        path: Its name on the wire, `/package.Service/Method`.
+        request: The class of its requests.
+        response: The class of its replies.
+        route: The field of a request that routes it, as in the method's HTTP path (https://google.aip.dev/4222).
+        streaming: Whether the replies stream.
+        idempotent: Whether having its effect twice is as good as once.
+        timeout: Seconds for a call that names none.
+    """
 
     path: str
     request: type[Req]
     response: type[Res]
+    route: str | None = None
     streaming: bool = False
+    idempotent: bool = True
     timeout: float = 60.0
 
 
@@ -72,13 +83,24 @@ class Options:
 
     Attributes:
         timeout: Seconds for the whole call, over all tries and the waits between them.
+        idle_timeout: Seconds that a stream may take to its next chunk.
         retry: The policy for tries after the first; `genai_grpc._retry.NEVER` is a policy of no retries.
         metadata: Pairs to send beside the client's own.
     """
 
     timeout: float | None = None
+    idle_timeout: float | None = None
     retry: RetryPolicy | None = None
     metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds for one call, its own options and its client's taken together; as `Options` has it."""
+
+    timeout: float
+    idle_timeout: float
+    retry: RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +115,17 @@ class Call(Generic[Req, Res, Out]):
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try of a call with so many seconds left. Sent back: the reply, or the open stream with its first chunk."""
+    """One try of a call. Sent back: the reply, or the open stream with its first chunk.
+
+    Attributes:
+        call: What is tried.
+        timeout: Seconds that are left for it.
+        idle_timeout: Seconds that a stream may take to its next chunk.
+    """
 
     call: Call[Any, Any, Any]
     timeout: float
+    idle_timeout: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,35 +170,18 @@ class Emit:
     items: tuple[Any, ...]
 
 
-Step: TypeAlias = "Call[Any, Any, Any] | Try | Sleep | Read | Open | Invoke | Emit"
 Plan: TypeAlias = Generator[Any, Any, Out]
 
 
-def attempts(call: Call[Any, Any, Any], policy: RetryPolicy, timeout: float, now: Callable[[], float]) -> Plan[Any]:
-    """The plan of one call: try it, and again as `policy` says, all within `timeout` seconds.
+class Interceptor(Protocol):
+    """What looks on while a client performs its calls, each over all its tries."""
 
-    Raises:
-        APIError: The last try's, which says how many there were.
-    """
-    deadline = now() + timeout
-    left = timeout
-    for tried in count(1):
-        try:
-            return call.parse((yield Try(call, left)))
-        except APIError as error:
-            error.tries = tried
-            delay = policy.delay(error, tried)
-            if delay is None or now() + delay >= deadline:
-                raise
-            yield Sleep(delay)
-            left = deadline - now()
-            if left <= 0:
-                raise DeadlineExceeded(
-                    f"the deadline of {timeout:g} s passed after {tried} tries; the last: {error.message}",
-                    details=error.details,
-                    tries=tried,
-                ) from error
-    raise AssertionError  # the loop has no end
+    def intercept(self, call: Call[Any, Any, Any], plan: Plan[Any]) -> Plan[Any]:
+        """The plan to perform instead of `plan`, which performs the call; most often `plan`, with something around.
+
+        Its result is the reply or, of a streaming method, the open stream with its first chunk.
+        """
+        ...
 
 
 def same(response: Out) -> Out:
@@ -185,32 +197,46 @@ GENERATE_CONTENT: Final = Method(
     f"{_SERVICE}GenerativeService/GenerateContent",
     protos.GenerateContentRequest,
     protos.GenerateContentResponse,
+    route="model",
     timeout=_GENERATION,
 )
 STREAM_GENERATE_CONTENT: Final = Method(
     f"{_SERVICE}GenerativeService/StreamGenerateContent",
     protos.GenerateContentRequest,
     protos.GenerateContentResponse,
+    route="model",
     streaming=True,
     timeout=_GENERATION,
 )
 COUNT_TOKENS: Final = Method(
-    f"{_SERVICE}GenerativeService/CountTokens", protos.CountTokensRequest, protos.CountTokensResponse
+    f"{_SERVICE}GenerativeService/CountTokens", protos.CountTokensRequest, protos.CountTokensResponse, route="model"
 )
-GET_MODEL: Final = Method(f"{_SERVICE}ModelService/GetModel", protos.GetModelRequest, protos.Model)
+GET_MODEL: Final = Method(f"{_SERVICE}ModelService/GetModel", protos.GetModelRequest, protos.Model, route="name")
 LIST_MODELS: Final = Method(f"{_SERVICE}ModelService/ListModels", protos.ListModelsRequest, protos.ListModelsResponse)
+# A second try of these would keep, and bill, a prompt twice, set back a ttl, or not find what is deleted already.
 CREATE_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/CreateCachedContent", protos.CreateCachedContentRequest, protos.CachedContent
+    f"{_SERVICE}CacheService/CreateCachedContent",
+    protos.CreateCachedContentRequest,
+    protos.CachedContent,
+    idempotent=False,
+)
+UPDATE_CACHED_CONTENT: Final = Method(
+    f"{_SERVICE}CacheService/UpdateCachedContent",
+    protos.UpdateCachedContentRequest,
+    protos.CachedContent,
+    route="cached_content.name",
+    idempotent=False,
+)
+DELETE_CACHED_CONTENT: Final = Method(
+    f"{_SERVICE}CacheService/DeleteCachedContent",
+    protos.DeleteCachedContentRequest,
+    Empty,
+    route="name",
+    idempotent=False,
 )
 GET_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/GetCachedContent", protos.GetCachedContentRequest, protos.CachedContent
+    f"{_SERVICE}CacheService/GetCachedContent", protos.GetCachedContentRequest, protos.CachedContent, route="name"
 )
 LIST_CACHED_CONTENTS: Final = Method(
     f"{_SERVICE}CacheService/ListCachedContents", protos.ListCachedContentsRequest, protos.ListCachedContentsResponse
-)
-UPDATE_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/UpdateCachedContent", protos.UpdateCachedContentRequest, protos.CachedContent
-)
-DELETE_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/DeleteCachedContent", protos.DeleteCachedContentRequest, Empty
 )

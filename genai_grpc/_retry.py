@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from genai_grpc.errors import ResourceExhausted, ServiceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from genai_grpc.errors import APIError
 
@@ -24,28 +24,44 @@ class RetryPolicy:
     """Exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Tried again are ServiceUnavailable, and ResourceExhausted where the service says when to come back (RetryInfo). A
-    stream is tried again only as long as none of its chunks has arrived.
+    call that must not have its effect twice, such as one that creates something, is tried again after ResourceExhausted
+    alone, since nothing else says that it was not begun. A stream is tried again only as long as none of its chunks has
+    arrived.
 
     Attributes:
         tries: How often a call is tried in all; 1 means never again.
         initial: Seconds: the bound of the first wait. The wait is drawn evenly between 0 and its bound.
         multiplier: What the bound grows by from wait to wait.
         maximum: Seconds: the bound never grows past this.
+        budget: Retries that each call pays in for; a client whose calls have used theirs up, and its reserve of 100,
+            tries nothing again until more are paid in (and one by every second that passes). None for no bound.
+        when: Which errors are tried again, in place of the rule above; None for that rule.
+
+    >>> RetryPolicy(tries=6, maximum=10.0).initial
+    0.5
     """
 
     tries: int = 4
     initial: float = 0.5
     multiplier: float = 2.0
     maximum: float = 30.0
+    budget: float | None = 0.2
+    when: Callable[[APIError], bool] | None = None
 
-    def delay(self, error: APIError, tried: int, draw: Callable[[], float] = random.random) -> float | None:
+    def delay(
+        self, error: APIError, tried: int, *, idempotent: bool = True, draw: Callable[[], float] = random.random
+    ) -> float | None:
         """Seconds to wait before the next try, or None to give up."""
         if tried >= self.tries:
             return None
-        asked = _retry_info(error.details)
-        if not isinstance(error, ServiceUnavailable) and not (
-            isinstance(error, ResourceExhausted) and asked is not None
-        ):
+        asked = error.retry_delay
+        if self.when is not None:
+            again = self.when(error) and (idempotent or isinstance(error, ResourceExhausted))
+        elif isinstance(error, ResourceExhausted):
+            again = asked is not None
+        else:
+            again = isinstance(error, ServiceUnavailable) and idempotent
+        if not again:
             return None
         bound = min(self.initial * self.multiplier ** (tried - 1), self.maximum)
         # Beside what the service asks for, a little more each, so that callers do not come back all at once.
@@ -53,12 +69,3 @@ class RetryPolicy:
 
 
 NEVER: Final = RetryPolicy(tries=1)
-
-
-def _retry_info(details: Iterable[Any]) -> float | None:
-    """The wait in seconds that the service asks for, if it does."""
-    for detail in details:
-        if detail.DESCRIPTOR.full_name == "google.rpc.RetryInfo":
-            wait = detail.retry_delay
-            return float(wait.seconds + wait.nanos / 1e9)
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc.errors import BY_NUMBER, APIError, Unknown
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import grpc
     from google.protobuf.message import Message
 
-__all__ = ["DETAILS_KEY", "decode_details", "encode_details", "parse_status"]
+__all__ = ["DETAILS_KEY", "decode_details", "encode_details", "error_class", "parse_status"]
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """The trailing metadata that carries a `google.rpc.Status` (https://google.aip.dev/193)."""
@@ -22,8 +23,27 @@ def parse_status(
     code: grpc.StatusCode, message: str | None, trailing: Iterable[tuple[str, str | bytes]] | None
 ) -> APIError:
     """The error of a call's status, with its details decoded; never raises, whatever the details hold."""
-    number: int = code.value[0]
-    return BY_NUMBER.get(number, Unknown)(message or code.name, details=decode_details(trailing or ()))
+    return error_class(code.value[0])(message or code.name, details=decode_details(trailing or ()))
+
+
+def error_class(number: int) -> type[APIError]:
+    """The class of a status code's errors.
+
+    Where `google.api_core.exceptions` is loaded, it is a subclass of the class of that name there as well, so that a
+    program which catches those goes on working. Nothing here depends on that package.
+    """
+    ours = BY_NUMBER.get(number, Unknown)
+    theirs = getattr(sys.modules.get("google.api_core.exceptions"), ours.__name__, None)
+    if theirs is None:
+        return ours
+    found = _JOINED.get(ours)
+    if found is None:
+        place = {"__module__": ours.__module__, "__qualname__": ours.__qualname__, "__doc__": ours.__doc__}
+        found = _JOINED[ours] = type(theirs)(ours.__name__, (ours, theirs), place)
+    return found
+
+
+_JOINED: Final[dict[type[APIError], type[APIError]]] = {}
 
 
 def decode_details(trailing: Iterable[tuple[str, str | bytes]]) -> tuple[Message, ...]:

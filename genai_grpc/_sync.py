@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, attempts
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._flow import Waiter
+from genai_grpc._idle import IDLE
+from genai_grpc._sources import OpenStream
 from genai_grpc._status import parse_status
-from genai_grpc.errors import APIError
+from genai_grpc._tries import Admit, attempts
+from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from genai_grpc._call import Interceptor, Metadata
     from genai_grpc._channel import Channels
+    from genai_grpc._flow import Flow, Gate
+    from genai_grpc._headers import Headers
     from genai_grpc.config import Config
 
 __all__ = ["SyncShell"]
@@ -27,31 +35,37 @@ Out = TypeVar("Out")
 class SyncShell:
     """Performs what is described, on the channels of one client."""
 
-    def __init__(self, config: Config, channels: Channels) -> None:
+    def __init__(
+        self, config: Config, channels: Channels, headers: Headers, flow: Flow, interceptors: tuple[Interceptor, ...]
+    ) -> None:
         self._config = config
-        self._metadata = config.call_metadata()
         self._channels = channels
+        self._headers = headers
+        self._flow = flow
+        self._interceptors = interceptors
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """The result of a call, over as many tries as its policy allows."""
-        timeout, policy = self._config.limits(call)
-        result: Out = self.run(attempts(call, policy, timeout, time.monotonic))
-        return result
+        plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
+        for interceptor in self._interceptors:
+            plan = interceptor.intercept(call, plan)
+        return call.parse(self.run(plan))
 
     def run(self, plan: Plan[Out]) -> Out:
-        """The result of a plan."""
-        try:
-            step = next(plan)
-            while True:
-                try:
-                    done = self._perform(step)
-                except APIError as error:
-                    step = plan.throw(error)
-                else:
-                    step = plan.send(done)
-        except StopIteration as stop:
-            result: Out = stop.value
-            return result
+        """The result of a plan, which is closed with whatever else ends it, such as Ctrl-C."""
+        with closing(plan):
+            try:
+                step = next(plan)
+                while True:
+                    try:
+                        done = self._perform(step)
+                    except APIError as error:
+                        step = plan.throw(error)
+                    else:
+                        step = plan.send(done)
+            except StopIteration as stop:
+                result: Out = stop.value
+                return result
 
     def iterate(self, plan: Plan[None]) -> Iterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""
@@ -75,8 +89,10 @@ class SyncShell:
 
     def _perform(self, step: Any) -> Any:
         match step:
-            case Try(call, timeout):
-                return self._try(call, timeout)
+            case Try(call, timeout, idle_timeout):
+                return self._try(call, timeout, idle_timeout)
+            case Admit(gate, seconds):
+                return _stand_in_line(gate, seconds)
             case Call():
                 return self.call(step)
             case Sleep(seconds):
@@ -90,39 +106,100 @@ class SyncShell:
                 return [_invoke(name, function, catch) for name, function in functions]
         raise AssertionError(f"a plan does not yield {step!r}")
 
-    def _try(self, call: Call[Any, Any, Any], timeout: float) -> Any:
-        begin = self._channels.sync()[call.method]
-        metadata = self._config.metadata_of(call) if call.options.metadata else self._metadata
-        if not call.method.streaming:
-            try:
-                return begin(call.request, timeout=timeout, metadata=metadata)
-            except grpc.RpcError as error:
-                raise _to_error(error) from error
-        source = _Source(begin(call.request, timeout=timeout, metadata=metadata))
-        return source, source.read()
-
-
-class _Source:
-    """The chunks of an open stream."""
-
-    __slots__ = ("_rpc",)
-    fresh = False
-
-    def __init__(self, rpc: Any) -> None:
-        self._rpc = rpc
-
-    def read(self) -> Any:
+    def _try(self, call: Call[Any, Any, Any], timeout: float, idle_timeout: float) -> Any:
+        metadata = self._headers.of(call)
+        if metadata is None:
+            timeout, metadata = self._refresh(call, timeout)
+        connection, rpc = self._channels.sync().take(), None
         try:
-            return next(self._rpc, None)
+            rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise _to_error(error) from error
+        except ValueError as error:
+            connection.check_open(error)
+            raise
+        finally:
+            if rpc is None or not call.method.streaming:
+                connection.leave()
+        if not call.method.streaming:
+            return rpc
+        source = _Source(rpc, idle_timeout)
+        source.on_end(connection.leave)
+        return source, source.read()
+
+    def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Metadata]:
+        """What is left of the timeout after a token was fetched, and the metadata with it."""
+        began = time.monotonic()
+        self._headers.identity.refresh()
+        metadata = self._headers.of(call)
+        left = timeout - (time.monotonic() - began)
+        if metadata is None or left <= 0:
+            raise DeadlineExceeded("no token could be had before the deadline")
+        return left, metadata
+
+
+def _stand_in_line(gate: Gate, seconds: float) -> None:
+    turn = threading.Lock()
+    turn.acquire()
+    waiter = Waiter(turn.release)
+    try:
+        if gate.wait(waiter) or turn.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
+            return
+    except BaseException:
+        gate.give_up(waiter)
+        raise
+    gate.give_up(waiter)
+    raise DeadlineExceeded(f"{gate.limit} calls were in flight, the client's max_in_flight, until the deadline")
+
+
+class _Source(OpenStream):
+    """The chunks of an open stream, each of which is waited for no longer than `idle_timeout` seconds.
+
+    Attributes:
+        idle_timeout: Seconds.
+        waiting_since: When the wait for the next chunk began; None while nobody waits.
+    """
+
+    __slots__ = ("_idled", "idle_timeout", "waiting_since")
+
+    def __init__(self, rpc: Any, idle_timeout: float) -> None:
+        super().__init__(rpc)
+        self._idled = False
+        self.idle_timeout = idle_timeout
+        self.waiting_since: float | None = None
+        IDLE.watch(self)
+
+    def read(self) -> Any:
+        self.waiting_since = time.monotonic()
+        try:
+            chunk = next(self._rpc, None)
+        except grpc.RpcError as error:
+            if self._idled:
+                found: APIError = DeadlineExceeded(f"no chunk came for {self.idle_timeout:g} s, the idle_timeout")
+            else:
+                found = _to_error(error)
+            self._end(found)
+            raise found from error
         except BaseException:
             # Ctrl-C and the like: nobody will read on.
-            self._rpc.cancel()
+            self.cancel()
             raise
+        finally:
+            self.waiting_since = None
+        if chunk is None:
+            self._end(None)
+        else:
+            self.last = chunk
+        return chunk
 
-    def cancel(self) -> None:
+    def idle_out(self) -> None:
+        """Have the wait for the next chunk fail; called by another thread."""
+        self._idled = True
         self._rpc.cancel()
+
+    def _end(self, error: APIError | None) -> None:
+        IDLE.forget(self)
+        super()._end(error)
 
 
 class _PlanSource:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
@@ -20,14 +19,12 @@ from genai_grpc._call import (
     UPDATE_CACHED_CONTENT,
     Call,
     Emit,
-    Options,
     Plan,
     same,
 )
 from genai_grpc._coerce.caching import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._retry import NEVER
 from genai_grpc.client import Client, default_client
 from genai_grpc_protos.protobuf import FieldMask
 
@@ -85,8 +82,7 @@ class CachedContent:
     ) -> Self:
         """Have the service keep a prompt.
 
-        It is not tried again after a failure unless `request_options` says so, since the one that failed may have been
-        kept all the same.
+        It is tried again only after ResourceExhausted, since one that failed otherwise may have been kept all the same.
 
         Args:
             model: The only model that can use it; a bare name is put under `models/`.
@@ -191,7 +187,8 @@ class CachedContent:
         Args:
             ttl: How long it lives from now on, as `types.CachedContentOptions` says.
             expire_time: In place of `ttl`, when it expires.
-            request_options: Deadline, retries and metadata of the call; it is not tried again unless they say so.
+            request_options: Deadline, retries and metadata of the call; it is tried again only after
+                ResourceExhausted.
 
         Raises:
             ValueError: Both or neither of ttl and expire_time are given.
@@ -217,7 +214,7 @@ class CachedContent:
         self._proto = await self.client.call_async(_updating(self.name, ttl, expire_time, request_options))
 
     def delete(self, *, request_options: RequestOptionsType | None = None) -> None:
-        """Delete it on the service before it expires; it is not tried again unless `request_options` says so.
+        """Delete it on the service before it expires; it is tried again only after ResourceExhausted.
 
         Raises:
             NotFound: It has expired, or was deleted before.
@@ -298,7 +295,7 @@ def _creating(
     model: str, options: CachedContentOptions, request_options: RequestOptionsType | None
 ) -> Call[Any, Any, protos.CachedContent]:
     request = protos.CreateCachedContentRequest(cached_content=to_cached_content(model, **options))
-    return Call(CREATE_CACHED_CONTENT, request, same, _once(request_options))
+    return Call(CREATE_CACHED_CONTENT, request, same, to_options(request_options))
 
 
 def _getting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
@@ -315,11 +312,11 @@ def _updating(
     request = protos.UpdateCachedContentRequest(
         cached_content=protos.CachedContent(name=name, **expiration), update_mask=FieldMask(paths=[*expiration])
     )
-    return Call(UPDATE_CACHED_CONTENT, request, same, _once(request_options))
+    return Call(UPDATE_CACHED_CONTENT, request, same, to_options(request_options))
 
 
 def _deleting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, Any]:
-    return Call(DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), same, _once(request_options))
+    return Call(DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), same, to_options(request_options))
 
 
 def _pages(
@@ -335,16 +332,6 @@ def _pages(
         token = page.next_page_token
         if not token:
             return
-
-
-def _once(request_options: RequestOptionsType | None) -> Options:
-    """The options of a call that is not repeated unless its caller says so.
-
-    A try that failed may have had its effect: another one would keep, and bill, the prompt twice, set back a ttl, or
-    not find what is deleted already.
-    """
-    options = to_options(request_options)
-    return replace(options, retry=NEVER) if options.retry is None else options
 
 
 def _moment(timestamp: Timestamp) -> datetime.datetime:

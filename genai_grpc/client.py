@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from genai_grpc.config import Config, Secret, client_arguments, resolve
+from genai_grpc.config import Config, Secret, check, client_arguments, resolve
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -17,8 +20,11 @@ if TYPE_CHECKING:
     from genai_grpc._async import AsyncShell
     from genai_grpc._call import Call, Plan
     from genai_grpc._channel import Channels
+    from genai_grpc._headers import Headers
+    from genai_grpc._limits import AdaptiveLimit, RateLimit
     from genai_grpc._retry import RetryPolicy
     from genai_grpc._sync import SyncShell
+    from genai_grpc._target import TLS
 
 __all__ = ["Client", "configure", "default_client"]
 
@@ -26,55 +32,106 @@ Out = TypeVar("Out")
 
 
 class Client:
-    """Where calls go and as whom. Several live side by side; threads and event loops may share one.
+    """Where calls go, as whom, and how many at once. Several live side by side; threads and event loops may share one.
 
     Nothing is connected before the first call. A client may be closed, by `close` or `aclose` or as a context
-    manager; one that is not is closed when the program ends.
+    manager; one that is not is closed when the program ends. A forked process connects anew.
 
     Args:
-        api_key: The key; by default that of the environment, GEMINI_API_KEY before GOOGLE_API_KEY; "" for none.
+        api_key: The key, or a function that returns it and is asked at every call; by default that of the environment,
+            GEMINI_API_KEY before GOOGLE_API_KEY; "" for none.
+        credentials: In place of a key: credentials of google-auth, whose token is kept and renewed ahead of its expiry.
+            Where there is neither, Google's endpoint is asked with the application default credentials.
         endpoint: `host[:port]` or `https://host[:port]` for TLS, `http://host:port` for plaintext; by default
             GENAI_GRPC_ENDPOINT of the environment, else Google's.
-        metadata: Pairs to send with every call.
-        timeout: Seconds for every call that names no other; by default 600 for generation and 60 for the rest.
+        tls: Whom to trust, and the certificate to show; by default the authorities that gRPC trusts.
+        proxy: `http://[user:password@]host:port` of an HTTP proxy; "" for none; by default that of the environment
+            (https_proxy and its kin, which gRPC reads).
+        timeout: Seconds for every call that names no other, over all its tries; by default 600 for generation and 60
+            for the rest.
+        idle_timeout: Seconds that a stream may take to its next chunk, by default 300.
         retry: The policy for calls that name no other.
+        max_in_flight: How many calls may be in flight at once, by default 10,000; the others wait in line, within
+            their deadlines. An AdaptiveLimit finds the number itself.
+        rate_limit: How many requests and tokens a minute.
+        metadata: Pairs to send with every call.
+        interceptors: gRPC's client interceptors, sync ones for sync calls and those of `grpc.aio` for async ones, which
+            see every try; and this package's, such as `telemetry.OpenTelemetry`, which see a call over all its tries.
+        channel_options: gRPC channel arguments, over this package's own
+            (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
         user_agent: Sent before this package's own.
 
     Raises:
-        ConfigurationError: There is no key for Google's endpoint, or a key would go over plaintext to another machine.
+        ConfigurationError: There is nothing to say who calls Google's endpoint; a key or token would go over plaintext
+            to another machine; an argument cannot be used.
 
-    >>> with Client(endpoint="http://127.0.0.1:50051") as client:
+    >>> with Client(endpoint="http://127.0.0.1:50051", max_in_flight=64) as client:
     ...     client
     Client('127.0.0.1:50051', tls=False)
     """
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
         *,
+        credentials: Any = None,
         endpoint: str | None = None,
-        metadata: Iterable[tuple[str, str]] = (),
+        tls: TLS | None = None,
+        proxy: str | None = None,
         timeout: float | None = None,
+        idle_timeout: float | None = None,
         retry: RetryPolicy | None = None,
+        max_in_flight: int | AdaptiveLimit | None = None,
+        rate_limit: RateLimit | None = None,
+        metadata: Iterable[tuple[str, str]] = (),
+        interceptors: Iterable[Any] = (),
+        channel_options: Iterable[tuple[str, Any]] = (),
         user_agent: str | None = None,
     ) -> None:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._config: Config = resolve(
             api_key=api_key,
+            credentials=credentials,
             endpoint=endpoint,
-            metadata=metadata,
+            tls=tls,
+            proxy=None if proxy is None else Secret(proxy),
             timeout=timeout,
+            idle_timeout=idle_timeout,
             retry=retry,
+            max_in_flight=max_in_flight,
+            rate_limit=rate_limit,
+            metadata=metadata,
+            interceptors=interceptors,
+            channel_options=channel_options,
             user_agent=user_agent,
         )
         self._made: _Performers | None = None
         self._lock = threading.Lock()
+        _CLIENTS.add(self)
 
     @property
     def endpoint(self) -> str:
         """Where calls go, as `https://host:port` or `http://host:port`."""
         target = self._config.target
         return f"{'https' if target.tls else 'http'}://{target.address}"
+
+    def update_api_key(self, api_key: str) -> None:
+        """Make every call from now on with this key; calls in flight go on as they are.
+
+        Raises:
+            ConfigurationError: The key holds what metadata cannot carry, or would go over plaintext to another machine.
+
+        >>> client = Client("a-key", endpoint="http://127.0.0.1:50051")
+        >>> client.update_api_key("another-key")
+        """
+        from genai_grpc._identity import identity_of
+
+        config = replace(self._config, api_key=Secret(api_key), credentials=None)
+        check(config)
+        with self._lock:
+            self._config = config
+            if self._made is not None:
+                self._made.headers.identity = identity_of(config)
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """Perform one call."""
@@ -111,6 +168,12 @@ class Client:
         if self._made is not None:
             await self._made.channels.aclose()
 
+    def forget(self) -> None:
+        """Let go of every connection without closing it, as a forked child must; the next call connects anew."""
+        _INHERITED.append(self._made)
+        self._made = None
+        self._lock = threading.Lock()
+
     def __enter__(self) -> Self:
         return self
 
@@ -145,6 +208,7 @@ class _Performers(NamedTuple):
     """What a client performs calls with."""
 
     channels: Channels
+    headers: Headers
     sync: SyncShell
     aio: AsyncShell
 
@@ -152,11 +216,40 @@ class _Performers(NamedTuple):
 def _make_performers(config: Config) -> _Performers:
     # grpc takes longer to import than all of this package: it is, at the first call.
     from genai_grpc._async import AsyncShell
-    from genai_grpc._channel import Channels
+    from genai_grpc._channel import Channels, check_interceptors
+    from genai_grpc._flow import Flow
+    from genai_grpc._headers import Headers
+    from genai_grpc._identity import identity_of
     from genai_grpc._sync import SyncShell
 
+    check_interceptors(config.interceptors)
     channels = Channels(config)
-    return _Performers(channels, SyncShell(config, channels), AsyncShell(config, channels))
+    headers = Headers(config, identity_of(config))
+    flow = Flow(config.max_in_flight, config.rate_limit)
+    # The last one wraps the others: what comes first in the list is to see a call first.
+    looking_on = tuple(each for each in reversed(config.interceptors) if hasattr(each, "intercept"))
+    return _Performers(
+        channels,
+        headers,
+        SyncShell(config, channels, headers, flow, looking_on),
+        AsyncShell(config, channels, headers, flow, looking_on),
+    )
+
+
+_CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
+# Kept for good: to let go of a channel is to close it, and what is the parent's must not be touched.
+_INHERITED: list[Any] = []
+
+
+def _after_fork() -> None:
+    """Begin anew in a forked child, where channels are the parent's and locks may be held by threads left behind."""
+    for client in list(_CLIENTS):
+        client.forget()
+    _DEFAULT.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Default:
@@ -170,6 +263,9 @@ class _Default:
     def configure(self, arguments: dict[str, Any]) -> None:
         with self._lock:
             self._arguments, self._client = arguments, None
+
+    def forget(self) -> None:
+        self._lock = threading.Lock()
 
     def client(self) -> Client:
         client = self._client
@@ -187,7 +283,7 @@ default_client = _DEFAULT.client
 
 def configure(
     *,
-    api_key: str | None = None,
+    api_key: str | Callable[[], str] | None = None,
     credentials: Any = None,
     transport: str | None = None,
     client_options: Any = None,
@@ -198,7 +294,7 @@ def configure(
 
     Args:
         api_key: The key; by default that of the environment, GEMINI_API_KEY before GOOGLE_API_KEY.
-        credentials: Not taken yet; keys are.
+        credentials: In place of a key: credentials of google-auth.
         transport: "grpc" or "grpc_asyncio", which are the same here: the method called decides.
         client_options: A dict or object with `api_endpoint`, `api_key`, `quota_project_id`. An `api_endpoint` of
             `http://host:port` is plaintext, every other one TLS.
@@ -215,6 +311,4 @@ def configure(
         raise ConfigurationError(
             f"this client speaks gRPC only; pass transport='grpc' or leave it out, not {transport!r}"
         )
-    if credentials is not None:
-        raise ConfigurationError("credentials are not taken yet; pass api_key, or set GEMINI_API_KEY")
-    _DEFAULT.configure(client_arguments(api_key, client_options, client_info, default_metadata))
+    _DEFAULT.configure(client_arguments(api_key, credentials, client_options, client_info, default_metadata))

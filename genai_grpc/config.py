@@ -5,22 +5,25 @@ The environment is read here and nowhere else, and only when a client is made.
 
 from __future__ import annotations
 
-import ipaddress
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from genai_grpc._call import Limits
 from genai_grpc._coerce.settings import to_timeout
+from genai_grpc._limits import AdaptiveLimit
 from genai_grpc._retry import RetryPolicy
+from genai_grpc._target import TLS, Target, to_proxy, to_target
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from genai_grpc._call import Call, Metadata
+    from genai_grpc._limits import RateLimit
 
-__all__ = ["Config", "Secret", "Target", "client_arguments", "resolve"]
+__all__ = ["NO_IDENTITY", "Config", "Secret", "check", "check_plaintext", "client_arguments", "key_pairs", "resolve"]
 
 HOST: Final = "generativelanguage.googleapis.com"
 KEYS: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
@@ -28,6 +31,16 @@ USER_AGENT: Final = f"genai-grpc/{__version__}"
 ENDPOINT: Final = "GENAI_GRPC_ENDPOINT"
 # The metadata that says who calls.
 SECRETS: Final = frozenset({"authorization", "x-goog-api-key"})
+NO_IDENTITY: Final = (
+    f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), or set {' or '.join(KEYS)}; or "
+    "use a local server, which needs none: run `genai-grpc serve` and set "
+    f"{ENDPOINT}=http://127.0.0.1:50051 (or pass it as endpoint=...); or log in with `gcloud auth application-default "
+    "login` (with pip install 'genai-grpc[auth]')"
+)
+# Between two chunks a model may think for minutes. The wait for the first one is bounded alike.
+IDLE_TIMEOUT: Final = 300.0
+# A hundred connections of a hundred streams each, which is what Google's front end gives a connection.
+MAX_IN_FLIGHT: Final = 10_000
 
 
 class Secret(str):
@@ -40,169 +53,200 @@ class Secret(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An address, and whether to speak TLS to it."""
-
-    host: str
-    port: int
-    tls: bool
-
-    @property
-    def address(self) -> str:
-        """`host:port`, as a channel takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether it is this machine, by an address that never leaves it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """All that a client is made of.
 
     Attributes:
         target: Where to connect.
-        api_key: Sent as metadata with every call; None to send none.
+        api_key: Sent as metadata with every call, or the function that says it; None to send none.
+        credentials: Of google-auth; "default" for those of the application; None where there is a key or need be none.
         metadata: Further pairs for every call, whose values may be secrets too.
         timeout: Seconds for a call that names none; None for the method's own default.
+        idle_timeout: Seconds to the next chunk of a stream that names none.
         retry: The policy for calls that name none.
+        max_in_flight: How many calls may be in flight at once.
+        rate_limit: How many requests and tokens a minute; None for any number.
+        tls: Whom to trust, where the target speaks TLS; None for those that gRPC trusts by itself.
+        proxy: The URL of an HTTP proxy; "" for none; None for that of the environment, as gRPC reads it.
+        interceptors: gRPC's own, of either colour, and this package's.
+        channel_options: gRPC channel arguments beside, and over, this package's.
         user_agent: What the channel says it is.
     """
 
     target: Target
-    api_key: Secret | None = None
+    api_key: Secret | Callable[[], str] | None = None
+    credentials: Any = None
     metadata: Metadata = ()
     timeout: float | None = None
+    idle_timeout: float = IDLE_TIMEOUT
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    max_in_flight: int | AdaptiveLimit = MAX_IN_FLIGHT
+    rate_limit: RateLimit | None = None
+    tls: TLS | None = None
+    proxy: Secret | None = None
+    interceptors: tuple[Any, ...] = ()
+    channel_options: tuple[tuple[str, Any], ...] = ()
     user_agent: str = USER_AGENT
 
-    def call_metadata(self) -> Metadata:
-        """The metadata of every call: the key as a plain pair, which costs nothing, unlike a credentials plugin."""
-        return self.metadata if self.api_key is None else (*self.metadata, ("x-goog-api-key", self.api_key))
-
-    def metadata_of(self, call: Call[Any, Any, Any]) -> Metadata:
-        """The metadata of one call that brings pairs of its own.
-
-        Raises:
-            ConfigurationError: They hold a key or token, which would go over plaintext to another machine.
-        """
-        metadata = self.call_metadata() + tuple((key, Secret(value)) for key, value in call.options.metadata)
-        _check_plaintext(self.target, metadata)
-        return metadata
-
-    def limits(self, call: Call[Any, Any, Any]) -> tuple[float, RetryPolicy]:
-        """The deadline in seconds and the retry policy of a call: its own, else the client's, else the method's."""
-        timeout = call.options.timeout
+    def limits(self, call: Call[Any, Any, Any]) -> Limits:
+        """The deadlines and the retry policy of a call: its own, else the client's, else the method's."""
+        options = call.options
+        timeout = options.timeout
         if timeout is None:
             timeout = call.method.timeout if self.timeout is None else self.timeout
-        return timeout, self.retry if call.options.retry is None else call.options.retry
+        return Limits(
+            timeout,
+            self.idle_timeout if options.idle_timeout is None else options.idle_timeout,
+            self.retry if options.retry is None else options.retry,
+        )
+
+
+def key_pairs(key: str) -> Metadata:
+    """An API key as metadata.
+
+    Raises:
+        ConfigurationError: It holds what metadata cannot carry.
+    """
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("the API key holds characters that metadata cannot carry; was it copied whole?")
+    return (("x-goog-api-key", Secret(key)),)
 
 
 def resolve(
     *,
-    api_key: str | None = None,
+    api_key: str | Callable[[], str] | None = None,
+    credentials: Any = None,
     endpoint: str | None = None,
-    metadata: Iterable[tuple[str, str]] = (),
+    tls: TLS | None = None,
+    proxy: str | None = None,
     timeout: float | None = None,
+    idle_timeout: float | None = None,
     retry: RetryPolicy | None = None,
+    max_in_flight: int | AdaptiveLimit | None = None,
+    rate_limit: RateLimit | None = None,
+    metadata: Iterable[tuple[str, str]] = (),
+    interceptors: Iterable[Any] = (),
+    channel_options: Iterable[tuple[str, Any]] = (),
     user_agent: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Config:
-    """The config of these arguments, completed from the environment.
+    """The config of a client's arguments, which are described there, completed from the environment.
 
     Args:
         api_key: None to take GEMINI_API_KEY, else GOOGLE_API_KEY; "" to use none.
-        endpoint: `host[:port]` or `https://host[:port]` for TLS, `http://host[:port]` for plaintext; None to take
-            GENAI_GRPC_ENDPOINT, else Google's endpoint.
+        credentials: In place of a key.
+        endpoint: None to take GENAI_GRPC_ENDPOINT, else Google's endpoint.
+        tls: As in `Config`, as are all that follow.
+        proxy: None for that of the environment.
+        timeout: None for the methods' own.
+        idle_timeout: None for 300.
+        retry: None for the default policy.
+        max_in_flight: None for 10,000.
+        rate_limit: None for none.
         metadata: Pairs for every call.
-        timeout: Seconds for a call that names none.
-        retry: The policy for calls that name none.
+        interceptors: In the order in which they see a call.
+        channel_options: Pairs of gRPC's.
         user_agent: Put before our own.
         environment: In place of `os.environ`.
 
     Raises:
-        ConfigurationError: There is no key for an endpoint that needs one; a key would go over plaintext to another
-            machine; the endpoint cannot be read.
+        ConfigurationError: There is nothing to say who calls, for an endpoint that asks; a key or token would go over
+            plaintext to another machine; an address cannot be read; two arguments contradict each other.
     """
     environment = os.environ if environment is None else environment
-    if not isinstance(api_key, (str, type(None))):
-        raise TypeError(f"an API key is a str; got {type(api_key).__name__}")
+    if not isinstance(api_key, (str, type(None))) and not callable(api_key):
+        raise TypeError(f"an API key is a str, or a function that returns one; got {type(api_key).__name__}")
+    if credentials is not None and api_key is not None:
+        raise ConfigurationError("api_key and credentials both say who calls; give one of them")
     target = to_target(endpoint or environment.get(ENDPOINT) or HOST)
-    if api_key is None:
+    if api_key is None and credentials is None:
         api_key = next((environment[name] for name in KEYS if environment.get(name)), None)
+    pairs = tuple((key.lower(), Secret(value)) for key, value in metadata)
+    if isinstance(api_key, str):
+        api_key = Secret(api_key) if api_key else None
+    if target.host == HOST and api_key is None and credentials is None and not _holds_secret(pairs):
+        credentials = _default_credentials()
     config = Config(
         target=target,
-        api_key=Secret(api_key) if api_key else None,
-        metadata=tuple((key.lower(), Secret(value)) for key, value in metadata),
+        api_key=api_key,
+        credentials=credentials,
+        metadata=pairs,
         timeout=to_timeout(timeout),
+        idle_timeout=to_timeout(idle_timeout) or IDLE_TIMEOUT,
         retry=RetryPolicy() if retry is None else retry,
+        max_in_flight=MAX_IN_FLIGHT if max_in_flight is None else _to_bound(max_in_flight),
+        rate_limit=rate_limit,
+        tls=tls,
+        proxy=None if proxy is None else Secret(proxy and to_proxy(proxy)),
+        interceptors=tuple(interceptors),
+        channel_options=tuple(channel_options),
         user_agent=f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
     )
-    _check(config)
+    check(config)
     return config
 
 
-def _check(config: Config) -> None:
-    target = config.target
-    metadata = config.call_metadata()
-    if not _holds_secret(metadata) and target.host == HOST:
-        raise ConfigurationError(
-            f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), "
-            f"or set {' or '.join(KEYS)}; "
-            "or use a local server, which needs none: run `genai-grpc serve` and set "
-            f"{ENDPOINT}=http://127.0.0.1:50051 (or pass it as endpoint=...)"
-        )
-    _check_plaintext(target, metadata)
-    if config.api_key is not None and not (config.api_key.isascii() and config.api_key.isprintable()):
-        raise ConfigurationError("the API key holds characters that metadata cannot carry; was it copied whole?")
+def _default_credentials() -> Literal["default"]:
+    """That the application's own credentials are to be looked for, at the first call, where google-auth can."""
+    try:
+        there = find_spec("google.auth") is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        raise ConfigurationError(NO_IDENTITY)
+    return "default"
+
+
+def _to_bound(max_in_flight: int | AdaptiveLimit) -> int | AdaptiveLimit:
+    if isinstance(max_in_flight, AdaptiveLimit):
+        return max_in_flight
+    if isinstance(max_in_flight, bool) or not isinstance(max_in_flight, int):
+        raise TypeError(f"max_in_flight is an int or an AdaptiveLimit; got {type(max_in_flight).__name__}")
+    if max_in_flight < 1:
+        raise ValueError(f"max_in_flight is 1 or more; got {max_in_flight}")
+    return max_in_flight
+
+
+def check(config: Config) -> None:
+    """Check that a config holds nothing that contradicts itself.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    if config.tls is not None and not config.target.tls:
+        raise ConfigurationError(f"tls is given, and http://{config.target.address} is plaintext; use https://")
+    if isinstance(config.api_key, str):
+        key_pairs(config.api_key)
+    secret = config.api_key is not None or config.credentials is not None or _holds_secret(config.metadata)
+    if secret:
+        _refuse_plaintext(config.target)
+
+
+def check_plaintext(target: Target, metadata: Metadata) -> None:
+    """Check that metadata holds no key or token that would go over plaintext to another machine.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    if _holds_secret(metadata):
+        _refuse_plaintext(target)
 
 
 def _holds_secret(metadata: Metadata) -> bool:
     return any(name in SECRETS for name, _ in metadata)
 
 
-def _check_plaintext(target: Target, metadata: Metadata) -> None:
-    if _holds_secret(metadata) and not target.tls and not target.loopback:
+def _refuse_plaintext(target: Target) -> None:
+    if not target.tls and not target.loopback:
         raise ConfigurationError(
             f"refusing to send an API key or token over plaintext to {target.address}. Use https:// for TLS, "
             'a loopback address for a local server, or api_key="" to send no key'
         )
 
 
-def to_target(endpoint: str) -> Target:
-    """Where an endpoint points.
-
-    Raises:
-        ConfigurationError: It is no `host[:port]`, `https://` or `http://` address.
-
-    >>> to_target("http://localhost:50051"), to_target("example.com").address
-    (Target(host='localhost', port=50051, tls=False), 'example.com:443')
-    """
-    # Whatever stands before an "@" or after a "?" may be a secret.
-    shown = endpoint.rpartition("@")[2].partition("?")[0]
-    wanted = "pass host[:port] or https://host[:port] for TLS, http://host:port for plaintext"
-    try:
-        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"cannot read the endpoint {shown!r}: {error}; {wanted}") from None
-    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in ("http", "https") or not host or more:
-        raise ConfigurationError(f"cannot read the endpoint {shown!r}; {wanted}")
-    tls = parts.scheme == "https"
-    return Target(host, (443 if tls else 80) if port is None else port, tls)
-
-
 def client_arguments(
-    api_key: str | None,
+    api_key: str | Callable[[], str] | None,
+    credentials: Any,
     client_options: Any,
     client_info: Any,
     default_metadata: Iterable[tuple[str, str]],
@@ -224,6 +268,7 @@ def client_arguments(
         pairs.append(("x-goog-user-project", options["quota_project_id"]))
     return {
         "api_key": options.get("api_key") if api_key is None else api_key,
+        "credentials": credentials,
         "endpoint": options.get("api_endpoint"),
         "metadata": pairs,
         "user_agent": getattr(client_info, "user_agent", None),

@@ -12,7 +12,7 @@ end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,11 +140,13 @@ class FunctionCallingError(GenAIError):
 class APIError(GenAIError):
     """A call that ended with a status other than OK.
 
+    A program's `except google.api_core.exceptions.NotFound` catches a `NotFound` of ours too, where that package is
+    loaded when the call fails.
+
     Attributes:
         message: The status message, as the service sent it.
         status: The name of the gRPC status code, e.g. "NOT_FOUND" (https://grpc.io/docs/guides/status-codes/).
         code: The HTTP status that the code maps to, e.g. 404, as in `google.api_core` (https://aip.dev/193).
-        details: The decoded `google.rpc` details, such as ErrorInfo, RetryInfo or QuotaFailure.
         tries: How many times the call was tried.
 
     >>> import genai_grpc as genai
@@ -162,8 +164,43 @@ class APIError(GenAIError):
     def __init__(self, message: str, *, details: Iterable[Message] = (), tries: int = 1) -> None:
         super().__init__(message)
         self.message = message
-        self.details: tuple[Message, ...] = tuple(details)
         self.tries = tries
+        self._decoded = tuple(details)
+
+    # Properties, not attributes: google.api_core's classes have properties of the same names that cannot be set.
+
+    @property
+    def details(self) -> tuple[Message, ...]:
+        """The decoded `google.rpc` details, such as ErrorInfo, RetryInfo or QuotaFailure; Any for unknown types."""
+        return self._decoded
+
+    @property
+    def reason(self) -> str | None:
+        """Why, for programs: the reason in ErrorInfo, e.g. "API_KEY_INVALID"; None if the service gave none."""
+        return None if (info := self._detail("ErrorInfo")) is None else info.reason
+
+    @property
+    def domain(self) -> str | None:
+        """Whose reason it is: the domain in ErrorInfo, e.g. "googleapis.com"; None if the service gave none."""
+        return None if (info := self._detail("ErrorInfo")) is None else info.domain
+
+    @property
+    def metadata(self) -> dict[str, str] | None:
+        """More on the reason: the metadata in ErrorInfo; None if the service gave none."""
+        return None if (info := self._detail("ErrorInfo")) is None else dict(info.metadata)
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's name for the request, to quote in a report (RequestInfo); None if the service gave none."""
+        return None if (info := self._detail("RequestInfo")) is None else info.request_id
+
+    @property
+    def retry_delay(self) -> float | None:
+        """Seconds that the service asks to wait before the next try (RetryInfo); None if it does not."""
+        if (info := self._detail("RetryInfo")) is None:
+            return None
+        wait = info.retry_delay
+        return float(wait.seconds + wait.nanos / 1e9)
 
     @property
     def grpc_status_code(self) -> grpc.StatusCode:
@@ -175,6 +212,14 @@ class APIError(GenAIError):
     def __str__(self) -> str:
         tried = f" (after {self.tries} tries)" if self.tries > 1 else ""
         return f"{self.code} {self.message}{tried}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.number, self.message, self._decoded, self.tries)
+
+    def _detail(self, name: str) -> Any:
+        """The first detail of that `google.rpc` type; None if there is none."""
+        full_name = f"google.rpc.{name}"
+        return next((detail for detail in self._decoded if detail.DESCRIPTOR.full_name == full_name), None)
 
 
 class Cancelled(APIError):
@@ -338,3 +383,7 @@ class Unauthenticated(APIError):
 
 
 BY_NUMBER: Final[dict[int, type[APIError]]] = {cls.number: cls for cls in APIError.__subclasses__()}
+
+
+def _restored(number: int, message: str, details: tuple[Message, ...], tries: int) -> APIError:
+    return BY_NUMBER[number](message, details=details, tries=tries)

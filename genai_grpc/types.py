@@ -12,7 +12,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
+from genai_grpc._limits import AdaptiveLimit, RateLimit
 from genai_grpc._retry import RetryPolicy
+from genai_grpc._target import TLS
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from genai_grpc_protos.protobuf import Duration, Timestamp
 
 __all__ = [
+    "TLS",
+    "AdaptiveLimit",
     "AsyncGenerateContentResponse",
     "AutomaticFunctionCalling",
     "BlobDict",
@@ -56,6 +60,7 @@ __all__ = [
     "PartDict",
     "PartMessage",
     "PartType",
+    "RateLimit",
     "RequestOptions",
     "RequestOptionsType",
     "RetryPolicy",
@@ -255,6 +260,7 @@ class RequestOptions:
 
     Attributes:
         timeout: Seconds for the call, over all tries and the waits between them; None for the default.
+        idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
         retry: A policy; None for no retries; "default" for the client's.
         metadata: Pairs to send beside the client's.
 
@@ -264,6 +270,7 @@ class RequestOptions:
     """
 
     timeout: float | None = None
+    idle_timeout: float | None = None
     retry: RetryPolicy | Literal["default"] | None = "default"
     metadata: Sequence[tuple[str, str]] = ()
 

@@ -7,7 +7,6 @@ import pytest
 
 from genai_grpc import protos
 from genai_grpc._call import Call
-from genai_grpc._retry import NEVER, RetryPolicy
 from genai_grpc.caching import CachedContent
 from genai_grpc_protos.protobuf import Duration, Timestamp
 
@@ -39,14 +38,10 @@ def acting(client: Any, **request_options: Any) -> None:
 
 
 def test_what_changes_something_is_not_tried_again() -> None:
-    """A call that may have had its effect is tried once, unless the caller asks for more."""
-    client, policy = Recorder(), RetryPolicy(tries=2)
-    acting(client)
-    assert [call.options.retry for call in client.calls] == [NEVER] * 3
+    """A call that may have had its effect is one that must not have it twice."""
+    client = Recorder()
     acting(client, request_options={"timeout": 3})
-    assert [(call.options.retry, call.options.timeout) for call in client.calls[3:]] == [(NEVER, 3.0)] * 3
-    acting(client, request_options={"retry": policy})
-    assert [call.options.retry for call in client.calls[6:]] == [policy] * 3
+    assert [(call.method.idempotent, call.options.timeout) for call in client.calls] == [(False, 3.0)] * 3
 
 
 def test_reading_is_tried_again() -> None:
@@ -54,7 +49,7 @@ def test_reading_is_tried_again() -> None:
     client: Any = Recorder()
     CachedContent.get("abc", client=client)
     CachedContent("abc", client=client)
-    assert [call.options.retry for call in client.calls] == [None, None]
+    assert [call.method.idempotent for call in client.calls] == [True, True]
     assert client.calls[0].request == protos.GetCachedContentRequest(name="cachedContents/abc")
 
 

@@ -8,9 +8,10 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import config, errors
-from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options
+from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, same
 from genai_grpc._retry import NEVER, RetryPolicy
-from genai_grpc.config import Config, Target, client_arguments, resolve, to_target
+from genai_grpc._target import TLS, Target
+from genai_grpc.config import Config, client_arguments, resolve
 from genai_grpc.protos import CountTokensRequest, GenerateContentRequest
 
 KEY = "AIzaSyNotARealKey"
@@ -36,14 +37,12 @@ def test_key(key: str | None, environment: dict[str, str], expected: str) -> Non
     """A key is taken from the argument, else GEMINI_API_KEY, else GOOGLE_API_KEY."""
     made = resolved(api_key=key, environment=environment)
     assert made.api_key == expected
-    assert ("x-goog-api-key", expected) in made.call_metadata()
 
 
 def test_no_key() -> None:
-    """An empty key is none, whatever the environment holds, and none is sent."""
+    """An empty key is none, whatever the environment holds."""
     made = resolved(api_key="", endpoint=LOCAL, environment={"GEMINI_API_KEY": KEY})
     assert made.api_key is None
-    assert made.call_metadata() == ()
 
 
 @pytest.mark.parametrize(
@@ -64,59 +63,6 @@ def test_os_environ(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an environment of its own, it is that of the process, as it is then."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     assert resolve().api_key == KEY
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "target", "address"),
-    [
-        ("example.com", Target("example.com", 443, tls=True), "example.com:443"),
-        ("example.com:8443", Target("example.com", 8443, tls=True), "example.com:8443"),
-        ("localhost:50051", Target("localhost", 50051, tls=True), "localhost:50051"),
-        ("https://example.com", Target("example.com", 443, tls=True), "example.com:443"),
-        ("https://Example.COM:1/", Target("example.com", 1, tls=True), "example.com:1"),
-        ("http://example.com", Target("example.com", 80, tls=False), "example.com:80"),
-        ("http://127.0.0.1:50051", Target("127.0.0.1", 50051, tls=False), "127.0.0.1:50051"),
-        ("http://[::1]:50051", Target("::1", 50051, tls=False), "[::1]:50051"),
-        ("[::1]", Target("::1", 443, tls=True), "[::1]:443"),
-    ],
-)
-def test_target(endpoint: str, target: Target, address: str) -> None:
-    """An endpoint is a host with or without a port, TLS unless it begins with http://."""
-    assert to_target(endpoint) == target
-    assert target.address == address
-
-
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "",
-        "http://",
-        ":50051",
-        "::1",
-        "ftp://example.com",
-        "unix:///tmp/socket",
-        "http://host:port",
-        "http://host:99999",
-        "https://host/v1beta",
-        "https://host?alt=json",
-        "https://host#top",
-        "https://user@host",
-        "https://@host",
-        "http://[::1",
-    ],
-)
-def test_unreadable_endpoints(endpoint: str) -> None:
-    """What is no endpoint is refused with the forms there are."""
-    with pytest.raises(errors.ConfigurationError, match=r"cannot read the endpoint .*; pass host\[:port\] or https://"):
-        to_target(endpoint)
-
-
-@pytest.mark.parametrize("endpoint", [f"https://user:{KEY}@host", f"https://:{KEY}@host", f"https://host?key={KEY}"])
-def test_secrets_in_endpoints(endpoint: str) -> None:
-    """A secret in an endpoint is refused without being shown."""
-    with pytest.raises(errors.ConfigurationError, match="cannot read the endpoint") as caught:
-        to_target(endpoint)
-    assert KEY not in str(caught.value)
 
 
 LOOPBACK = ("localhost", "127.0.0.1", "127.1.2.3", "::1")
@@ -163,8 +109,9 @@ def test_tls_with_a_key(host: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", [None, GOOGLE, f"https://{GOOGLE}:443", f"https://{GOOGLE.upper()}"])
-def test_missing_key(endpoint: str | None) -> None:
-    """Google's endpoint needs a key, and the error names each way to give one, and the way without."""
+def test_missing_key(endpoint: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google's endpoint needs a key, and the error names each way to give one, and the ways without."""
+    monkeypatch.setattr(config, "find_spec", lambda _: None)  # google-auth is not installed
     with pytest.raises(errors.ConfigurationError, match="no API key") as caught:
         resolved(endpoint=endpoint)
     for way in (
@@ -173,13 +120,15 @@ def test_missing_key(endpoint: str | None) -> None:
         "GEMINI_API_KEY",
         "GOOGLE_API_KEY",
         "genai-grpc serve",
+        "genai-grpc[auth]",
     ):
         assert way in str(caught.value)
 
 
 def test_token_for_a_key() -> None:
     """A token among the metadata stands for a key."""
-    assert resolved(metadata=[("authorization", "Bearer x")]).call_metadata() == (("authorization", "Bearer x"),)
+    made = resolved(metadata=[("authorization", "Bearer x")])
+    assert (made.api_key, made.credentials, made.metadata) == (None, None, (("authorization", "Bearer x"),))
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}é", f"{KEY}\x00"], ids=["line end", "no ASCII", "null"])
@@ -199,9 +148,9 @@ def test_no_secret_in_a_repr() -> None:
 
 
 def test_metadata_and_user_agent() -> None:
-    """Metadata is sent with lower-case keys, the key beside it; the user agent names us last."""
+    """Metadata has lower-case keys; the user agent names us last."""
     made = resolved(api_key=KEY, metadata=[("X-Goog-User-Project", "P")], user_agent="app/1")
-    assert made.call_metadata() == (("x-goog-user-project", "P"), ("x-goog-api-key", KEY))
+    assert made.metadata == (("x-goog-user-project", "P"),)
     assert made.user_agent == f"app/1 {config.USER_AGENT}"
     assert resolved(api_key=KEY).user_agent == f"genai-grpc/{genai.__version__}"
 
@@ -227,7 +176,17 @@ COUNT, GENERATE = (COUNT_TOKENS, CountTokensRequest()), (GENERATE_CONTENT, Gener
 def test_limits(arguments: Any, options: Options, method: Any, expected: tuple[float, RetryPolicy]) -> None:
     """A call's deadline and policy are its own, else the client's, else the method's."""
     call = Call(method[0], method[1], lambda response: response, options)
-    assert resolved(api_key=KEY, **arguments).limits(call) == expected
+    limits = resolved(api_key=KEY, **arguments).limits(call)
+    assert (limits.timeout, limits.retry) == expected
+
+
+def test_idle_limits() -> None:
+    """A stream's patience between two chunks is its own, else the client's, else 300 seconds."""
+    call = Call(GENERATE[0], GENERATE[1], same)
+    assert resolved(api_key=KEY).limits(call).idle_timeout == 300
+    assert resolved(api_key=KEY, idle_timeout=9).limits(call).idle_timeout == 9
+    call = Call(GENERATE[0], GENERATE[1], same, Options(idle_timeout=0.5))
+    assert resolved(api_key=KEY, idle_timeout=9).limits(call).idle_timeout == 0.5
 
 
 @pytest.mark.parametrize(("timeout", "error"), [(0, ValueError), (-1, ValueError), ("5", TypeError), (True, TypeError)])
@@ -239,16 +198,8 @@ def test_a_wrong_timeout(timeout: Any, error: type[Exception]) -> None:
 
 def test_a_key_of_another_type() -> None:
     """A key is a str; the error does not show what came."""
-    with pytest.raises(TypeError, match="an API key is a str; got bytes"):
+    with pytest.raises(TypeError, match="an API key is a str, or a function that returns one; got bytes"):
         resolved(api_key=KEY.encode())
-
-
-def test_a_calls_metadata() -> None:
-    """A call's own pairs come after the client's, and none that tells who calls goes over plaintext."""
-    call = Call(COUNT[0], COUNT[1], lambda response: response, Options(metadata=(("authorization", "Bearer t"),)))
-    assert resolved(api_key=KEY).metadata_of(call)[-1] == ("authorization", "Bearer t")
-    with pytest.raises(errors.ConfigurationError, match="plaintext"):
-        resolved(endpoint="http://192.0.2.1").metadata_of(call)
 
 
 @pytest.mark.parametrize(
@@ -260,8 +211,9 @@ def test_a_calls_metadata() -> None:
 )
 def test_client_options(options: Any) -> None:
     """The options of `configure` are a dict or an object, as the old package takes them."""
-    assert client_arguments(KEY, options, SimpleNamespace(user_agent="app/1"), [("x-a", "1")]) == {
+    assert client_arguments(KEY, None, options, SimpleNamespace(user_agent="app/1"), [("x-a", "1")]) == {
         "api_key": KEY,
+        "credentials": None,
         "endpoint": LOCAL,
         "metadata": [("x-a", "1"), ("x-goog-user-project", "p")],
         "user_agent": "app/1",
@@ -270,8 +222,9 @@ def test_client_options(options: Any) -> None:
 
 def test_no_client_options() -> None:
     """Without options everything is left to the environment."""
-    assert client_arguments(None, None, None, ()) == {
+    assert client_arguments(None, None, None, None, ()) == {
         "api_key": None,
+        "credentials": None,
         "endpoint": None,
         "metadata": [],
         "user_agent": None,
@@ -280,7 +233,7 @@ def test_no_client_options() -> None:
 
 def test_key_among_the_options() -> None:
     """A key may stand among the options; given twice it is refused without being shown."""
-    assert client_arguments(None, {"api_key": KEY}, None, ())["api_key"] == KEY
+    assert client_arguments(None, None, {"api_key": KEY}, None, ())["api_key"] == KEY
     with pytest.raises(ValueError, match="the API key is given twice") as caught:
         genai.configure(api_key=KEY, client_options={"api_key": KEY})
     assert KEY not in str(caught.value)
@@ -289,7 +242,7 @@ def test_key_among_the_options() -> None:
 def test_options_without_use() -> None:
     """An option that would be ignored is refused by name."""
     with pytest.raises(errors.ConfigurationError, match="has api_endpoint, api_key, quota_project_id; got scopes"):
-        client_arguments(None, {"scopes": ["x"], "api_endpoint": LOCAL}, None, ())
+        client_arguments(None, None, {"scopes": ["x"], "api_endpoint": LOCAL}, None, ())
 
 
 @pytest.mark.parametrize("transport", ["rest", "http"])
@@ -297,3 +250,45 @@ def test_other_transports(transport: str) -> None:
     """This client speaks gRPC, and says so to who asks for another transport."""
     with pytest.raises(errors.ConfigurationError, match=f"speaks gRPC only; .*not '{transport}'"):
         genai.configure(transport=transport)
+
+
+def test_default_credentials() -> None:
+    """Where there is no key and google-auth is installed, the application's own credentials are to be used."""
+    assert resolved().credentials == "default"
+    assert resolved(endpoint="https://example.com").credentials is None
+
+
+def test_a_key_and_credentials() -> None:
+    """A call is made as one, not as two."""
+    with pytest.raises(errors.ConfigurationError, match="api_key and credentials both say who calls"):
+        resolved(api_key=KEY, credentials=object())
+
+
+def test_credentials_in_plaintext() -> None:
+    """The token of credentials does not go in plaintext to another machine, nor does the key of a function."""
+    for who in ({"credentials": object()}, {"api_key": lambda: KEY}):
+        with pytest.raises(errors.ConfigurationError, match="refusing to send an API key or token over plaintext"):
+            resolved(endpoint="http://192.0.2.1", **who)
+        resolved(endpoint=LOCAL, **who)
+
+
+def test_tls_to_a_plaintext_endpoint() -> None:
+    """Settings of TLS for an endpoint that does not speak it are a mistake, not ignored."""
+    with pytest.raises(errors.ConfigurationError, match="tls is given, and http://127.0.0.1:50051 is plaintext"):
+        resolved(endpoint=LOCAL, tls=TLS(roots=b"x"))
+
+
+@pytest.mark.parametrize(
+    ("bound", "error"), [(0, ValueError), (-1, ValueError), ("5", TypeError), (True, TypeError), (2.0, TypeError)]
+)
+def test_a_wrong_bound(bound: Any, error: type[Exception]) -> None:
+    """The calls in flight are bounded by a whole number from 1 on, or an AdaptiveLimit."""
+    with pytest.raises(error, match="max_in_flight is"):
+        resolved(api_key=KEY, max_in_flight=bound)
+
+
+def test_a_proxys_password() -> None:
+    """The URL of a proxy may hold a password, which a config does not show."""
+    made = resolved(api_key=KEY, proxy="http://me:hunter2@proxy.example.com:3128")
+    assert made.proxy == "http://me:hunter2@proxy.example.com:3128"
+    assert "hunter2" not in repr(made)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._call import COUNT_TOKENS, Call, Sleep, Try, attempts
+from genai_grpc._call import COUNT_TOKENS, CREATE_CACHED_CONTENT, Call, Limits, Sleep, Try, same
+from genai_grpc._flow import Flow
 from genai_grpc._retry import NEVER, RetryPolicy
+from genai_grpc._tries import attempts
 from genai_grpc_protos.rpc import RetryInfo
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def wait(seconds: float) -> RetryInfo:
 
 UNAVAILABLE = errors.ServiceUnavailable("no")
 EXHAUSTED = errors.ResourceExhausted("no", details=[wait(1.5)])
-HALF = {"draw": lambda: 0.5}
+HALF: Any = {"draw": lambda: 0.5}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,14 @@ HALF = {"draw": lambda: 0.5}
 def test_which_failures(error: errors.APIError, delay: float | None) -> None:
     """Only what a later try may mend is tried again, not before the service asks for it."""
     assert RetryPolicy().delay(error, 1, **HALF) == delay
+
+
+def test_effects_that_must_not_come_twice() -> None:
+    """A call that creates something is tried again only where the code says that it was not begun."""
+    policy = RetryPolicy()
+    assert policy.delay(UNAVAILABLE, 1, idempotent=False) is None
+    assert policy.delay(EXHAUSTED, 1, idempotent=False, **HALF) == 1.75
+    assert not CREATE_CACHED_CONTENT.idempotent
 
 
 def test_growing_bounds() -> None:
@@ -78,9 +88,7 @@ class Clock:
         return self.time
 
 
-CALL: Call[Any, Any, str] = Call(
-    COUNT_TOKENS, protos.CountTokensRequest(), lambda response: f"{response.total_tokens} tokens"
-)
+CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), same)
 REPLY = protos.CountTokensResponse(total_tokens=3)
 FIXED = RetryPolicy(tries=4, initial=0)
 
@@ -88,7 +96,7 @@ FIXED = RetryPolicy(tries=4, initial=0)
 def drive(policy: RetryPolicy, timeout: float, replies: Iterable[tuple[float, Any]]) -> tuple[list[Try | Sleep], Any]:
     """The steps of a call's plan and its result or error; each try takes its time and then replies."""
     clock, steps, queue = Clock(), [], iter(replies)
-    plan = attempts(CALL, policy, timeout, clock)
+    plan = attempts(CALL, Limits(timeout, 300, policy), Flow(10), clock)
     try:
         step = next(plan)
         while True:
@@ -107,8 +115,8 @@ def drive(policy: RetryPolicy, timeout: float, replies: Iterable[tuple[float, An
 
 
 def test_success() -> None:
-    """A call that succeeds is one try with the whole deadline, and its parsed reply."""
-    assert drive(FIXED, 60, [(1, REPLY)]) == ([Try(CALL, 60)], "3 tokens")
+    """A call that succeeds is one try with the whole deadline,, and its reply."""
+    assert drive(FIXED, 60, [(1, REPLY)]) == ([Try(CALL, 60, 300)], REPLY)
 
 
 def test_success_after_failures() -> None:
@@ -116,8 +124,8 @@ def test_success_after_failures() -> None:
     policy = RetryPolicy(tries=4, initial=0)
     again = errors.ServiceUnavailable("no", details=[wait(2)])
     steps, result = drive(policy, 60, [(10, again), (5, again), (1, REPLY)])
-    assert steps == [Try(CALL, 60), Sleep(2), Try(CALL, 48), Sleep(2), Try(CALL, 41)]
-    assert result == "3 tokens"
+    assert steps == [Try(CALL, 60, 300), Sleep(2), Try(CALL, 48, 300), Sleep(2), Try(CALL, 41, 300)]
+    assert result == REPLY
 
 
 def test_tries_used_up() -> None:
@@ -133,7 +141,7 @@ def test_not_tried_again() -> None:
     """An error that no later try would mend is raised at once, as it came."""
     error = errors.InvalidArgument("no")
     steps, raised = drive(FIXED, 60, [(1, error)])
-    assert (steps, raised) == ([Try(CALL, 60)], error)
+    assert (steps, raised) == ([Try(CALL, 60, 300)], error)
     assert (error.tries, str(error)) == (1, "400 no")
 
 
@@ -141,13 +149,13 @@ def test_not_tried_again() -> None:
 def test_no_wait_past_the_deadline(asked: float) -> None:
     """A wait that would end after the deadline is not begun: the error is raised at once."""
     error = errors.ServiceUnavailable("no", details=[wait(asked)])
-    assert drive(FIXED, 60, [(1, error)]) == ([Try(CALL, 60)], error)
+    assert drive(FIXED, 60, [(1, error)]) == ([Try(CALL, 60, 300)], error)
 
 
 def test_overslept() -> None:
     """A wait that ended after the deadline all the same is DeadlineExceeded, and says what came before."""
     clock = Clock()
-    plan = attempts(CALL, FIXED, 60, clock)
+    plan = attempts(CALL, Limits(60, 300, FIXED), Flow(10), clock)
     next(plan)
     assert isinstance(plan.throw(errors.ServiceUnavailable("no", details=[wait(1)])), Sleep)
     clock.time += 60
@@ -169,7 +177,7 @@ def test_time_left_falls() -> None:
 
 def test_other_exceptions_pass() -> None:
     """What is no API error is nobody's to try again."""
-    plan = attempts(CALL, FIXED, 60, Clock())
+    plan = attempts(CALL, Limits(60, 300, FIXED), Flow(10), Clock())
     next(plan)
     with pytest.raises(KeyboardInterrupt):
         plan.throw(KeyboardInterrupt())

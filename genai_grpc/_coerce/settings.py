@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -151,7 +152,7 @@ def _threshold(value: object) -> int:
 
 
 def to_options(value: object) -> Options:
-    """The options of one call: a dict or an object with `timeout` in seconds, `retry` and `metadata`, each optional.
+    """The options of one call: a dict or an object with `timeout`, `idle_timeout` (seconds), `retry`, `metadata`.
 
     Raises:
         TypeError: It is neither; a timeout is no number of seconds; `retry` is no RetryPolicy or None.
@@ -167,7 +168,9 @@ def to_options(value: object) -> Options:
         raise ValueError(f"request_options has {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
     pairs = value.get("metadata") or ()
     return Options(
-        timeout=to_timeout(value.get("timeout")),
+        # google.api_core's policies bring a deadline with them.
+        timeout=to_timeout(value.get("timeout", getattr(value.get("retry"), "timeout", None))),
+        idle_timeout=to_timeout(value.get("idle_timeout")),
         retry=_retry(value.get("retry", "default")),
         metadata=tuple(
             (str(key).lower(), item) for key, item in (pairs.items() if isinstance(pairs, Mapping) else pairs)
@@ -175,7 +178,7 @@ def to_options(value: object) -> Options:
     )
 
 
-_OPTIONS: Final = ("timeout", "retry", "metadata")
+_OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata")
 _DEFAULTS: Final = Options()
 
 
@@ -203,4 +206,15 @@ def _retry(value: object) -> RetryPolicy | None:
             return NEVER
         case RetryPolicy():
             return value
-    raise TypeError(f"retry is a RetryPolicy, or None for no retries; got {type(value).__name__}")
+    given: Any = value
+    if hasattr(given, "_predicate") and hasattr(given, "_maximum"):  # google.api_core.retry.Retry
+        return RetryPolicy(
+            tries=sys.maxsize,  # it has a deadline instead
+            initial=given._initial,
+            multiplier=given._multiplier,
+            maximum=given._maximum,
+            when=given._predicate,
+        )
+    raise TypeError(
+        f"retry is a RetryPolicy, a google.api_core.retry.Retry, or None for no retries; got {type(value).__name__}"
+    )

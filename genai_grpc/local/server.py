@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import logging
 import socket
-import threading
-import traceback
-from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from genai_grpc.local._hosted import Hosted, join, loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from pathlib import Path
-    from types import TracebackType
 
     import grpc
     from google.protobuf.descriptor import FileDescriptor
@@ -37,10 +33,11 @@ _ROOM: Final = 256 * 1024 * 1024
 _LARGEST_INT: Final = 2**31 - 1
 # Seconds for connections to close by themselves, and for those who watch the health to leave.
 _LINGER: Final = 0.5
+# Seconds within which a stopped server's port is free again.
+_LET_GO: Final = 10.0
 _SERVED: Final = tuple(
     f"google.ai.generativelanguage.v1beta.{name}" for name in ("GenerativeService", "ModelService", "CacheService")
 )
-_LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- names the wildcards, binds nothing
 
 
 def serve(
@@ -50,11 +47,13 @@ def serve(
     api_key: str | None = None,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     state: Path | None = None,
+    credentials: grpc.ServerCredentials | None = None,
+    options: Iterable[tuple[str, Any]] = (),
 ) -> Server:
     """A server for the engines, which runs inside a `with` or `async with` block.
 
-    The first engine is also served as models/gemini-pro. The traffic is plaintext, so keep to a loopback host unless
-    you trust the network.
+    The first engine is also served as models/gemini-pro. Without `credentials` the traffic is plaintext, so keep to a
+    loopback host unless you trust the network.
 
     Args:
         engines: What answers; the real model on llama.cpp if none is given.
@@ -64,13 +63,16 @@ def serve(
         max_request_bytes: The size in bytes above which a request is INVALID_ARGUMENT.
         state: A directory, made if it is missing, for the file `state.sqlite3`, so that cached contents outlive the
             server; None keeps them in memory. Several servers may share one.
+        credentials: What `grpc.ssl_server_credentials` makes of a key and its certificates, to speak TLS.
+        options: gRPC's own for a server, e.g. `[("grpc.max_concurrent_streams", 100)]`
+            (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html); they go before those set here.
 
     >>> from genai_grpc import local
     >>> with local.serve(local.ScriptEngine()) as server:
     ...     server.endpoint.startswith("http://127.0.0.1:")
     True
     """
-    return Server(_Settings(engines, host, port, max_request_bytes, state, api_key))
+    return Server(_Settings(engines, host, port, max_request_bytes, state, credentials, tuple(options), api_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +82,46 @@ class _Settings:
     port: int
     max_request_bytes: int
     state: Path | None
+    credentials: grpc.ServerCredentials | None
+    options: tuple[tuple[str, Any], ...]
     api_key: str | None = field(repr=False)
 
 
-class Server:
+class Server(Hosted):
     """A server made by `serve`. It runs once: from `start`, or the beginning of a `with` block, to `stop` or the end.
 
     Both the block and `stop` return when no call and no engine is running any more. A block that ends without an
     exception also asks each `Verifiable` engine whether it was used as intended, and raises its AssertionError.
 
+    Beside what listening may raise, `start` raises ConfigurationError if the server cannot keep its state where it is
+    told to, and ImportError if a package that it needs is missing, saying how to install it.
+
     >>> from genai_grpc import Client, list_models, local
     >>> server = local.serve(local.ScriptEngine(name="mine"))
     >>> server.start()
-    >>> [model.name for model in list_models(client=Client(endpoint=server.endpoint))]
+    >>> with Client(endpoint=server.endpoint) as client:
+    ...     [model.name for model in list_models(client=client)]
     ['models/mine', 'models/gemini-pro']
     >>> server.stop()
     """
 
     def __init__(self, settings: _Settings) -> None:
+        super().__init__("genai-grpc-local")
         self._settings = settings
         self._engines = settings.engines
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._ready: Future[int] = Future()
-        self._stop: Future[float | None] = Future()
-        self._stopped: Future[None] = Future()
-        for future in self._ready, self._stopped:
-            # Running, so that a cancelled `async with` that awaits it cannot cancel it under the thread that sets it.
-            future.set_running_or_notify_cancel()
+        self._services: _Services | None = None
+        self._store: CacheStore | None = None
+        self._changing = asyncio.Lock()
 
     def __repr__(self) -> str:
         if self._stopped.done():
             return "<Server, stopped>"
         return f"<Server at {self.endpoint}>" if self._ready.done() else "<Server, not started>"
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """What answers; once it is started, the real model too where none was given."""
+        return self._engines
 
     @property
     def address(self) -> str:
@@ -121,143 +130,84 @@ class Server:
         Raises:
             RuntimeError: If the server was not started.
         """
-        if not self._ready.done():
-            raise RuntimeError("the server has no address before it is started; use it in a with block")
-        host = self._settings.host
-        return _join(_LOCAL.get(host, host), self._ready.result())
+        return loopback(self._settings.host, self.port)
 
     @property
     def endpoint(self) -> str:
         """The same as a URL, for `client_options={"api_endpoint": ...}`: "http://127.0.0.1:50051"."""
-        return f"http://{self.address}"
+        return f"{'http' if self._settings.credentials is None else 'https'}://{self.address}"
 
-    def start(self) -> None:
-        """Start the engines and listen.
+    def restart(self, grace: float | None = None) -> None:
+        """Go down and come up again on the same port, as in a rolling update; the engines and the state stay.
 
-        Raises:
-            OSError: If it cannot listen there, e.g. since the port is taken.
-            ConfigurationError: If it cannot keep its state where it is told to.
-            ImportError: If a package that it needs is missing, saying how to install it.
-            RuntimeError: If it was started before.
-        """
-        self._begin()
-        try:
-            self._ready.result()
-        except BaseException:
-            self._end(None)
-            raise
-
-    def stop(self, grace: float | None = None) -> None:
-        """Stop listening, end the calls in flight, and return when all is down; harmless if it does not run.
+        Connections are told to go (GOAWAY); new ones are taken some milliseconds later, while calls in flight go on.
+        Returns when the old connections are gone. Any thread may call it, save that of an engine.
 
         Args:
-            grace: Seconds that calls in flight may take to end by themselves; None cancels them at once.
+            grace: Seconds that calls in flight may take to end by themselves; None ends them at once as UNAVAILABLE.
+
+        Raises:
+            OSError: If the port was taken meanwhile; the server is down then.
+            RuntimeError: If the server does not run.
         """
-        self._end(grace)
-        if self._stopped.done():
-            self._stopped.result()
+        self._on_loop(self._restart(grace))
 
-    def __enter__(self) -> Server:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        self._verify(error)
-
-    async def __aenter__(self) -> Server:
-        self._begin()
-        try:
-            await asyncio.wrap_future(self._ready)
-        except BaseException:
-            self._end(None)
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ask_to_stop(None)
-        await asyncio.wrap_future(self._stopped)
-        self._end(None)
-        self._verify(error)
-
-    def _begin(self) -> None:
-        if self._thread is not None:
-            raise RuntimeError("a server runs once; make another one with serve(...)")
-        self._thread = threading.Thread(target=self._run, name="genai-grpc-local", daemon=True)
-        self._thread.start()
-        # A daemon thread must not be inside gRPC while the interpreter is torn down.
-        atexit.register(self.stop)
-
-    def _ask_to_stop(self, grace: float | None) -> None:
-        with self._lock:
-            if not self._stop.done():
-                self._stop.set_result(grace)
-
-    def _end(self, grace: float | None) -> None:
-        if self._thread is None:
-            return
-        self._ask_to_stop(grace)
-        self._thread.join()
-        atexit.unregister(self.stop)
-
-    def _verify(self, error: BaseException | None) -> None:
+    def _conclude(self) -> None:
         from genai_grpc.local.engine import Verifiable
 
         for engine in self._engines:
-            if error is None and isinstance(engine, Verifiable):
+            if isinstance(engine, Verifiable):
                 engine.verify()
 
-    def _run(self) -> None:
-        logging.getLogger("asyncio").addFilter(_POLLER_NOISE)
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # handed to the thread that waits
-            if self._ready.done():
-                self._stopped.set_exception(error)
-            else:
-                self._ready.set_exception(error)
-        finally:
-            if not self._stopped.done():
-                self._stopped.set_result(None)
-
-    async def _serve(self) -> None:
+    async def _serve(self, ready: Callable[[int], None], stop: Awaitable[float | None]) -> None:
         from genai_grpc.local._cache_store import CacheStore
-        from genai_grpc.local._servicers import Catalogue
 
         async with AsyncExitStack() as stack:
-            store = CacheStore(self._settings.state)
-            await store.open()
-            stack.push_async_callback(store.aclose)
+            self._store = CacheStore(self._settings.state)
+            await self._store.open()
+            stack.push_async_callback(self._store.aclose)
             self._engines = self._engines or (_real_model(),)
             for engine in self._engines:
                 await engine.start()
                 stack.push_async_callback(engine.aclose)
-            services = _Services(Catalogue(self._engines), store, self._settings)
-            self._ready.set_result(await services.start(self._settings.host, self._settings.port))
-            grace = await asyncio.wrap_future(self._stop)
-            await services.stop(grace)
+            self._services, port = await self._come_up(self._settings.port)
+            ready(port)
+            grace = await stop
+            async with self._changing:
+                if self._services is not None:
+                    await self._services.stop(grace)
+
+    async def _come_up(self, port: int) -> tuple[_Services, int]:
+        from genai_grpc.local._servicers import Catalogue
+
+        assert self._store is not None  # noqa: S101 -- opened before anything listens
+        services = _Services(Catalogue(self._engines), self._store, self._settings)
+        return services, await services.start(self._settings.host, port)
+
+    async def _restart(self, grace: float | None) -> None:
+        async with self._changing:
+            if self._services is None:
+                raise RuntimeError("the server is down since a restart failed; make another one with serve(...)")
+            old, self._services = self._services, None
+            down = asyncio.create_task(old.stop(grace))
+            try:
+                await _until_free(self._settings.host, self.port)
+                self._services, _ = await self._come_up(self.port)
+            finally:
+                await down
 
 
-class _PollerNoise(logging.Filter):
-    """Drops one harmless error that old gRPC logs when two loops of a process use it, as a server and an aio client do.
-
-    A loop that is woken for an event which the other one took raises BlockingIOError, and no call is the worse for it.
-    Seen with grpcio 1.71, not with 1.85. Once added it stays, since a loop may be woken after the server is gone.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log a record of asyncio's."""
-        if not record.exc_info or not isinstance(record.exc_info[1], BlockingIOError):
-            return True
-        frames = traceback.extract_tb(record.exc_info[2])
-        return not (frames and frames[-1].filename.endswith("completion_queue.pyx.pxi"))
-
-
-_POLLER_NOISE: Final = _PollerNoise()
+async def _until_free(host: str, port: int) -> None:
+    """Wait until nothing listens on a port any more, which follows a stop within milliseconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _LET_GO
+    while True:
+        try:
+            return _try_to_bind(host, port)
+        except OSError:
+            if loop.time() >= deadline:
+                raise
+        await asyncio.sleep(0.001)
 
 
 class _Services:
@@ -275,7 +225,7 @@ class _Services:
 
         self._server = grpc.aio.server(
             interceptors=[] if settings.api_key is None else [_servicers.KeyCheck(settings.api_key)],
-            options=_options(settings.max_request_bytes),
+            options=_options(settings),
         )
         # The stubs of gRPC's base classes call every method abstract; at run time those not defined are UNIMPLEMENTED.
         self._generative = _servicers.GenerativeService(  # type: ignore[abstract]
@@ -287,6 +237,7 @@ class _Services:
         caching = _cache.CacheService(catalogue, store, max_request_bytes=settings.max_request_bytes)
         cache_service_pb2_grpc.add_CacheServiceServicer_to_server(caching, self._server)
         self._health = _add_health_and_reflection(self._server)
+        self._credentials = settings.credentials
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port.
@@ -296,13 +247,16 @@ class _Services:
         """
         from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # ships no types
 
-        where = _join(host, port)
+        where = join(host, port)
         try:
             _try_to_bind(host, port)
         except OSError as error:
             reason = f"cannot listen on {where}: {error.strerror}; choose another host or port, 0 being any free port"
             raise OSError(error.errno, reason) from error
-        bound = self._server.add_insecure_port(where)
+        if self._credentials is None:
+            bound = self._server.add_insecure_port(where)
+        else:
+            bound = self._server.add_secure_port(where, self._credentials)
         for name in _SERVED:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
@@ -318,16 +272,20 @@ class _Services:
         await down
 
 
-def _options(max_request_bytes: int) -> list[tuple[str, int]]:
-    return [
+def _options(settings: _Settings) -> list[tuple[str, Any]]:
+    ours = {
         # Two servers on one port would share its connections at random, and hide that the port is taken.
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", min(max_request_bytes + _ROOM, _LARGEST_INT)),
-        ("grpc.max_send_message_length", -1),
+        "grpc.so_reuseport": 0,
+        "grpc.max_receive_message_length": min(settings.max_request_bytes + _ROOM, _LARGEST_INT),
+        "grpc.max_send_message_length": -1,
+        # Of a burst, gRPC cancels what is above 3,000 calls not yet taken up, which no client is to blame for.
+        "grpc.server.max_pending_requests": _LARGEST_INT,
+        "grpc.server.max_pending_requests_hard_limit": _LARGEST_INT,
         # gRPC's default of 300 s cuts off clients whose keepalive is more frequent (gRFC A8).
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ]
+        "grpc.http2.min_ping_interval_without_data_ms": 10_000,
+        "grpc.http2.min_recv_ping_interval_without_data_ms": 10_000,
+    }
+    return list({**ours, **dict(settings.options)}.items())
 
 
 def _add_health_and_reflection(server: grpc.aio.Server) -> health_aio.HealthServicer:
@@ -381,7 +339,3 @@ def _real_model() -> Engine:
     from genai_grpc.local.llama import LlamaEngine
 
     return LlamaEngine()
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

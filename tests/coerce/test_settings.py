@@ -9,6 +9,7 @@ from genai_grpc import types
 from genai_grpc._call import Options
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._retry import NEVER, RetryPolicy
+from genai_grpc._status import error_class
 
 POLICY = RetryPolicy(tries=2)
 
@@ -41,17 +42,42 @@ def test_options(value: Any, expected: Options) -> None:
     ("value", "error", "words"),
     [
         pytest.param(
-            {"wait": 1, "time_out": 3}, ValueError, "has timeout, retry, metadata; got time_out, wait$", id="keys"
+            {"wait": 1, "time_out": 3},
+            ValueError,
+            "has timeout, idle_timeout, retry, metadata; got time_out, wait$",
+            id="keys",
         ),
         pytest.param({"timeout": "3"}, TypeError, "a timeout is a number of seconds; got str", id="str"),
         pytest.param({"timeout": True}, TypeError, "a timeout is a number of seconds; got bool", id="bool"),
         pytest.param({"timeout": 0}, ValueError, "a timeout is above 0 seconds; got 0", id="zero"),
         pytest.param({"timeout": -1}, ValueError, "a timeout is above 0 seconds; got -1", id="negative"),
-        pytest.param({"retry": 3}, TypeError, "retry is a RetryPolicy, or None for no retries; got int", id="retry"),
-        pytest.param(3, TypeError, "request_options has timeout, retry, metadata", id="int"),
+        pytest.param(
+            {"retry": 3},
+            TypeError,
+            r"retry is a RetryPolicy, a google.api_core.retry.Retry, or None .*; got int",
+            id="retry",
+        ),
+        pytest.param(3, TypeError, "request_options has timeout, idle_timeout, retry, metadata", id="int"),
     ],
 )
 def test_options_refusals(value: Any, error: type[Exception], words: str) -> None:
     """Options that cannot be are refused with what came and what is taken."""
     with pytest.raises(error, match=words):
         to_options(value)
+
+
+def test_a_policy_of_api_core() -> None:
+    """A policy of google.api_core is taken with its waits, its deadline and its choice of errors, ours included."""
+    retry = pytest.importorskip("google.api_core.retry")
+    kinds = pytest.importorskip("google.api_core.exceptions")
+    given = retry.Retry(
+        predicate=retry.if_exception_type(kinds.Aborted), initial=2, multiplier=3, maximum=9, timeout=50
+    )
+    options = to_options({"retry": given})
+    assert options.timeout == 50
+    assert to_options({"retry": given, "timeout": 7}).timeout == 7
+    policy = options.retry
+    assert policy is not None
+    waits = [policy.delay(error_class(10)("lost"), tried, draw=lambda: 1.0) for tried in (1, 2, 3, 99)]
+    assert waits == [2, 6, 9, 9]
+    assert policy.delay(error_class(14)("no"), 1) is None

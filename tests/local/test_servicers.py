@@ -309,7 +309,7 @@ def test_pages_of_models() -> None:
     ("request_", "message"),
     [
         (protos.ListModelsRequest(page_size=-1), "page_size is -1"),
-        (protos.ListModelsRequest(page_token="made up"), "page_token is not one"),  # noqa: S106 -- no password
+        (protos.ListModelsRequest(page_token="made up"), "page_token is not one"),
     ],
 )
 def test_a_wrong_page(request_: protos.ListModelsRequest, message: str) -> None:

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_grpc import errors, protos
+from genai_grpc._call import COUNT_TOKENS, Call, Limits, Sleep, Try, same
+from genai_grpc._flow import A_SECOND, RESERVE, Balance, Flow, Gate, Rate, Waiter
+from genai_grpc._limits import AdaptiveLimit, RateLimit
+from genai_grpc._retry import NEVER, RetryPolicy
+from genai_grpc._tries import Admit, attempts
+from genai_grpc_protos.rpc import QuotaFailure, RetryInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FULL = errors.ResourceExhausted("no")
+
+
+class Queue:
+    """Waiters at a gate, and the order in which they were let in."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.admitted: list[int] = []
+        self.waiters: list[Waiter] = []
+
+    def join(self) -> Waiter:
+        number = len(self.waiters)
+        self.waiters.append(Waiter(lambda: self.admitted.append(number)))
+        assert not self.gate.wait(self.waiters[-1])
+        return self.waiters[-1]
+
+
+def filled(limit: int) -> Gate:
+    """A gate with no room left."""
+    gate = Gate(limit)
+    assert all(gate.enter() for _ in range(limit))
+    assert not gate.enter()
+    return gate
+
+
+def test_first_come_first_served() -> None:
+    """Who waits is let in as others leave, in order, and nobody passes the line."""
+    gate = filled(2)
+    queue = Queue(gate)
+    for _ in range(3):
+        queue.join()
+    gate.leave(0, 1)
+    assert queue.admitted == [0]
+    assert not gate.enter()
+    gate.leave(0, 1)
+    gate.leave(0, 1)
+    assert (queue.admitted, gate.inside, gate.waiting) == ([0, 1, 2], 2, 0)
+
+
+def test_giving_up() -> None:
+    """Who gives up is passed over; who was admitted just then makes room again."""
+    gate = filled(1)
+    queue = Queue(gate)
+    first, second, third = queue.join(), queue.join(), queue.join()
+    gate.give_up(second)
+    gate.give_up(first)
+    assert gate.waiting == 1
+    gate.leave(0, 1)
+    assert queue.admitted == [2]
+    gate.give_up(third)
+    assert gate.inside == 0
+    assert gate.enter()
+
+
+def test_room_meanwhile() -> None:
+    """Who finds room on getting in line goes through without waiting."""
+    gate = Gate(1)
+    assert gate.wait(Waiter(lambda: None))
+    assert gate.inside == 1
+
+
+def test_a_loop_that_is_gone() -> None:
+    """A waiter whose loop was closed loses its turn to the next."""
+    gate = filled(1)
+    loop = asyncio.new_event_loop()
+    loop.close()
+    gate.wait(Waiter(lambda: loop.call_soon_threadsafe(print)))
+    queue = Queue(gate)
+    queue.join()
+    gate.leave(0, 1)
+    assert (queue.admitted, gate.inside) == ([0], 1)
+
+
+def test_a_gate_between_threads() -> None:
+    """However threads come, wait and leave, no more than the limit are inside, and all get through."""
+    gate, most, lock = Gate(3), [0, 0], threading.Lock()
+
+    def through(_: int) -> None:
+        turn = threading.Event()
+        if not gate.enter() and not gate.wait(Waiter(turn.set)):
+            assert turn.wait(30)
+        with lock:
+            most[0] += 1
+            most[1] = max(most)
+        with lock:
+            most[0] -= 1
+        gate.leave(0, 1)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(through, range(2000)))
+    assert gate.inside == gate.waiting == 0
+    assert 1 <= most[1] <= 3
+
+
+def rounds(gate: Gate, count: int, error: Exception | None = None, took: float = 1.0) -> int:
+    """The limit after so many rounds of calls, each begun as soon as there was room."""
+    for number in range(count):
+        began = float(number + 100)
+        while gate.enter():
+            pass
+        for _ in range(gate.limit):
+            gate.leave(began, began + took, error, began + took)
+            gate.enter()
+    return gate.limit
+
+
+def test_an_adaptive_limit_grows() -> None:
+    """A round of calls that went well adds about one, up to the maximum."""
+    assert 28 <= rounds(Gate(AdaptiveLimit(initial=20)), 10) <= 30
+    assert rounds(Gate(AdaptiveLimit(initial=20, maximum=24)), 30) == 24
+
+
+@pytest.mark.parametrize("error", [FULL, errors.ServiceUnavailable("no")], ids=["exhausted", "unavailable"])
+def test_an_adaptive_limit_falls(error: errors.APIError) -> None:
+    """A round of overload takes off its part once, however many calls tell of it, and never goes below the minimum."""
+    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5)), 1, error) == 10
+    assert rounds(Gate(AdaptiveLimit(initial=20, minimum=3)), 50, error) == 3
+
+
+def test_slow_answers_are_overload() -> None:
+    """Where a latency is set, answers above it lower the limit."""
+    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5, latency=2)), 1, took=3) == 10
+    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5)), 1, took=3) == 20
+
+
+@pytest.mark.parametrize("error", [errors.NotFound("no"), errors.Cancelled("no")], ids=["not found", "cancelled"])
+def test_what_teaches_nothing(error: errors.APIError) -> None:
+    """Errors of the request itself leave the limit alone, as do calls far below it."""
+    assert rounds(Gate(AdaptiveLimit(initial=20)), 10, error) == 20
+    gate = Gate(AdaptiveLimit(initial=20))
+    for _ in range(100):
+        gate.enter()
+        gate.leave(0, 1, None, 1)
+    assert gate.limit == 20
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"initial": 0}, {"minimum": 30}, {"maximum": 10}, {"minimum": 0}, {"backoff": 1}, {"backoff": 0}],
+    ids=str,
+)
+def test_a_wrong_adaptive_limit(wrong: Any) -> None:
+    """Bounds that contradict each other are refused."""
+    with pytest.raises(ValueError, match="got"):
+        AdaptiveLimit(**wrong)
+
+
+@given(
+    per_minute=st.floats(1, 6000),
+    burst=st.floats(0, 5),
+    pauses=st.lists(st.floats(0, 3), min_size=2, max_size=60),
+)
+def test_no_more_than_the_rate(per_minute: float, burst: float, pauses: list[float]) -> None:
+    """In no stretch of time are more requests sent than the rate, one, and the burst allow."""
+    rate, now, sent = Rate(RateLimit(requests=per_minute, burst=burst)), 0.0, list[float]()
+    for pause in pauses:
+        now += pause
+        wait, _ = rate.reserve(now, 1e9)
+        now += wait
+        sent.append(now)
+    for first in range(len(sent)):
+        for last in range(first, len(sent)):
+            allowed = (sent[last] - sent[first] + burst) * per_minute / 60 + 1
+            assert last - first + 1 <= allowed + 1e-6
+
+
+def test_tokens() -> None:
+    """What a reply says it took holds back those after it, and is the guess for them."""
+    rate = Rate(RateLimit(tokens=600, burst=0))
+    assert rate.reserve(0, 100) == (0, 0)
+    rate.settle(0, 50)  # takes 5 seconds
+    assert rate.reserve(0, 100) == (5, 50)
+    rate.settle(50, 30)
+    assert rate.reserve(0, 100) == (8, 46)
+
+
+def test_no_turn_past_the_deadline() -> None:
+    """A call whose turn would come too late takes none from the others."""
+    rate = Rate(RateLimit(requests=60, burst=0))
+    assert rate.reserve(0, 10) == (0, 0)
+    assert rate.reserve(0, 0.5) == (1, 0)
+    assert rate.reserve(0, 10) == (1, 0)
+
+
+def violation(quota_id: str, value: int, metric: str = "") -> QuotaFailure:
+    """A failure of one quota."""
+    return QuotaFailure(violations=[QuotaFailure.Violation(quota_id=quota_id, quota_value=value, quota_metric=metric)])
+
+
+@pytest.mark.parametrize(
+    ("detail", "learned"),
+    [
+        (violation("GenerateRequestsPerMinutePerProjectPerModel", 15), (15, None)),
+        (violation("GenerateContentInputTokensPerModelPerMinute", 32000), (None, 32000)),
+        (violation("PerMinute", 9, "generate_content_free_tier_input_token_count"), (None, 9)),
+        (violation("GenerateRequestsPerDayPerProjectPerModel", 50), (None, None)),
+        (violation("GenerateRequestsPerMinute", 0), (None, None)),
+    ],
+    ids=["requests", "tokens", "tokens by the metric", "a day", "no value"],
+)
+def test_a_quota_is_learned(detail: QuotaFailure, learned: tuple[float | None, float | None]) -> None:
+    """A quota a minute that the service names becomes the limit."""
+    rate = Rate(RateLimit())
+    rate.learn(errors.ResourceExhausted("no", details=[detail]), 0)
+    assert rate.per_minute == learned
+
+
+def test_a_quota_lowers_only() -> None:
+    """A quota above what the program set does not raise it; other errors teach nothing."""
+    rate, learned = Rate(RateLimit(requests=10)), []
+    for kind, quota in (errors.ResourceExhausted, 15), (errors.NotFound, 5), (errors.ResourceExhausted, 5):
+        rate.learn(kind("no", details=[violation("RequestsPerMinute", quota)]), 0)
+        learned.append(rate.per_minute)
+    assert learned == [(10, None), (10, None), (5, None)]
+
+
+def test_everybody_is_held_back() -> None:
+    """The wait that the service asks of one call holds back all calls of the client."""
+    rate, info = Rate(RateLimit()), RetryInfo()
+    info.retry_delay.seconds = 7
+    rate.learn(errors.ResourceExhausted("no", details=[info]), 100)
+    assert rate.reserve(101, 60) == (6, 0)
+
+
+@pytest.mark.parametrize("wrong", [{"requests": 0}, {"tokens": -1}, {"burst": -1}], ids=str)
+def test_a_wrong_rate(wrong: Any) -> None:
+    """Rates are above 0."""
+    with pytest.raises(ValueError, match="got"):
+        RateLimit(**wrong)
+
+
+def test_the_balance_of_retries() -> None:
+    """The reserve is spent, then only what calls and time pay in."""
+    balance, policy = Balance(), RetryPolicy(budget=0.5)
+    assert sum(balance.take_out(policy, 0) for _ in range(200)) == RESERVE
+    for _ in range(4):
+        balance.pay_in(policy)
+    assert [balance.take_out(policy, 0) for _ in range(3)] == [True, True, False]
+    assert [balance.take_out(policy, 3 / A_SECOND) for _ in range(4)] == [True, True, True, False]
+    assert sum(balance.take_out(policy, 1e6) for _ in range(200)) == RESERVE
+
+
+def test_no_budget() -> None:
+    """A policy without a budget is not bounded by it."""
+    balance, policy = Balance(), RetryPolicy(budget=None)
+    assert all(balance.take_out(policy, 0) for _ in range(1000))
+
+
+# The flow within a call's plan
+
+CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), same)
+REPLY = protos.CountTokensResponse(total_tokens=3)
+
+
+def plan(flow: Flow, timeout: float = 60, policy: RetryPolicy = NEVER) -> Any:
+    """The plan of a call at a time that stands still."""
+    return attempts(CALL, Limits(timeout, 300, policy), flow, lambda: 100.0)
+
+
+def test_a_call_waits_for_its_turn() -> None:
+    """Where the gate is full, a call first asks for a place in line, for no longer than its deadline."""
+    flow = Flow(1)
+    first, second = plan(flow), plan(flow)
+    assert isinstance(next(first), Try)
+    assert next(second) == Admit(flow.gate, 60)
+    with pytest.raises(StopIteration):
+        first.send(REPLY)
+    assert flow.gate.enter()  # as the shell does for the second
+    assert isinstance(second.send(None), Try)
+    second.close()
+    assert flow.gate.inside == 0
+
+
+def test_room_is_made_however_a_call_ends() -> None:
+    """A reply, an error, Ctrl-C and a plan that is dropped all make room."""
+    flow = Flow(1)
+    ends: list[Callable[[Any], Any]] = [
+        lambda running: running.send(REPLY),
+        lambda running: running.throw(FULL),
+        lambda running: running.throw(KeyboardInterrupt()),
+    ]
+    for how in ends:
+        running = plan(flow)
+        next(running)
+        with pytest.raises((StopIteration, errors.APIError, KeyboardInterrupt)):
+            how(running)
+        assert flow.gate.inside == 0
+    dropped = plan(flow)
+    next(dropped)
+    del dropped
+    assert flow.gate.inside == 0
+
+
+def test_a_rate_in_a_call() -> None:
+    """A call waits for its time by the rate, or fails at once where that is past its deadline."""
+    flow = Flow(9, RateLimit(requests=6, burst=0))
+    assert isinstance(next(plan(flow)), Try)
+    assert next(plan(flow)) == Sleep(10)
+    with pytest.raises(
+        errors.DeadlineExceeded, match=r"rate limit has the call wait 20\.0 s, which is past its deadline"
+    ):
+        next(plan(flow, timeout=15))
+
+
+def test_an_outage_is_not_amplified() -> None:
+    """When the retries of a client are used up, calls fail after one try."""
+    flow, policy = Flow(9), RetryPolicy(tries=9, initial=0)
+    tries = []
+    for _ in range(100):
+        running = plan(flow, policy=policy)
+        step = next(running)
+        try:
+            while True:
+                step = running.send(None) if isinstance(step, Sleep) else running.throw(errors.ServiceUnavailable("no"))
+        except errors.ServiceUnavailable as error:
+            tries.append(error.tries)
+    assert tries[0] == 9
+    assert tries[-1] == 1
+    assert sum(tries) - 100 <= RESERVE + 100 * 0.2
