@@ -113,9 +113,11 @@ class BrokenResponseError(GenAIError):
 
     >>> import genai_grpc as genai
     >>> chat = genai.GenerativeModel().start_chat()
-    >>> chat.send_message("Say hello.", stream=True).resolve()
-    Traceback (most recent call last):
-    genai_grpc.errors.DataLoss: 500 the rest is lost
+    >>> try:
+    ...     chat.send_message("Say hello.", stream=True).resolve()
+    ... except DataLoss as error:
+    ...     print(error)
+    500 the rest is lost
     >>> try:
     ...     chat.send_message("Go on.")
     ... except BrokenResponseError:

@@ -223,6 +223,8 @@ def test_refusals(function: Callable[..., Any], words: str) -> None:
             {"place": Place("Rome"), "days": 3, "unit": Unit.KELVIN},
         ),
         (walk, {"tree": {"value": 1.0, "next": {"value": 2.0}}}, {"tree": Node(1, Node(2))}),
+        (borrowed(walk), {"tree": {"value": 1.0}}, {"tree": Node(1)}),
+        (functools.partial(borrowed(walk), level=1), {"tree": {"value": 1.0}}, {"tree": Node(1)}),
         (cook, {"order": {"count": 2.0}}, {"order": Order(count=2)}),
         (bare, {"x": 1.0}, {"x": 1.0}),
         (loose, {"a": 1.0, "c": 2}, {"a": 1, "c": 2.0}),

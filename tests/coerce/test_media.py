@@ -100,7 +100,7 @@ def test_image_made_in_memory(mode: str) -> None:
     image = picture(mode)
     blob = image_to_blob(image)
     assert blob is not None
-    assert blob.mime_type == "image/webp"
+    assert (blob.mime_type, blob.data[:4], blob.data[8:12]) == ("image/webp", b"RIFF", b"WEBP")
     assert pixels(blob, "RGBA") == image.convert("RGBA").tobytes()
 
 

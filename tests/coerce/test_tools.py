@@ -45,6 +45,8 @@ def test_answers() -> None:
     assert (part.function_response.id, part.function_response.response["result"]) == ("c1", 6)
     assert library(calling("now")) is None
     assert tool(calling("now")) is None
+    assert library.function(calling("now")) is None
+    assert FunctionLibrary({"name": "now"})(calling("now")) is None
 
 
 def test_a_dict_with_a_function() -> None:
