@@ -46,6 +46,9 @@ class Colour(Protocol):
     def list_models(self, **kwargs: Any) -> list[Any]:
         """`list_models`, read to its end."""
 
+    def close_client(self, client: genai.Client) -> None:
+        """Close a client of the test's own."""
+
     def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         """The method of that name, or its async twin."""
 
@@ -82,6 +85,9 @@ class Sync:
 
     def list_models(self, **kwargs: Any) -> list[Any]:
         return list(genai.list_models(**kwargs))
+
+    def close_client(self, client: genai.Client) -> None:
+        client.close()
 
     def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(owner, name)(*args, **kwargs)
@@ -142,6 +148,9 @@ class Async:
 
         found: list[Any] = self._wait(all_of_them())
         return found
+
+    def close_client(self, client: genai.Client) -> None:
+        self._wait(client.aclose())
 
     def end(self, client: genai.Client) -> None:
         """Close what the loop holds, as asyncio.run would."""
