@@ -21,6 +21,7 @@ POLICY = RetryPolicy(tries=2)
         pytest.param({}, Options(), id="empty"),
         pytest.param({"timeout": 3}, Options(timeout=3.0), id="timeout alone keeps the client's policy"),
         pytest.param({"timeout": None}, Options(), id="no timeout of its own"),
+        pytest.param({"idle_timeout": 2}, Options(idle_timeout=2.0), id="time between two chunks"),
         pytest.param({"retry": POLICY}, Options(retry=POLICY), id="policy alone keeps the default timeout"),
         pytest.param({"retry": None}, Options(retry=NEVER), id="no retries"),
         pytest.param({"metadata": [("X-Trace", "1")]}, Options(metadata=(("x-trace", "1"),)), id="metadata"),
