@@ -47,7 +47,8 @@ coverage: .venv/.dev ## How much of the package do the tests run? (fails under 9
 mutation: .venv/.mutation ## Do the tests of coercion and folding notice changed code? (ARGS="genai_grpc._fold*": a part)
 	@echo "mutation: mutmut run $(ARGS); it goes on where it was stopped, and mutmut browse shows what was not noticed"
 	@mkdir -p build
-	@nice $(BIN)/mutmut run $(if $(ARGS),'$(ARGS)') > build/mutation.log || { tail -n 30 build/mutation.log >&2; exit 1; }
+	@# CI: to hypothesis, nothing drawn anew and no deadline, so that what tests say depends on the mutant alone.
+	@CI=1 nice $(BIN)/mutmut run $(if $(ARGS),'$(ARGS)') > build/mutation.log || { tail -n 30 build/mutation.log >&2; exit 1; }
 	@$(BIN)/mutmut export-cicd-stats > build/mutation.log
 	@$(BIN)/python -c 'import json, sys; n = json.load(open("mutants/mutmut-cicd-stats.json")); del n["total"]; \
 	  score = 100 * (n["killed"] + n["timeout"]) / sum(n.values()); \
