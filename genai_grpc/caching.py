@@ -1,4 +1,10 @@
-"""Prompts that the service keeps, so that requests which begin alike need not send and process them again."""
+"""Prompts that the service keeps, so that requests which begin alike need not send and process them again.
+
+>>> import genai_grpc as genai
+>>> cache = genai.caching.CachedContent.create("gemini-pro", contents="A very long tale.", ttl=600)
+>>> genai.GenerativeModel.from_cached_content(cache).generate_content("Who is it about?").text
+'A girl named Lily.'
+"""
 
 from __future__ import annotations
 

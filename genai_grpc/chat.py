@@ -129,6 +129,13 @@ class ChatSession:
         Raises:
             IncompleteIterationError: The last reply is a stream that was not read to its end.
             IndexError: There is nothing to take back.
+
+        >>> from genai_grpc import GenerativeModel
+        >>> turns = [{"role": "user", "parts": "Hi"}, {"role": "model", "parts": "Hello"}]
+        >>> chat = GenerativeModel().start_chat(history=turns)
+        >>> sent, received = chat.rewind()
+        >>> received.parts[0].text, chat.history
+        ('Hello', [])
         """
         if self._exchange is not None:
             candidates = _candidates(self._exchange.received)
@@ -175,7 +182,7 @@ class ChatSession:
 
         try:
             turns = [ParseDict(turn, protos.Content(), descriptor_pool=POOL) for turn in json.loads(text)]
-        except (ParseError, TypeError) as error:
+        except (ParseError, TypeError, ValueError) as error:
             raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
         return cls(model, turns, enable_automatic_function_calling)
 

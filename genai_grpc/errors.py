@@ -50,31 +50,94 @@ __all__ = [
 
 
 class GenAIError(Exception):
-    """Any error that this package raises on its own account."""
+    """Any error that this package raises on its own account.
+
+    >>> import genai_grpc as genai
+    >>> try:
+    ...     genai.get_model("no-such-model")
+    ... except GenAIError as error:
+    ...     print(type(error).__name__)
+    NotFound
+    """
 
 
 class ConfigurationError(GenAIError, ValueError):
-    """The client cannot be built as configured; nothing was sent."""
+    """The client cannot be built as configured; nothing was sent.
+
+    >>> import genai_grpc as genai
+    >>> genai.Client("YOUR_API_KEY", endpoint="http://example.com")
+    Traceback (most recent call last):
+    genai_grpc.errors.ConfigurationError: refusing to send an API key or token over plaintext to example.com:80...
+    """
 
 
 class BlockedPromptException(GenAIError):
-    """The prompt was refused; the argument holds the prompt feedback with the reason."""
+    """The prompt was refused; the argument holds the prompt feedback with the reason.
+
+    >>> import genai_grpc as genai
+    >>> try:
+    ...     genai.GenerativeModel().start_chat().send_message("Something harmful.")
+    ... except BlockedPromptException as error:
+    ...     error.args[0].block_reason == genai.protos.GenerateContentResponse.PromptFeedback.SAFETY
+    True
+    """
 
 
 class StopCandidateException(GenAIError):
-    """A candidate ended for a reason other than its own end or the token limit; the argument is that candidate."""
+    """A candidate ended for a reason other than its own end or the token limit; the argument is that candidate.
+
+    >>> import genai_grpc as genai
+    >>> try:
+    ...     genai.GenerativeModel().start_chat().send_message("Recite the book.")
+    ... except StopCandidateException as error:
+    ...     error.args[0].finish_reason == genai.protos.Candidate.RECITATION
+    True
+    """
 
 
 class IncompleteIterationError(GenAIError):
-    """The result of a stream was asked for before the stream was read to its end."""
+    """The result of a stream was asked for before the stream was read to its end.
+
+    >>> import genai_grpc as genai
+    >>> response = genai.GenerativeModel().generate_content("Say hello.", stream=True)
+    >>> response.text
+    Traceback (most recent call last):
+    genai_grpc.errors.IncompleteIterationError: the stream has not been read to its end; ...
+    >>> response.resolve()
+    >>> response.text
+    'Hello, world'
+    """
 
 
 class BrokenResponseError(GenAIError):
-    """A chat cannot go on after a reply that failed half-way; `ChatSession.rewind` takes it back."""
+    """A chat cannot go on after a reply that failed half-way; `ChatSession.rewind` takes it back.
+
+    >>> import genai_grpc as genai
+    >>> chat = genai.GenerativeModel().start_chat()
+    >>> try:
+    ...     chat.send_message("Say hello.", stream=True).resolve()
+    ... except DataLoss as error:
+    ...     print(error)
+    500 the rest is lost
+    >>> try:
+    ...     chat.send_message("Go on.")
+    ... except BrokenResponseError:
+    ...     sent, received = chat.rewind()
+    >>> received.parts[0].text
+    'Hello,'
+    """
 
 
 class FunctionCallingError(GenAIError):
-    """The model went on calling functions past the bound of automatic function calling."""
+    """The model went on calling functions past the bound of automatic function calling.
+
+    >>> import genai_grpc as genai
+    >>> model = genai.GenerativeModel(tools=[{"name": "now", "function": lambda: "noon"}])
+    >>> chat = model.start_chat(enable_automatic_function_calling=genai.types.AutomaticFunctionCalling(rounds=1))
+    >>> chat.send_message("What time is it?")
+    Traceback (most recent call last):
+    genai_grpc.errors.FunctionCallingError: the model still calls functions (now) after 1 rounds of answers; ...
+    """
 
 
 class APIError(GenAIError):
@@ -88,6 +151,13 @@ class APIError(GenAIError):
         status: The name of the gRPC status code, e.g. "NOT_FOUND" (https://grpc.io/docs/guides/status-codes/).
         code: The HTTP status that the code maps to, e.g. 404, as in `google.api_core` (https://aip.dev/193).
         tries: How many times the call was tried.
+
+    >>> import genai_grpc as genai
+    >>> try:
+    ...     genai.get_model("no-such-model")
+    ... except APIError as error:
+    ...     print(error.status, error.code, error.tries)
+    NOT_FOUND 404 1
     """
 
     status: ClassVar[str]
@@ -156,97 +226,161 @@ class APIError(GenAIError):
 
 
 class Cancelled(APIError):
-    """CANCELLED: the call was cancelled, most often by its caller."""
+    """CANCELLED: the call was cancelled, most often by its caller.
+
+    >>> print(Cancelled("the call was cancelled"))
+    499 the call was cancelled
+    """
 
     status, number, code = "CANCELLED", 1, 499
 
 
 class Unknown(APIError):
-    """UNKNOWN: the service, or something between, failed without a better word for it."""
+    """UNKNOWN: the service, or something between, failed without a better word for it.
+
+    >>> print(Unknown("stream removed"))
+    500 stream removed
+    """
 
     status, number, code = "UNKNOWN", 2, 500
 
 
 class InvalidArgument(APIError):
-    """INVALID_ARGUMENT: the request is wrong whatever state the service is in."""
+    """INVALID_ARGUMENT: the request is wrong whatever state the service is in.
+
+    >>> print(InvalidArgument("temperature is 0 to 2; got 3"))
+    400 temperature is 0 to 2; got 3
+    """
 
     status, number, code = "INVALID_ARGUMENT", 3, 400
 
 
 class DeadlineExceeded(APIError):
-    """DEADLINE_EXCEEDED: the deadline passed first; the call may have had its effect all the same."""
+    """DEADLINE_EXCEEDED: the deadline passed first; the call may have had its effect all the same.
+
+    >>> print(DeadlineExceeded("the deadline of 60 s passed"))
+    504 the deadline of 60 s passed
+    """
 
     status, number, code = "DEADLINE_EXCEEDED", 4, 504
 
 
 class NotFound(APIError):
-    """NOT_FOUND: there is no such model, file or other resource."""
+    """NOT_FOUND: there is no such model, file or other resource.
+
+    >>> print(NotFound("models/none is not found"))
+    404 models/none is not found
+    """
 
     status, number, code = "NOT_FOUND", 5, 404
 
 
 class AlreadyExists(APIError):
-    """ALREADY_EXISTS: a resource of that name is there already."""
+    """ALREADY_EXISTS: a resource of that name is there already.
+
+    >>> print(AlreadyExists("files/report exists already"))
+    409 files/report exists already
+    """
 
     status, number, code = "ALREADY_EXISTS", 6, 409
 
 
 class PermissionDenied(APIError):
-    """PERMISSION_DENIED: the caller is known and may not do this."""
+    """PERMISSION_DENIED: the caller is known and may not do this.
+
+    >>> print(PermissionDenied("the key may not use tunedModels/yours"))
+    403 the key may not use tunedModels/yours
+    """
 
     status, number, code = "PERMISSION_DENIED", 7, 403
 
 
 class ResourceExhausted(APIError):
-    """RESOURCE_EXHAUSTED: a quota or limit is used up; `details` may say which, and when to come back."""
+    """RESOURCE_EXHAUSTED: a quota or limit is used up; `details` may say which, and when to come back.
+
+    >>> print(ResourceExhausted("the quota of 15 requests a minute is used up"))
+    429 the quota of 15 requests a minute is used up
+    """
 
     status, number, code = "RESOURCE_EXHAUSTED", 8, 429
 
 
 class FailedPrecondition(APIError):
-    """FAILED_PRECONDITION: the service is not in the state that the request needs."""
+    """FAILED_PRECONDITION: the service is not in the state that the request needs.
+
+    >>> print(FailedPrecondition("files/clip is still being processed"))
+    400 files/clip is still being processed
+    """
 
     status, number, code = "FAILED_PRECONDITION", 9, 400
 
 
 class Aborted(APIError):
-    """ABORTED: the call lost against another one; it may be begun again at a higher level."""
+    """ABORTED: the call lost against another one; it may be begun again at a higher level.
+
+    >>> print(Aborted("tunedModels/mine was changed meanwhile"))
+    409 tunedModels/mine was changed meanwhile
+    """
 
     status, number, code = "ABORTED", 10, 409
 
 
 class OutOfRange(APIError):
-    """OUT_OF_RANGE: the request went past the end of something."""
+    """OUT_OF_RANGE: the request went past the end of something.
+
+    >>> print(OutOfRange("there is no page after the last"))
+    400 there is no page after the last
+    """
 
     status, number, code = "OUT_OF_RANGE", 11, 400
 
 
 class MethodNotImplemented(APIError):
-    """UNIMPLEMENTED: the service has no such method, or does not offer it."""
+    """UNIMPLEMENTED: the service has no such method, or does not offer it.
+
+    >>> print(MethodNotImplemented("the service has no method EmbedText"))
+    501 the service has no method EmbedText
+    """
 
     status, number, code = "UNIMPLEMENTED", 12, 501
 
 
 class InternalServerError(APIError):
-    """INTERNAL: the service broke one of its own rules."""
+    """INTERNAL: the service broke one of its own rules.
+
+    >>> print(InternalServerError("an internal error has occurred"))
+    500 an internal error has occurred
+    """
 
     status, number, code = "INTERNAL", 13, 500
 
 
 class ServiceUnavailable(APIError):
-    """UNAVAILABLE: the service cannot be reached, or not now; trying again is safe where the call is."""
+    """UNAVAILABLE: the service cannot be reached, or not now; trying again is safe where the call is.
+
+    >>> print(ServiceUnavailable("the model is overloaded"))
+    503 the model is overloaded
+    """
 
     status, number, code = "UNAVAILABLE", 14, 503
 
 
 class DataLoss(APIError):
-    """DATA_LOSS: data is lost or corrupted for good."""
+    """DATA_LOSS: data is lost or corrupted for good.
+
+    >>> print(DataLoss("the cached content cannot be read"))
+    500 the cached content cannot be read
+    """
 
     status, number, code = "DATA_LOSS", 15, 500
 
 
 class Unauthenticated(APIError):
-    """UNAUTHENTICATED: the key or token is missing or wrong."""
+    """UNAUTHENTICATED: the key or token is missing or wrong.
+
+    >>> print(Unauthenticated("the API key is not valid"))
+    401 the API key is not valid
+    """
 
     status, number, code = "UNAUTHENTICATED", 16, 401
 

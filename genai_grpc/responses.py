@@ -28,7 +28,11 @@ __all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentRespo
 
 
 class BaseResponse:
-    """The state of a response, and everything that can be read from it without waiting."""
+    """The state of a response, and everything that can be read from it without waiting.
+
+    >>> GenerateContentResponse.from_json('{"usageMetadata": {"totalTokenCount": 7}}').usage_metadata.total_token_count
+    7
+    """
 
     __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_piece", "_schema", "_source")
 

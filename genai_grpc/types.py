@@ -77,7 +77,13 @@ __all__ = [
 
 
 class HarmCategory(IntEnum):
-    """What a safety setting or rating is about; the numbers are those of `protos.HarmCategory`."""
+    """What a safety setting or rating is about; the numbers are those of `protos.HarmCategory`.
+
+    >>> from genai_grpc import protos
+    >>> rating = protos.SafetyRating(category=7, probability="LOW")
+    >>> HarmCategory(rating.category).name
+    'HARM_CATEGORY_HARASSMENT'
+    """
 
     HARM_CATEGORY_UNSPECIFIED = 0
     HARM_CATEGORY_DEROGATORY = 1
@@ -94,7 +100,15 @@ class HarmCategory(IntEnum):
 
 
 class HarmBlockThreshold(IntEnum):
-    """From which probability of harm on to block."""
+    """From which probability of harm on to block.
+
+    >>> from genai_grpc import GenerativeModel
+    >>> settings = {HarmCategory.HARM_CATEGORY_HARASSMENT: HarmBlockThreshold.BLOCK_NONE}
+    >>> print(*GenerativeModel(safety_settings=settings).build_request("Hi").safety_settings)
+    category: HARM_CATEGORY_HARASSMENT
+    threshold: BLOCK_NONE
+    <BLANKLINE>
+    """
 
     HARM_BLOCK_THRESHOLD_UNSPECIFIED = 0
     BLOCK_LOW_AND_ABOVE = 1
@@ -105,14 +119,26 @@ class HarmBlockThreshold(IntEnum):
 
 
 class BlobDict(TypedDict):
-    """A Blob as a dict."""
+    """A Blob as a dict.
+
+    >>> from genai_grpc import GenerativeModel
+    >>> scone: BlobDict = {"mime_type": "image/jpeg", "data": b"..."}
+    >>> len(GenerativeModel().build_request(["What is this?", scone]).contents[0].parts)
+    2
+    """
 
     mime_type: str
     data: bytes
 
 
 class PartDict(TypedDict, total=False):
-    """A Part as a dict: one of the first fields, and the others beside it."""
+    """A Part as a dict: one of the first fields, and the others beside it.
+
+    >>> from genai_grpc import GenerativeModel
+    >>> video: PartDict = {"file_data": {"file_uri": "files/clip"}, "video_metadata": {"fps": 1}}
+    >>> len(GenerativeModel().build_request(["What happens here?", video]).contents[0].parts)
+    2
+    """
 
     text: str
     inline_data: BlobType
@@ -127,7 +153,13 @@ class PartDict(TypedDict, total=False):
 
 
 class ContentDict(TypedDict, total=False):
-    """A turn as a dict."""
+    """A turn as a dict.
+
+    >>> from genai_grpc import GenerativeModel
+    >>> turns: list[ContentDict] = [{"role": "model", "parts": "Yes?"}, {"role": "user", "parts": ["Who are", "you?"]}]
+    >>> len(GenerativeModel().build_request(turns).contents)
+    2
+    """
 
     role: str
     parts: PartType | Iterable[PartType]
@@ -180,6 +212,15 @@ class GenerationConfig:
         thinking_config: A ThinkingConfig or its dict.
         image_config: An ImageConfig or its dict.
         media_resolution: "MEDIA_RESOLUTION_LOW", "…_MEDIUM", "…_HIGH".
+
+    >>> from genai_grpc import GenerativeModel
+    >>> model = GenerativeModel(generation_config=GenerationConfig(temperature=0, response_schema=list[str]))
+    >>> print(model.build_request("Three rivers, as JSON.").generation_config.response_schema)
+    type: ARRAY
+    items {
+      type: STRING
+    }
+    <BLANKLINE>
     """
 
     candidate_count: int | None = None
@@ -222,6 +263,10 @@ class RequestOptions:
         idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
         retry: A policy; None for no retries; "default" for the client's.
         metadata: Pairs to send beside the client's.
+
+    >>> from genai_grpc import get_model
+    >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
+    'models/gemini-pro'
     """
 
     timeout: float | None = None
@@ -267,6 +312,11 @@ class GenerateOptions(TypedDict, total=False):
         tools: In place of the model's.
         tool_config: In place of the model's.
         request_options: Deadline, retries and metadata of this call.
+
+    >>> from genai_grpc import GenerativeModel
+    >>> options: GenerateOptions = {"generation_config": {"temperature": 0}, "request_options": {"timeout": 30}}
+    >>> GenerativeModel().generate_content("Say hello.", **options).text
+    'Hello!'
     """
 
     generation_config: GenerationConfigType | None
@@ -288,6 +338,11 @@ class CachedContentOptions(TypedDict, total=False):
         ttl: How long it lives from now on: seconds, a timedelta, a Duration or a dict of one; an hour by default.
         expire_time: In place of `ttl`, when it expires: a datetime (local time where it has no zone), whole seconds
             since 1970 UTC, a Timestamp or a dict of one.
+
+    >>> from genai_grpc.caching import CachedContent
+    >>> options: CachedContentOptions = {"display_name": "the tale", "contents": "A long tale.", "ttl": 600}
+    >>> CachedContent.create("gemini-pro", **options).display_name
+    'the tale'
     """
 
     display_name: str | None

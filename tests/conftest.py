@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -162,6 +163,11 @@ class Async:
         return self.loop.run_until_complete(awaitable)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of our own."""
+    parser.addoption("--rewrite", action="store_true", help="write what comes now into the tables of test_golden.py")
+
+
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key or endpoint of the machine that runs the tests."""
@@ -170,6 +176,12 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     # google-auth looks for credentials in the user's home, and on the network of Google's machines.
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+@pytest.fixture
+def no_api_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has not loaded google.api_core, though another test may have."""
+    monkeypatch.delitem(sys.modules, "google.api_core.exceptions", raising=False)
 
 
 @pytest.fixture

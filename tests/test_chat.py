@@ -22,27 +22,6 @@ def turn(role: str, text: str) -> protos.Content:
 HI, HELLO, BYE, FAREWELL = turn("user", "Hi"), turn("model", "Hello"), turn("user", "Bye"), turn("model", "Farewell")
 
 
-@pytest.mark.parametrize(
-    ("history", "expected"),
-    [
-        pytest.param(None, [], id="None"),
-        pytest.param([], [], id="empty"),
-        pytest.param(iter(()), [], id="empty iterator"),
-        pytest.param([HI, HELLO], [HI, HELLO], id="Contents"),
-        pytest.param([{"role": "user", "parts": "Hi"}, {"role": "model", "parts": ["Hello"]}], [HI, HELLO], id="dicts"),
-        pytest.param((each for each in (HI, HELLO)), [HI, HELLO], id="generator"),
-        pytest.param({"role": "model", "parts": "Hello"}, [HELLO], id="one dict"),
-        pytest.param(HELLO, [HELLO], id="one Content"),
-        pytest.param(protos.Part(text="Hi"), [HI], id="one Part"),
-    ],
-)
-def test_history(model: GenerativeModel, history: Any, expected: list[protos.Content]) -> None:
-    """A chat begins with the history it is given."""
-    chat = model.start_chat(history=history)
-    assert chat.history == expected
-    assert chat.last is None
-
-
 def test_history_can_be_set(model: GenerativeModel) -> None:
     """The history can be replaced, also by a part of itself, and changed in place."""
     chat = model.start_chat(history=[HI, HELLO, BYE, FAREWELL])
@@ -112,6 +91,13 @@ def test_empty_message(model: GenerativeModel, content: Any) -> None:
     with pytest.raises(TypeError, match="must not be empty"):
         chat.send_message(content)
     assert chat.history == [HI, HELLO]
+
+
+@pytest.mark.parametrize("text", ["", "3", "[3]", '{"role": "user"}', '[{"parts": 3}]', '[{"turn": "user"}]'])
+def test_json_that_is_no_history(model: GenerativeModel, text: str) -> None:
+    """JSON of something else is refused with what is wanted."""
+    with pytest.raises(ValueError, match="cannot read a history, a JSON list of turns: "):
+        ChatSession.from_json(model, text)
 
 
 def test_repr(model: GenerativeModel) -> None:

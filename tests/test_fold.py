@@ -30,7 +30,7 @@ def folded(*chunks: Response) -> Response:
 
 
 PYTHON = protos.ExecutableCode.PYTHON
-OK = protos.CodeExecutionResult.OUTCOME_OK
+OK, FAILED = protos.CodeExecutionResult.OUTCOME_OK, protos.CodeExecutionResult.OUTCOME_FAILED
 ADD = {"function_call": protos.FunctionCall(name="add")}
 
 PARTS: tuple[Any, ...] = (
@@ -68,12 +68,14 @@ PARTS: tuple[Any, ...] = (
         id="a signature after a call is kept beside it",
     ),
     pytest.param([[ADD], [ADD]], [ADD, ADD], id="function calls are whole"),
+    pytest.param([[{"text": "a"}], [{}]], [{"text": "a"}, {}], id="a part of nothing continues none"),
     pytest.param(
         [
             [{"executable_code": protos.ExecutableCode(language=PYTHON, code="1 ")}],
             [{"executable_code": protos.ExecutableCode(code="+ 1")}],
             [{"code_execution_result": protos.CodeExecutionResult(output="the ")}],
-            [{"code_execution_result": protos.CodeExecutionResult(output="sum", outcome=OK)}],
+            [{"code_execution_result": protos.CodeExecutionResult(output="sum", outcome=FAILED)}],
+            [{"code_execution_result": protos.CodeExecutionResult(outcome=OK)}],
         ],
         [
             {"executable_code": protos.ExecutableCode(language=PYTHON, code="1 + 1")},

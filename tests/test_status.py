@@ -12,6 +12,8 @@ from genai_grpc import errors
 from genai_grpc._status import DETAILS_KEY, decode_details, encode_details, parse_status
 from genai_grpc_protos import rpc
 
+pytestmark = pytest.mark.usefixtures("no_api_core")
+
 CODES = {
     "CANCELLED": (errors.Cancelled, 499),
     "UNKNOWN": (errors.Unknown, 500),

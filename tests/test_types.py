@@ -56,6 +56,19 @@ def test_positional_settings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"rounds": 0}, "^rounds is at least 1; got 0$"),
+        ({"errors": "ignore"}, "^errors is 'raise' or 'model'; got 'ignore'$"),
+    ],
+)
+def test_wrong_bounds(how: dict[str, Any], words: str) -> None:
+    """Automatic function calling that could not begin, or would hide errors, is refused."""
+    with pytest.raises(ValueError, match=words):
+        types.AutomaticFunctionCalling(**how)
+
+
+@pytest.mark.parametrize(
     "name",
     ["BlockedPromptException", "BrokenResponseError", "IncompleteIterationError", "StopCandidateException"],
 )

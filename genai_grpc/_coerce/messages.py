@@ -143,10 +143,10 @@ def _decode(text: str, path: str) -> bytes:
     """The bytes of base64 in either alphabet, padded or not, as the JSON of messages has them (protobuf.dev/json)."""
     plain = "".join(text.splitlines()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        data = base64.b64decode(plain + "=" * (-len(plain) % 4))
     except ValueError:
         data = b""
-    # A word of prose may be decodable, but seldom without bits that are left over.
+    # A word of prose may be decodable, but seldom without characters or bits that are left over.
     if base64.b64encode(data).decode().rstrip("=") != plain:
         raise TypeError(f"{path} takes bytes; got str, which is not base64 either")
     return data

@@ -133,7 +133,10 @@ class Tool:
     """
 
     def __init__(self, *, function_declarations: Iterable[Any] | None = None, **service_tools: Any) -> None:
-        self.function_declarations = [to_function_declaration(item) for item in function_declarations or ()]
+        declarations = () if function_declarations is None else function_declarations
+        if isinstance(declarations, (str, Mapping)) or not isinstance(declarations, Iterable):
+            raise TypeError(f"function_declarations is repeated; pass a list, not {type(declarations).__name__}")
+        self.function_declarations = [to_function_declaration(item) for item in declarations]
         self._index = _index(self.function_declarations)
         self._proto = to_message(protos.Tool, service_tools)
         self._proto.function_declarations.extend(item.to_proto() for item in self.function_declarations)
@@ -276,18 +279,19 @@ def to_tool_config(value: Any) -> protos.ToolConfig | None:
     >>> to_tool_config({"function_calling_config": "any"}).function_calling_config.mode
     2
     """
-    if isinstance(value, Mapping) and "function_calling_config" in value:
-        value = {**value, "function_calling_config": _to_calling(value["function_calling_config"])}
+    if isinstance(value, Mapping):
+        value = {field_of(protos.ToolConfig, key) or key: item for key, item in value.items()}
+        if (calling := value.get("function_calling_config")) is not None:
+            value["function_calling_config"] = _to_calling(calling)
     return None if value is None else to_message(protos.ToolConfig, value)
 
 
 def _to_calling(value: Any) -> Any:
     if isinstance(value, (str, int)):
         value = {"mode": value}
-    if isinstance(value, Mapping) and isinstance(value.get("mode"), str):
-        value = {**value, "mode": value["mode"].lower().removeprefix("mode_").upper()}
-        if value["mode"] == "UNSPECIFIED":
-            value["mode"] = "MODE_UNSPECIFIED"
+    if isinstance(value, Mapping) and isinstance(mode := value.get("mode"), str):
+        # google.generativeai knows the modes by longer names too, such as "mode_any".
+        value = {**value, "mode": mode.lower().removeprefix("mode_")}
     return value
 
 

@@ -3,10 +3,11 @@
 It speaks the same gRPC as Google's service, with `Engine`s behind it: `LlamaEngine` runs a real model on this machine,
 `ScriptEngine` says what a test queued. Nothing is loaded before a server starts.
 
->>> from genai_grpc import local
+>>> from genai_grpc import Client, GenerativeModel, local
 >>> script = local.ScriptEngine().reply("Hello", " world")
->>> with local.serve(script) as server:  # doctest: +SKIP
-...     ...  # one request to server.endpoint
+>>> with local.serve(script) as server, Client(endpoint=server.endpoint) as client:
+...     GenerativeModel(client=client).generate_content("Say hello.").text
+'Hello world'
 """
 
 from __future__ import annotations

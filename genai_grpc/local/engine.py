@@ -20,6 +20,20 @@ class Engine(Protocol):
 
     Every method is called on the server's event loop, so none may block it. An `APIError` that a method raises reaches
     the client with its code, message and details; any other exception is the engine's defect, and is INTERNAL.
+
+    >>> from genai_grpc import Client, GenerativeModel, local, protos
+    >>> class Echo:
+    ...     model = protos.Model(name="models/echo", supported_generation_methods=["generateContent", "countTokens"])
+    ...     accepts = frozenset()
+    ...     async def start(self): ...
+    ...     async def aclose(self): ...
+    ...     async def generate(self, request):
+    ...         yield protos.GenerateContentResponse(candidates=[protos.Candidate(content=request.contents[-1])])
+    ...     async def count_tokens(self, request):
+    ...         return protos.CountTokensResponse(total_tokens=len(request.contents))
+    >>> with local.serve(Echo()) as server, Client(endpoint=server.endpoint) as client:
+    ...     GenerativeModel("echo", client=client).generate_content("Anybody here?").text
+    'Anybody here?'
     """
 
     @property

@@ -49,8 +49,7 @@ class LlamaEngine:
     Raises:
         ConfigurationError: `xllamacpp`, the weights or the file is missing; it says what to install.
 
-    >>> engine = LlamaEngine()  # doctest: +SKIP
-    >>> engine.model.name  # doctest: +SKIP
+    >>> LlamaEngine().model.name
     'models/smollm2-135m-instruct'
     """
 

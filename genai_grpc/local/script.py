@@ -22,7 +22,10 @@ __all__ = ["STALL", "Chunk", "Delay", "ScriptEngine"]
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A wait of so many seconds between two chunks."""
+    """A wait of so many seconds between two chunks.
+
+    >>> script = ScriptEngine().reply("Hello", Delay(0.5), " world")
+    """
 
     seconds: float
 
@@ -44,10 +47,15 @@ class ScriptEngine:
         name: The model's name, with or without "models/".
         accepts: The media types that it takes; everything unless told otherwise.
 
-    >>> from genai_grpc import local
-    >>> script = local.ScriptEngine().reply("Hello", " world").reply("And again")
-    >>> with local.serve(script) as server:  # doctest: +SKIP
-    ...     ...  # two requests to server.endpoint
+    >>> from genai_grpc import Client, GenerativeModel, local
+    >>> script = ScriptEngine().reply("Hello", " world").reply("And again")
+    >>> with local.serve(script) as server, Client(endpoint=server.endpoint) as client:
+    ...     for prompt in "Say hello.", "Once more.":
+    ...         print(GenerativeModel(client=client).generate_content(prompt).text)
+    Hello world
+    And again
+    >>> [request.contents[0].parts[0].text for request in script.requests]
+    ['Say hello.', 'Once more.']
     """
 
     def __init__(self, *, name: str = "script", accepts: Iterable[str] = ("*/*",)) -> None:
@@ -77,6 +85,14 @@ class ScriptEngine:
                 so far, and STOP where nothing but finite delays follows. A GenerateContentResponse is sent as it is.
                 An APIError ends the call with its status, any other exception as an engine's defect does. A `Delay`
                 waits, and `STALL` waits until the call is ended from outside.
+
+        >>> from genai_grpc import Client, GenerativeModel, errors, local
+        >>> script = ScriptEngine().reply("Hello,", errors.DataLoss("the rest is lost"))
+        >>> with local.serve(script) as server, Client(endpoint=server.endpoint) as client:
+        ...     for chunk in GenerativeModel(client=client).generate_content("Say hello.", stream=True):
+        ...         print(chunk.text)
+        Traceback (most recent call last):
+        genai_grpc.errors.DataLoss: 500 the rest is lost
         """
         kept = tuple(map(_to_chunk, chunks))
         with self._changed:
@@ -120,6 +136,11 @@ class ScriptEngine:
 
         Raises:
             AssertionError: Listing the replies that are left.
+
+        >>> ScriptEngine().reply("Hello").verify()
+        Traceback (most recent call last):
+        AssertionError: 1 queued replies were not asked for:
+          reply('Hello')
         """
         with self._changed:
             left = [f"  reply({', '.join(map(repr, chunks))})" for chunks in self._replies]

@@ -95,6 +95,14 @@ class Server(Hosted):
 
     Beside what listening may raise, `start` raises ConfigurationError if the server cannot keep its state where it is
     told to, and ImportError if a package that it needs is missing, saying how to install it.
+
+    >>> from genai_grpc import Client, list_models, local
+    >>> server = local.serve(local.ScriptEngine(name="mine"))
+    >>> server.start()
+    >>> with Client(endpoint=server.endpoint) as client:
+    ...     [model.name for model in list_models(client=client)]
+    ['models/mine', 'models/gemini-pro']
+    >>> server.stop()
     """
 
     def __init__(self, settings: _Settings) -> None:

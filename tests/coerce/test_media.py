@@ -100,7 +100,7 @@ def test_image_made_in_memory(mode: str) -> None:
     image = picture(mode)
     blob = image_to_blob(image)
     assert blob is not None
-    assert blob.mime_type == "image/webp"
+    assert (blob.mime_type, blob.data[:4], blob.data[8:12]) == ("image/webp", b"RIFF", b"WEBP")
     assert pixels(blob, "RGBA") == image.convert("RGBA").tobytes()
 
 
@@ -176,6 +176,13 @@ def test_image_that_webp_cannot_hold(image: Image.Image) -> None:
         assert sent.tobytes() == image.tobytes()
 
 
+def test_largest_image_of_webp() -> None:
+    """An image with as many pixels a side as WebP holds is sent as WebP."""
+    blob = image_to_blob(Image.new("1", (16383, 1)))
+    assert blob is not None
+    assert blob.mime_type == "image/webp"
+
+
 def test_image_that_cannot_be_encoded() -> None:
     """An image of a kind that no format holds is refused, and the error says why."""
     with pytest.raises(ValueError, match=r"image in memory, or not encode it: .*F"):
@@ -234,7 +241,7 @@ def test_ipython_image(display: type[Any], arguments: dict[str, Any], mime_type:
 
 def test_ipython_image_without_data(display: type[Any]) -> None:
     """An IPython image that only holds a link is refused, with what to do."""
-    with pytest.raises(ValueError, match=r"holds no data; make it with Image\(filename="):
+    with pytest.raises(ValueError, match=r"^the IPython image holds no data; make it with Image\(filename="):
         image_to_blob(display(None))
 
 

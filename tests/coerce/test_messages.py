@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import base64
 import datetime
+import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 
 from genai_grpc import protos
+from genai_grpc._coerce.content import to_contents
 from genai_grpc._coerce.messages import field_of, to_message
 
 Type = protos.Type
@@ -35,7 +38,7 @@ SCHEMA = protos.Schema(
             {
                 "type_": "OBJECT",
                 "properties": {"name": {"type_": Type.STRING, "format_": "enum", "enum": ("a", "b"), "nullable": True}},
-                "required": (name for name in ["name"]),
+                "required": {"name": None}.keys(),
             },
             id="trailing underscores, enum names and numbers",
         ),
@@ -79,6 +82,24 @@ def test_foreign(foreign: Callable[[str], Any]) -> None:
     assert to_message(protos.Schema, {"any_of": [theirs], "items": theirs, "properties": {"a": theirs}}) == (
         protos.Schema(any_of=[SCHEMA], items=SCHEMA, properties={"a": SCHEMA})
     )
+
+
+def test_proto_plus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a proto-plus object wraps is taken, where the program has imported that package."""
+
+    class Plus:
+        def __init__(self, message: Any) -> None:
+            self.message = message
+
+        @classmethod
+        def pb(cls, value: Any) -> Any:
+            return value.message
+
+    monkeypatch.setitem(sys.modules, "proto", SimpleNamespace(Message=Plus))
+    turn = protos.Content(role="user", parts=[protos.Part(text="Hi")])
+    assert to_message(protos.Content, Plus(turn)) == turn
+    assert to_contents(Plus(turn)) == to_contents([Plus(turn)]) == [turn]
+    assert to_contents([Plus(turn.parts[0])]) == [turn]
 
 
 def test_a_dict_of_nothing_is_present() -> None:

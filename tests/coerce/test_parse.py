@@ -97,6 +97,7 @@ class Even:
         (Literal["a", 1, True], 1.0, 1),
         (Literal["a", 1, True], True, True),
         (Literal["a", None], None, None),
+        (Literal[Size.SMALL], "SMALL", Size.SMALL),
         (int | None, None, None),
         (int | str, "1", "1"),
         (int | float, 1.5, 1.5),

@@ -14,11 +14,10 @@ from typing import Annotated, Any, List, Literal, NamedTuple, NewType, Optional,
 import pydantic
 import pytest
 from google.protobuf.json_format import MessageToDict
-from typing_extensions import NotRequired, Required, TypedDict
+from typing_extensions import NotRequired, Required, TypeAliasType, TypedDict
 
-from genai_grpc import protos, types
+from genai_grpc import protos
 from genai_grpc._coerce.schema import to_schema
-from genai_grpc._coerce.settings import to_generation_config, to_generation_settings
 
 UserId = NewType("UserId", int)
 Plain = collections.namedtuple("Plain", "a b")
@@ -138,6 +137,8 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(uuid.UUID, {**STR, "format": "uuid"}, id="UUID"),
         pytest.param(decimal.Decimal, {"type": "NUMBER"}, id="Decimal"),
         pytest.param(UserId, INT, id="NewType"),
+        pytest.param(TypeAliasType("Number", int), INT, id="type alias"),
+        pytest.param(Annotated[int, 3], INT, id="Annotated with what says nothing"),
         pytest.param(Colour, COLOUR, id="Enum of str"),
         pytest.param(Size, {**STR, "enum": ["SMALL", "LARGE"]}, id="Enum of others"),
         pytest.param(Literal["a", "b"], {**STR, "enum": ["a", "b"]}, id="Literal"),
@@ -158,6 +159,9 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(tuple[int, ...], {"type": "ARRAY", "items": INT}, id="tuple of any length"),
         pytest.param(
             tuple[int, int], {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"}, id="tuple of one type"
+        ),
+        pytest.param(
+            tuple[int], {"type": "ARRAY", "items": INT, "minItems": "1", "maxItems": "1"}, id="tuple of one item"
         ),
         pytest.param(dict, {"type": "OBJECT"}, id="bare dict"),
         pytest.param(Mapping[str, int], {"type": "OBJECT"}, id="Mapping"),
@@ -200,6 +204,17 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
             {"type": "ARRAY", "items": INT, "minItems": "1", "description": "Primes."},
             id="Annotated",
         ),
+        pytest.param(
+            Annotated[str, pydantic.Field(min_length=1, max_length=3, pattern="a*")],
+            {**STR, "minLength": "1", "maxLength": "3", "pattern": "a*"},
+            id="Annotated str",
+        ),
+        pytest.param(
+            Annotated[tuple[int, int], pydantic.Field(max_length=2)],
+            {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"},
+            id="Annotated tuple",
+        ),
+        pytest.param(Annotated[int, pydantic.Field(max_length=3)], INT, id="a length of what has none"),
         pytest.param(
             Annotated[int, pydantic.Field(ge=1, description="Of men.")],
             {**INT, "minimum": 1.0, "description": "Of men."},
@@ -272,6 +287,14 @@ NULL = {"type": "null"}
             id="by way of another",
         ),
         pytest.param(Literal[1, 2], {"type": "integer", "enum": [1, 2]}, id="Literal of int"),
+        pytest.param(
+            list[Literal[1]], {"type": "array", "items": {"type": "integer", "enum": [1]}}, id="list of a choice"
+        ),
+        pytest.param(
+            Literal[1] | str,
+            {"anyOf": [{"type": "integer", "enum": [1]}, {"type": "string"}]},
+            id="union with a choice",
+        ),
         pytest.param(
             Literal["a", 1, None],
             {"type": ["string", "integer", "null"], "enum": ["a", 1, None]},
@@ -394,19 +417,3 @@ def test_without_pydantic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pydantic")
     assert to_schema(list[Film]).schema is not None
     assert "pydantic" not in sys.modules
-
-
-@pytest.mark.parametrize(
-    ("kind", "field"), [(list[str], "response_schema"), (Person, "response_schema"), (Node, "response_json_schema")]
-)
-def test_generation_config(kind: Any, field: str) -> None:
-    """A generation config takes types, from a dict and from a GenerationConfig, in the field that can say them."""
-    for config in {"response_schema": kind}, types.GenerationConfig(response_schema=kind):
-        made = to_generation_config(to_generation_settings(config))
-        assert [one.name for one, _ in made.ListFields()] == [field]
-
-
-def test_two_schemas() -> None:
-    """A type that takes the place of response_json_schema cannot stand beside one."""
-    with pytest.raises(ValueError, match="response_schema and response_json_schema are both given"):
-        to_generation_config({"response_schema": Node, "response_json_schema": {"type": "string"}})

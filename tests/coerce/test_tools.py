@@ -1,105 +1,81 @@
+"""Function libraries: declarations by name, and the functions behind them."""
+
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from genai_grpc import protos
-from genai_grpc._coerce.tools import to_function_library, to_tool_config
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-ADD = protos.FunctionDeclaration(name="add", description="Adds.")
-TOOL = protos.Tool(function_declarations=[ADD])
-DICT = {"name": "add", "description": "Adds."}
+from genai_grpc.types import FunctionDeclaration, FunctionLibrary, Tool
 
 
-def made(value: Any) -> list[protos.Tool]:
-    """The messages of tools given as `value`."""
-    library = to_function_library(value)
-    assert library is not None
-    return library.to_proto()
+def double(number: int) -> int:
+    """Double a number."""
+    return number * 2
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param(TOOL, id="Tool"),
-        pytest.param(ADD, id="FunctionDeclaration"),
-        pytest.param(DICT, id="dict of a declaration"),
-        pytest.param({"function_declarations": [DICT]}, id="dict of a Tool"),
-        pytest.param([TOOL], id="list of a Tool"),
-        pytest.param([DICT], id="list of a dict"),
-        pytest.param((item for item in [ADD]), id="generator of a declaration"),
-    ],
-)
-def test_tools(value: Any) -> None:
-    """A tool is made of each of the forms that a person may pass."""
-    assert made(value) == [TOOL]
+def calling(name: str, **arguments: Any) -> protos.FunctionCall:
+    """A call of the model."""
+    call = protos.FunctionCall(name=name, id="c1")
+    call.args.update(arguments)
+    return call
 
 
-def test_no_tools() -> None:
-    """No tools are none."""
-    assert to_function_library(None) is None
+DECLARED = protos.FunctionDeclaration(name="now", description="The time.")
 
 
-def test_foreign_tools(foreign: Callable[[str], Any]) -> None:
-    """Tools of another package are as good as ours."""
-    assert made(foreign("FunctionDeclaration")(name="add", description="Adds.")) == [TOOL]
-    assert made([foreign("Tool")(code_execution={})]) == [protos.Tool(code_execution=protos.CodeExecution())]
+def test_by_name() -> None:
+    """Declarations are found by name or by call, in a library and in a tool."""
+    library = FunctionLibrary([double, DECLARED])
+    tool = Tool(function_declarations=[double])
+    for found in (library["double"], library[calling("double")], tool["double"], tool[calling("double")]):
+        assert (found.name, found.description) == ("double", "Double a number.")
+        assert list(found.parameters.properties) == ["number"]
+    with pytest.raises(KeyError):
+        library["other"]
 
 
-def test_dicts_are_not_changed() -> None:
-    """The caller's dicts stay as they are."""
-    given: list[Any] = [{"function_declarations": [dict(DICT)]}, {"name": "subtract"}]
-    before = copy.deepcopy(given)
-    made(given)
-    assert given == before
+def test_answers() -> None:
+    """A call is answered by its function, with its id; None where there is no function."""
+    library, tool = FunctionLibrary([double, DECLARED]), Tool(function_declarations=[double, DECLARED])
+    part = library(calling("double", number=3))
+    assert part is not None
+    assert tool(calling("double", number=3)) == part.function_response
+    assert (part.function_response.id, part.function_response.response["result"]) == ("c1", 6)
+    assert library(calling("now")) is None
+    assert tool(calling("now")) is None
+    assert library.function(calling("now")) is None
+    assert FunctionLibrary({"name": "now"})(calling("now")) is None
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "words"),
-    [
-        pytest.param(3, TypeError, "cannot make a tool from int; pass a function, a FunctionDeclaration", id="int"),
-        pytest.param([None], TypeError, "cannot make a tool from NoneType", id="None in a list"),
-        pytest.param(
-            {"name": "f", "args": {}}, ValueError, "FunctionDeclaration has no field 'args'", id="declaration"
-        ),
-        pytest.param([DICT, DICT], ValueError, "two functions are named 'add'", id="one name twice"),
-    ],
-)
-def test_refusals(value: Any, error: type[Exception], words: str) -> None:
-    """What no tool can be made of is refused with what came and what is taken."""
-    with pytest.raises(error, match=words):
-        to_function_library(value)
+def test_a_dict_with_a_function() -> None:
+    """A dict that describes a function may hold it, and its calls are answered."""
+    library = FunctionLibrary({"name": "twice", "description": "Two times.", "function": lambda number: {"is": number}})
+    part = library(calling("twice", number=3))
+    assert part is not None
+    assert part.function_response.response == {"is": 3}
+    assert library["twice"].description == "Two times."
+    assert library.function(calling("twice")) is library["twice"]
 
 
-CONFIG = protos.ToolConfig(
-    function_calling_config=protos.FunctionCallingConfig(
-        mode=protos.FunctionCallingConfig.ANY, allowed_function_names=["add"]
-    )
-)
+def test_a_declaration_of_a_function() -> None:
+    """A function's declaration can be called, and takes descriptions of its parameters."""
+    declared = FunctionDeclaration.from_function(double, {"number": "What to double."})
+    assert callable(declared)
+    assert declared.parameters.properties["number"].description == "What to double."
+    assert declared(calling("double", number=2)).response["result"] == 4
+    assert repr(declared) == "CallableFunctionDeclaration('double')"
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param(CONFIG, id="ToolConfig"),
-        pytest.param({"function_calling_config": {"mode": "any", "allowed_function_names": ["add"]}}, id="dict"),
-        pytest.param({"functionCallingConfig": {"mode": 2, "allowedFunctionNames": ("add",)}}, id="camelCase dict"),
-    ],
-)
-def test_tool_config(value: Any) -> None:
-    """A tool config is a message or a dict, its mode by name in any case or number."""
-    assert to_tool_config(value) == CONFIG
+def test_reprs() -> None:
+    """A library shows the names in it."""
+    assert repr(FunctionLibrary([double, "code_execution"])) == "FunctionLibrary(double, code_execution)"
 
 
-def test_tool_config_refusals() -> None:
-    """A wrong tool config is refused with what is taken; none is none."""
-    assert to_tool_config(None) is None
-    with pytest.raises(ValueError, match=r"'OFTEN' is no Mode; it is one of .*ANY"):
-        to_tool_config({"function_calling_config": {"mode": "often"}})
-    with pytest.raises(TypeError, match="cannot make a ToolConfig from str; pass a ToolConfig or a dict"):
-        to_tool_config("any")
+def test_a_tools_own_fields() -> None:
+    """A tool shows the service's tools that were put into it."""
+    assert Tool(code_execution={}).code_execution == protos.CodeExecution()
+    retrieval = {"dynamic_retrieval_config": {"dynamic_threshold": 0.5}}
+    made = Tool(google_search_retrieval=retrieval)
+    assert made.google_search_retrieval.dynamic_retrieval_config.dynamic_threshold == 0.5

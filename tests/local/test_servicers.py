@@ -128,6 +128,7 @@ def test_count_tokens_of_contents_or_of_a_request() -> None:
     assert [request.model for request in script.counted] == ["models/script"] * 2
 
 
+@pytest.mark.usefixtures("no_api_core")
 def test_an_api_error_keeps_its_status_and_details() -> None:
     """An APIError of an engine arrives with its code, message and details, after the chunks before it."""
     error = ResourceExhausted("slow down", details=[RetryInfo(retry_delay=Duration(seconds=7))])

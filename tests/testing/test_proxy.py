@@ -61,7 +61,7 @@ def echo() -> Iterator[str]:
 
         thread = threading.Thread(target=welcome)
         thread.start()
-        yield "127.0.0.1:{}".format(listening.getsockname()[1])
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
 

@@ -126,9 +126,8 @@ def test_tls(authority: Authority) -> None:
 def test_a_wrong_certificate(authority: Authority, wrong: dict[str, Any], reason: str) -> None:
     """A certificate that is past its day or for another host is UNAVAILABLE to a client that trusts the authority."""
     credentials = authority.server(*wrong.pop("hosts", ()), **wrong)
-    with local.serve(ScriptEngine(), credentials=credentials) as server:
-        with pytest.raises(grpc.RpcError) as caught:
-            call(server, authority.root)
+    with local.serve(ScriptEngine(), credentials=credentials) as server, pytest.raises(grpc.RpcError) as caught:
+        call(server, authority.root)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert reason in str(caught.value)
 

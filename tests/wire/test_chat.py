@@ -65,6 +65,35 @@ def test_a_broken_stream(colour: Any, model: genai.GenerativeModel, script: Scri
     assert len(chat.history) == 2
 
 
+def test_last(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The last reply can be looked at until it has entered the history."""
+    script.reply("Hello")
+    chat = model.start_chat()
+    assert chat.last is None
+    reply = colour.send(chat, "Hi")
+    assert chat.last is reply
+    assert len(chat.history) == 2
+    assert chat.last is None
+
+
+def test_a_stream_whose_failure_was_not_met(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Rewinding meets the failure of a stream whose chunks were all taken, and returns what came before it."""
+    script.reply("Hello", errors.DataLoss("the rest is lost"))
+    chat = model.start_chat()
+    next(iter(chat.send_message("Hi", stream=True)))
+    assert texts(chat.rewind()) == [("user", "Hi"), ("model", "Hello")]
+    assert chat.history == []
+
+
+def test_a_reply_of_nothing(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A reply without a candidate is no turn."""
+    script.reply(protos.GenerateContentResponse(response_id="1"))
+    chat = model.start_chat()
+    with pytest.raises(errors.StopCandidateException, match="the reply has no candidate"):
+        colour.send(chat, "Hi")
+    assert chat.history == []
+
+
 def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A blocked prompt raises and leaves the history as it was."""
     feedback = protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
