@@ -33,6 +33,7 @@ __all__ = [
     "UPDATE_CACHED_CONTENT",
     "Call",
     "Emit",
+    "Framed",
     "Interceptor",
     "Invoke",
     "Limits",
@@ -78,6 +79,29 @@ class Method(Generic[Req, Res]):
 
 
 @dataclass(frozen=True, slots=True)
+class Framed(Generic[Req]):
+    """A request that is serialized already, in place of its message.
+
+    Attributes:
+        kind: The class of the message.
+        model: What it is about, which routes it.
+        data: Its bytes.
+    """
+
+    kind: type[Req]
+    model: str
+    data: bytes
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 -- as messages have it
+        """The bytes."""
+        return self.data
+
+    def message(self) -> Req:
+        """The message."""
+        return self.kind.FromString(self.data)
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What one call sets for itself; None leaves a value to the client's default.
 
@@ -108,7 +132,7 @@ class Call(Generic[Req, Res, Out]):
     """An RPC to perform; `parse` makes the result of the reply or, of a streaming method, of the open stream."""
 
     method: Method[Req, Res]
-    request: Req
+    request: Req | Framed[Req]
     parse: Callable[[Any], Out]
     options: Options = field(default_factory=Options)
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import threading
 import weakref
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -49,6 +50,9 @@ OPTIONS: Final = {
 }
 
 
+_serialized: Final = methodcaller("SerializeToString")  # of a message, or of a request that is serialized already
+
+
 class Connection:
     """A channel, its methods as callables each made once, and how many calls are on it."""
 
@@ -66,7 +70,7 @@ class Connection:
             make = self.channel.unary_stream if method.streaming else self.channel.unary_unary
             found = make(
                 method.path,
-                request_serializer=method.request.SerializeToString,
+                request_serializer=_serialized,
                 response_deserializer=method.response.FromString,
             )
             self._callables[method.path] = found

@@ -100,7 +100,9 @@ class Gate:
             self.inside -= 1
         self._let_in()
 
-    def leave(self, began: float, now: float, error: Exception | None = None, answered: float | None = None) -> None:
+    def leave(
+        self, began: float, now: float, error: BaseException | None = None, answered: float | None = None
+    ) -> None:
         """Make room, and learn.
 
         Args:
@@ -135,7 +137,7 @@ class Gate:
                     self.inside -= 1
 
     def _learn(
-        self, rule: AdaptiveLimit, began: float, now: float, error: Exception | None, answered: float | None
+        self, rule: AdaptiveLimit, began: float, now: float, error: BaseException | None, answered: float | None
     ) -> None:
         slow = rule.latency is not None and answered is not None and answered - began > rule.latency
         if slow or isinstance(error, (ServiceUnavailable, ResourceExhausted)):

@@ -6,11 +6,12 @@ import inspect
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._call import Call, Emit, Framed, Invoke, Open, Plan, Read, Sleep, Try
 from genai_grpc._flow import Waiter
 from genai_grpc._idle import IDLE
 from genai_grpc._sources import OpenStream
@@ -45,6 +46,8 @@ class SyncShell:
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """The result of a call, over as many tries as its policy allows."""
+        if self._config.interceptors and isinstance(call.request, Framed):
+            call = replace(call, request=call.request.message())  # what looks on is shown a message
         plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
         for interceptor in self._interceptors:
             plan = interceptor.intercept(call, plan)
@@ -52,19 +55,20 @@ class SyncShell:
 
     def run(self, plan: Plan[Out]) -> Out:
         """The result of a plan, which is closed with whatever else ends it, such as Ctrl-C."""
-        with closing(plan):
-            try:
-                step = next(plan)
-                while True:
-                    try:
-                        done = self._perform(step)
-                    except APIError as error:
-                        step = plan.throw(error)
-                    else:
-                        step = plan.send(done)
-            except StopIteration as stop:
-                result: Out = stop.value
-                return result
+        try:
+            step = next(plan)
+            while True:
+                try:
+                    done = self._perform(step)
+                except APIError as error:
+                    step = plan.throw(error)
+                else:
+                    step = plan.send(done)
+        except StopIteration as stop:
+            result: Out = stop.value
+            return result
+        finally:
+            plan.close()
 
     def iterate(self, plan: Plan[None]) -> Iterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from genai_grpc._call import Call, Limits, Plan, Sleep, Try
 from genai_grpc._log import LOG
-from genai_grpc.errors import APIError, Cancelled, DeadlineExceeded
+from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genai_grpc._flow import Flow, Gate
+    from genai_grpc._flow import Flow, Gate, Rate
 
 __all__ = ["Admit", "attempts"]
 
@@ -34,68 +34,71 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
     Raises:
         APIError: The last try's, which says how many there were.
     """
-    deadline = now() + limits.timeout
-    policy = limits.retry
+    began = now()
+    deadline = began + limits.timeout
+    policy, gate, guessed = limits.retry, flow.gate, 0.0
     flow.balance.pay_in(policy)
     for tried in count(1):
         try:
-            return (yield from _attempt(call, limits, deadline, flow, now))
+            if flow.rate is not None:
+                guessed = yield from _turn(flow.rate, deadline, now)
+            if not gate.enter():
+                yield Admit(gate, deadline - now())
+            began = now()
+            try:
+                reply = yield Try(call, deadline - began, limits.idle_timeout)
+            except BaseException as error:
+                # Ctrl-C, a task's cancellation and a plan that nobody drives any more make room too, and teach nothing.
+                gate.leave(began, ended := now(), error, ended)
+                raise
         except APIError as error:
             error.tries = tried
-            delay = policy.delay(error, tried, idempotent=call.method.idempotent)
-            if LOG.isEnabledFor(logging.DEBUG):
-                # A status message is the service's own and could quote what it was sent: its code says enough.
-                again = "" if delay is None else f"; again in {delay:.2f} s at the earliest"
-                LOG.debug("%s: try %d ended with %s%s", call.method.path, tried, error.status, again)
-            if delay is None or now() + delay >= deadline or not flow.balance.take_out(policy, now()):
-                raise
-            yield Sleep(delay)
+            if flow.rate is not None:
+                flow.rate.learn(error, now())
+            yield Sleep(_wait(call, limits, flow, error, deadline, now))
             if now() >= deadline:
                 raise DeadlineExceeded(
                     f"the deadline of {limits.timeout:g} s passed after {tried} tries; the last: {error.message}",
                     details=error.details,
                     tries=tried,
                 ) from error
+            continue
+        answered = now()
+        if call.method.streaming:
+            reply[0].on_end(partial(_end_stream, flow, began, answered, guessed, now))
+        else:
+            gate.leave(began, answered, None, answered)
+            if flow.rate is not None:
+                _settle(flow.rate, guessed, reply)
+        return reply
     raise AssertionError  # the loop has no end
 
 
-def _attempt(
-    call: Call[Any, Any, Any], limits: Limits, deadline: float, flow: Flow, now: Callable[[], float]
-) -> Plan[Any]:
-    """One try, in its turn."""
-    guessed = 0.0
-    if flow.rate is not None:
-        left = deadline - now()
-        wait, guessed = flow.rate.reserve(now(), left)
-        if wait >= left:
-            raise DeadlineExceeded(
-                f"the client's rate limit has the call wait {wait:.1f} s, which is past its deadline"
-            )
-        if wait > 0:
-            yield Sleep(wait)
-    gate = flow.gate
-    if not gate.enter():
-        yield Admit(gate, deadline - now())
+def _wait(
+    call: Call[Any, Any, Any], limits: Limits, flow: Flow, error: APIError, deadline: float, now: Callable[[], float]
+) -> float:
+    """Seconds until the next try; raises `error` if there is none."""
+    policy = limits.retry
+    delay = policy.delay(error, error.tries, idempotent=call.method.idempotent)
+    if LOG.isEnabledFor(logging.DEBUG):
+        # A status message is the service's own and could quote what it was sent: its code says enough.
+        again = "" if delay is None else f"; again in {delay:.2f} s at the earliest"
+        LOG.debug("%s: try %d ended with %s%s", call.method.path, error.tries, error.status, again)
+    if delay is None or now() + delay >= deadline or not flow.balance.take_out(policy, now()):
+        raise error
+    return delay
+
+
+def _turn(rate: Rate, deadline: float, now: Callable[[], float]) -> Plan[float]:
+    """The wait for a call's time by the rate; its result are the tokens that were taken off for it."""
     began = now()
-    try:
-        reply = yield Try(call, deadline - began, limits.idle_timeout)
-    except APIError as error:
-        ended = now()
-        gate.leave(began, ended, error, ended)
-        if flow.rate is not None:
-            flow.rate.learn(error, ended)
-        raise
-    except BaseException:
-        # Ctrl-C, the cancellation of a task, or nobody drives the plan any more: that teaches nothing.
-        gate.leave(began, began, Cancelled("the call was given up"))
-        raise
-    answered = now()
-    if call.method.streaming:
-        reply[0].on_end(partial(_end_stream, flow, began, answered, guessed, now))
-    else:
-        gate.leave(began, answered, None, answered)
-        _settle(flow, guessed, reply)
-    return reply
+    left = deadline - began
+    wait, guessed = rate.reserve(began, left)
+    if wait >= left:
+        raise DeadlineExceeded(f"the client's rate limit has the call wait {wait:.1f} s, which is past its deadline")
+    if wait > 0:
+        yield Sleep(wait)
+    return guessed
 
 
 def _end_stream(
@@ -110,13 +113,15 @@ def _end_stream(
     """A stream has ended, with `last` as its last chunk; `answered` is when its first one came."""
     ended = now()
     flow.gate.leave(began, ended, error, answered)
+    if flow.rate is None:
+        return
     if error is None:
-        _settle(flow, guessed, last)
-    elif flow.rate is not None:
+        _settle(flow.rate, guessed, last)
+    else:
         flow.rate.learn(error, ended)
 
 
-def _settle(flow: Flow, guessed: float, reply: Any) -> None:
+def _settle(rate: Rate, guessed: float, reply: Any) -> None:
     """Tell the rate what a reply says it took."""
-    if flow.rate is not None and (usage := getattr(reply, "usage_metadata", None)) is not None:
-        flow.rate.settle(guessed, usage.total_token_count)
+    if (usage := getattr(reply, "usage_metadata", None)) is not None:
+        rate.settle(guessed, usage.total_token_count)

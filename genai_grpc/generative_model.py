@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from genai_grpc import protos
-from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, same
+from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Framed, same
 from genai_grpc._coerce.content import to_contents, to_system_instruction
+from genai_grpc._coerce.framing import frame_contents
 from genai_grpc._coerce.names import to_model_name
 from genai_grpc._coerce.settings import (
     to_generation_config,
@@ -90,6 +91,8 @@ class GenerativeModel:
         self._system_instruction = to_system_instruction(system_instruction)
         self._client = client
         self._cached_content: str | None = None
+        # A call's frame and schema where it sets nothing for itself; made once.
+        self._framed: tuple[bytes, Any] | None = None
 
     @classmethod
     def from_cached_content(
@@ -252,11 +255,23 @@ class GenerativeModel:
         >>> GenerativeModel("gemini-pro").build_request("Hi").contents[0].role
         'user'
         """
+        request = self._frame(generation_config, safety_settings, tools, tool_config)
+        if contents is not None:
+            request.contents.extend(to_contents(contents))
+        return request
+
+    def _frame(
+        self,
+        generation_config: GenerationConfigType | None = None,
+        safety_settings: SafetySettingOptions | None = None,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+    ) -> protos.GenerateContentRequest:
+        """All of a request but its contents."""
         library = self.library(tools)
         request = protos.GenerateContentRequest(
             model=self._model_name,
             cached_content=self._cached_content,
-            contents=() if contents is None else to_contents(contents),
             system_instruction=self._system_instruction,
             tools=() if library is None else library.to_proto(),
             tool_config=self._tool_config if tool_config is None else to_tool_config(tool_config),
@@ -273,11 +288,16 @@ class GenerativeModel:
         self, kind: type[Response], contents: ContentsType, stream: bool, options: GenerateOptions
     ) -> Call[Any, Any, Response]:
         """The call that generates for these contents, with a response of `kind`; nothing is sent."""
-        if contents is None:
-            to_contents(contents)  # says what contents may be
         request_options, rest = _split(options)
-        request = self.build_request(contents, **rest)
-        schema = self._schema(rest.get("generation_config"))
+        pieces: list[bytes] = frame_contents(contents)
+        if rest:
+            frame = self._frame(**rest).SerializeToString()
+            schema = self._schema(rest.get("generation_config"))
+        else:
+            if self._framed is None:
+                self._framed = self._frame().SerializeToString(), self._schema(None)
+            frame, schema = self._framed
+        request = Framed(protos.GenerateContentRequest, self._model_name, b"".join([frame, *pieces]))
         parse: Any = kind.from_source if stream else kind.from_response
         return Call(
             STREAM_GENERATE_CONTENT if stream else GENERATE_CONTENT,
@@ -344,5 +364,7 @@ def _refuse_beside_cache(request: protos.GenerateContentRequest) -> None:
 
 def _split(options: GenerateOptions) -> tuple[RequestOptionsType | None, dict[str, Any]]:
     """The options of the call itself, and those of its request."""
+    if not options:
+        return None, {}
     rest = dict[str, Any](options)
     return rest.pop("request_options", None), rest

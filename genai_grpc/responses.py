@@ -96,13 +96,18 @@ class BaseResponse:
             IncompleteIterationError: The stream was not read to its end.
             ValueError: There is no text; the message names the finish reason, finish message and safety ratings.
         """
-        if self._piece and not self.candidates:
+        candidates = self.candidates
+        if len(candidates) == 1 and len(found := candidates[0].content.parts) == 1:
+            part = found[0]  # as of nearly every chunk
+            if (text := part.text) and not part.thought:
+                return text
+        if self._piece and not candidates:
             return ""
         parts = [part for part in self.parts if not part.thought]
         if not parts:
-            if self._piece and self.candidates[0].finish_reason in GOOD_ENDS:
+            if self._piece and candidates[0].finish_reason in GOOD_ENDS:
                 return ""
-            raise ValueError(no_text(self.candidates[0]))
+            raise ValueError(no_text(candidates[0]))
         # A part without data may be there for its thought signature alone.
         return "\n".join(part_text(part) for part in parts if part.WhichOneof("data"))
 

@@ -10,7 +10,16 @@ from genai_grpc import protos
 from genai_grpc._coerce.media import image_to_blob, path_to_blob
 from genai_grpc._coerce.messages import field_of, foreign, to_message
 
-__all__ = ["to_content", "to_contents", "to_part", "to_system_instruction"]
+__all__ = [
+    "BYTES",
+    "is_content",
+    "is_many",
+    "is_nothing",
+    "to_content",
+    "to_contents",
+    "to_part",
+    "to_system_instruction",
+]
 
 PARTS: Final = "a str, an image, a Path, a Blob, a FileData, a File, a Part or a dict of one of these"
 
@@ -43,13 +52,13 @@ def to_contents(value: object) -> list[protos.Content]:
     >>> len(to_contents(["What is in", "these two parts?"])[0].parts)
     2
     """
-    if _is_nothing(value):
+    if is_nothing(value):
         raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
-    if _is_many(value):
+    if is_many(value):
         items = list(value)
         if not items:
             raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
-        turns = [to_content(item) for item in items] if all(map(_is_content, items)) else [to_content(items)]
+        turns = [to_content(item) for item in items] if all(map(is_content, items)) else [to_content(items)]
     else:
         turns = [to_content(value)]
     if not turns[-1].role:
@@ -64,7 +73,7 @@ def to_content(value: object) -> protos.Content:
         TypeError: It is empty, or no Content can be made of it.
         ValueError: A dict with unknown keys; an image or file that cannot be read.
     """
-    if _is_nothing(value):
+    if is_nothing(value):
         raise TypeError(f"a turn must not be empty; pass {PARTS}, or a list of them")
     match value:
         case protos.Content():
@@ -73,7 +82,7 @@ def to_content(value: object) -> protos.Content:
             return _dict_to_content(value)
     if (message := foreign(value)) is not None and message.DESCRIPTOR.name == "Content":
         return to_message(protos.Content, message)
-    if _is_many(value):
+    if is_many(value):
         parts = [to_part(item) for item in value]
         if not parts:
             raise TypeError(f"a turn must not be empty; pass {PARTS}, or a list of them")
@@ -95,7 +104,7 @@ def to_part(value: object) -> protos.Part:
             return protos.Part(text=value)
         case Path():
             return protos.Part(inline_data=path_to_blob(value))
-        case _ if _is_content(value):
+        case _ if is_content(value):
             raise TypeError("a turn stands among parts; pass a list of turns (Contents) only, or of parts only")
         case Mapping():
             return _dict_to_part(value)
@@ -115,7 +124,7 @@ def to_system_instruction(value: object) -> protos.Content | None:
 def _dict_to_content(value: Mapping[str, Any]) -> protos.Content:
     parts = value["parts"]
     # A single part is as good as a list of one.
-    made = [to_part(part) for part in parts] if _is_many(parts) else [to_part(parts)]
+    made = [to_part(part) for part in parts] if is_many(parts) else [to_part(parts)]
     rest = {key: item for key, item in value.items() if key != "parts"}
     content = to_message(protos.Content, rest)
     content.parts.extend(made)
@@ -166,21 +175,23 @@ def _message_to_part(message: Any) -> protos.Part:
     raise TypeError(f"cannot make a Part from {name}; pass {PARTS}")
 
 
-def _is_content(value: object) -> bool:
+def is_content(value: object) -> bool:
+    """Whether `value` is a turn, as a message or a dict."""
     if isinstance(value, Mapping):
         return "parts" in value
     message = foreign(value)
     return message is not None and message.DESCRIPTOR.name == "Content"
 
 
-def _is_nothing(value: object) -> bool:
+def is_nothing(value: object) -> bool:
+    """Whether there is nothing in `value` to send."""
     if (message := foreign(value)) is not None:
         return not message.ListFields()
     # Not `value == ""`: a repeated field of the pure Python runtime refuses to be compared with a str.
     return value is None or (isinstance(value, (str, bytes, Mapping)) and not value)
 
 
-def _is_many(value: object) -> TypeGuard[Iterable[object]]:
+def is_many(value: object) -> TypeGuard[Iterable[object]]:
     """Whether `value` is an iterable of parts or turns rather than one of them."""
     if isinstance(value, (str, Mapping, *BYTES)) or foreign(value) is not None:
         return False

@@ -1,0 +1,102 @@
+"""Contents to the bytes of a request, where messages would be made only to be serialized.
+
+Fields may be serialized apart and joined (https://protobuf.dev/programming-guides/encoding/): text is framed as
+it is, and what a blob holds is copied once, into the request. Whatever is not text or a blob is made a message first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from genai_grpc import protos
+from genai_grpc._coerce.content import BYTES, is_content, is_many, is_nothing, to_content, to_contents, to_part
+from genai_grpc._coerce.media import image_to_blob, path_to_blob
+
+__all__ = ["frame_contents"]
+
+
+def frame_contents(value: object) -> list[bytes]:
+    """The field `contents` of a request, in pieces to be joined: what `to_contents` makes of `value`, serialized.
+
+    Raises:
+        TypeError: As `to_contents` does.
+        ValueError: As `to_contents` does.
+
+    >>> protos.GenerateContentRequest.FromString(b"".join(frame_contents("Hi"))).contents[0].parts[0].text
+    'Hi'
+    """
+    if type(value) is str and value:
+        return _framed(_CONTENTS, [*_framed(_PARTS, _framed(_TEXT, [value.encode()])), _USER])
+    if not is_many(value):
+        if isinstance(value, (Path, Mapping)) and not is_content(value) and not is_nothing(value):
+            return _framed(_CONTENTS, [*_part(value), _USER])
+        return _turns(to_contents(value))
+    items = list(value)
+    if not items or all(map(is_content, items)):
+        # The turns of a conversation: each is serialized as it is now, so that what was edited is sent as edited.
+        contents = [to_content(item) for item in items] if items else to_contents(items)
+        if not contents[-1].role:
+            contents = to_contents(contents)
+        return _turns(contents)
+    return _framed(_CONTENTS, [piece for item in items for piece in _part(item)] + [_USER])
+
+
+def _turns(contents: Iterable[protos.Content]) -> list[bytes]:
+    return [piece for turn in contents for piece in _framed(_CONTENTS, [turn.SerializeToString()])]
+
+
+def _part(value: object) -> list[bytes]:
+    """A part as an element of `Content.parts`, in pieces."""
+    if type(value) is str:
+        return _framed(_PARTS, _framed(_TEXT, [value.encode()]))
+    if (blob := _blob(value)) is not None:
+        return _framed(_PARTS, _framed(_INLINE_DATA, blob))
+    return _framed(_PARTS, [to_part(value).SerializeToString()])
+
+
+def _blob(value: Any) -> list[bytes] | None:
+    """A Blob in pieces, its data among them as it is; None if `value` is something else."""
+    if isinstance(value, Mapping):
+        mime_type, data = value.get("mime_type"), value.get("data")
+        if len(value) == 2 and isinstance(mime_type, str) and isinstance(data, BYTES):
+            # Not memoryview.nbytes and the like: whatever the buffer is, its bytes are what is sent.
+            data = data if isinstance(data, bytes) else bytes(data)
+            return [*_framed(_MIME_TYPE, [mime_type.encode()]), *_framed(_DATA, [data])]
+        return None
+    if isinstance(value, protos.Blob):
+        return [value.SerializeToString()]
+    found = path_to_blob(value) if isinstance(value, Path) else image_to_blob(value)
+    return None if found is None else [found.SerializeToString()]
+
+
+def _framed(tag: bytes, pieces: list[bytes]) -> list[bytes]:
+    """A field of these bytes: its tag, their length, and they themselves."""
+    length = sum(map(len, pieces))
+    return [tag + (_SHORT[length] if length < 128 else _varint(length)), *pieces]
+
+
+def _varint(number: int) -> bytes:
+    """A number in groups of seven bits, the lowest first, all but the last with the high bit set."""
+    groups = bytearray()
+    while number > 0x7F:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    groups.append(number)
+    return bytes(groups)
+
+
+def _tag(message: Any, field: str) -> bytes:
+    """The tag of a field whose length is told: its number and wire type 2."""
+    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
+
+
+_SHORT: Final = [bytes([number]) for number in range(128)]
+_CONTENTS: Final = _tag(protos.GenerateContentRequest, "contents")
+_PARTS: Final = _tag(protos.Content, "parts")
+_TEXT: Final = _tag(protos.Part, "text")
+_INLINE_DATA: Final = _tag(protos.Part, "inline_data")
+_MIME_TYPE: Final = _tag(protos.Blob, "mime_type")
+_DATA: Final = _tag(protos.Blob, "data")
+_USER: Final = protos.Content(role="user").SerializeToString()
