@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from genai_grpc import protos
 from genai_grpc._call import Open, same
 from genai_grpc._coerce.content import to_content, to_contents
+from genai_grpc._coerce.framing import frame_turn
 from genai_grpc._coerce.settings import to_generation_settings
 from genai_grpc._text import GOOD_ENDS
 from genai_grpc.errors import (
@@ -67,6 +68,8 @@ class ChatSession:
         self.enable_automatic_function_calling = enable_automatic_function_calling
         self._exchange: Exchange | None = None
         self._history: list[protos.Content] = []
+        # The turns as they are sent; None once a program has been handed turns that it may edit.
+        self._frames: list[bytes] | None = []
         self.history = history or ()
 
     def send_message(
@@ -107,6 +110,7 @@ class ChatSession:
             BrokenResponseError: The last reply failed half-way; `rewind()` takes it back.
         """
         self._commit()
+        self._frames = None
         return self._history
 
     @history.setter
@@ -114,6 +118,7 @@ class ChatSession:
         if isinstance(turns, Iterable) and not isinstance(turns, (str, Mapping)):
             turns = list(turns)
         self._history = to_contents(turns) if turns else []
+        self._frames = None if turns else []
         self._exchange = None
 
     @property
@@ -149,6 +154,7 @@ class ChatSession:
         while len(turns) >= 2 and _answers_calls(sent):
             _, sent = turns.pop(), turns.pop()
         self._history[:] = turns
+        self._frames = None
         return sent, received
 
     def to_json(self) -> str:
@@ -191,13 +197,15 @@ class ChatSession:
     ) -> Plan[Response]:
         """The plan of one message: one call, or as many as the model's function calls take."""
         _refuse_many(to_generation_settings(options.get("generation_config")).get("candidate_count") or 1)
-        turn = to_content(content)
-        if not turn.role:
-            turn = protos.Content(role="user", parts=turn.parts)
-        exchange = Exchange(history=list(self.history), sent=[turn])
+        said = to_content(content)
+        turn = protos.Content(role=said.role or "user", parts=said.parts)
+        self._commit()
+        frames = self._frames
+        history = [frame_turn(each) for each in self._history] if frames is None else list(frames)
+        exchange = Exchange(history=history, sent=[turn])
 
-        def ask(turns: list[protos.Content]) -> Call[Any, Any, Response]:
-            return self.model.describe(kind, turns, stream, options)
+        def ask(turns: list[bytes]) -> Call[Any, Any, Response]:
+            return self.model.describe_framed(kind, turns, stream, options)
 
         automatic = self.enable_automatic_function_calling
         library = self.model.library(options.get("tools")) if automatic else None
@@ -233,7 +241,11 @@ class ChatSession:
             ) from error
         if not received.role:
             received.role = "model"
-        self._history += [*self._exchange.sent, received]
+        # A copy: a program may hold, and edit, the response that the content is of.
+        turns = [*self._exchange.sent, protos.Content(role=received.role, parts=received.parts)]
+        self._history += turns
+        if self._frames is not None:
+            self._frames += map(frame_turn, turns)
         self._exchange = None
 
     def __copy__(self) -> Self:
@@ -244,7 +256,7 @@ class ChatSession:
         return f"ChatSession(model={self.model!r}, turns={len(self._history)}{state})"
 
 
-def _unparsed(ask: Callable[[list[protos.Content]], Call[Any, Any, Any]]) -> Callable[..., Call[Any, Any, Any]]:
+def _unparsed(ask: Callable[[list[bytes]], Call[Any, Any, Any]]) -> Callable[..., Call[Any, Any, Any]]:
     """The same calls, whose results are the open streams themselves."""
     return lambda turns: replace(ask(turns), parse=same)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
 from genai_grpc._call import Call, Emit, Invoke, Plan, Read
+from genai_grpc._coerce.framing import frame_turn
 from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionLibrary, to_function_response
 from genai_grpc._fold import Fold
 from genai_grpc.errors import FunctionCallingError
@@ -27,22 +28,22 @@ class Exchange:
     """What one message of the user led to, while it lasts.
 
     Attributes:
-        history: The turns before it.
+        history: The turns before it, as elements of a request's contents.
         sent: The turns of this exchange that were sent: the user's, then each of the model's calls with its answers.
         received: The last reply.
     """
 
-    history: list[protos.Content]
+    history: list[bytes]
     sent: list[protos.Content]
     received: Any = None
 
     @property
-    def turns(self) -> list[protos.Content]:
+    def turns(self) -> list[bytes]:
         """Everything that the next request holds."""
-        return self.history + self.sent
+        return self.history + [frame_turn(turn) for turn in self.sent]
 
 
-Ask = Callable[[list[protos.Content]], Call[Any, Any, Any]]
+Ask = Callable[[list[bytes]], Call[Any, Any, Any]]
 
 
 def converse(

@@ -288,8 +288,13 @@ class GenerativeModel:
         self, kind: type[Response], contents: ContentsType, stream: bool, options: GenerateOptions
     ) -> Call[Any, Any, Response]:
         """The call that generates for these contents, with a response of `kind`; nothing is sent."""
+        return self.describe_framed(kind, frame_contents(contents), stream, options)
+
+    def describe_framed(
+        self, kind: type[Response], contents: list[bytes], stream: bool, options: GenerateOptions
+    ) -> Call[Any, Any, Response]:
+        """The same for contents that are serialized already, as `frame_contents` does."""
         request_options, rest = _split(options)
-        pieces: list[bytes] = frame_contents(contents)
         if rest:
             frame = self._frame(**rest).SerializeToString()
             schema = self._schema(rest.get("generation_config"))
@@ -297,7 +302,7 @@ class GenerativeModel:
             if self._framed is None:
                 self._framed = self._frame().SerializeToString(), self._schema(None)
             frame, schema = self._framed
-        request = Framed(protos.GenerateContentRequest, self._model_name, b"".join([frame, *pieces]))
+        request = Framed(protos.GenerateContentRequest, self._model_name, b"".join([frame, *contents]))
         parse: Any = kind.from_source if stream else kind.from_response
         return Call(
             STREAM_GENERATE_CONTENT if stream else GENERATE_CONTENT,

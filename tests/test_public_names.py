@@ -26,6 +26,7 @@ PUBLIC = (
     *(f"genai_grpc.{name}" for name in ("caching", "errors", "local", "models", "responses", "types")),
 )
 
+
 def _constants_classes_functions(name: str) -> tuple[bool, bool, str]:
     """The order of names: that of ruff's RUF022."""
     return not name.isupper(), not name[0].isupper(), name

@@ -11,7 +11,6 @@ from genai_grpc._coerce.media import image_to_blob, path_to_blob
 from genai_grpc._coerce.messages import field_of, foreign, to_message
 
 __all__ = [
-    "BYTES",
     "is_content",
     "is_many",
     "is_nothing",

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.content import BYTES, is_content, is_many, is_nothing, to_content, to_contents, to_part
+from genai_grpc._coerce.content import is_content, is_many, is_nothing, to_contents, to_part
 from genai_grpc._coerce.media import image_to_blob, path_to_blob
 
-__all__ = ["frame_contents"]
+__all__ = ["frame_contents", "frame_turn"]
 
 
 def frame_contents(value: object) -> list[bytes]:
@@ -34,17 +34,20 @@ def frame_contents(value: object) -> list[bytes]:
             return _framed(_CONTENTS, [*_part(value), _USER])
         return _turns(to_contents(value))
     items = list(value)
-    if not items or all(map(is_content, items)):
-        # The turns of a conversation: each is serialized as it is now, so that what was edited is sent as edited.
-        contents = [to_content(item) for item in items] if items else to_contents(items)
-        if not contents[-1].role:
-            contents = to_contents(contents)
-        return _turns(contents)
-    return _framed(_CONTENTS, [piece for item in items for piece in _part(item)] + [_USER])
+    if not all(map(is_content, items)):
+        return _framed(_CONTENTS, [piece for item in items for piece in _part(item)] + [_USER])
+    # The turns of a conversation: each is serialized as it is now, so that what was edited is sent as edited.
+    return _turns(to_contents(items))
+
+
+def frame_turn(turn: protos.Content) -> bytes:
+    """One turn as an element of the field `contents` of a request."""
+    data = turn.SerializeToString()
+    return _CONTENTS + _varint(len(data)) + data
 
 
 def _turns(contents: Iterable[protos.Content]) -> list[bytes]:
-    return [piece for turn in contents for piece in _framed(_CONTENTS, [turn.SerializeToString()])]
+    return list(map(frame_turn, contents))
 
 
 def _part(value: object) -> list[bytes]:
@@ -60,9 +63,7 @@ def _blob(value: Any) -> list[bytes] | None:
     """A Blob in pieces, its data among them as it is; None if `value` is something else."""
     if isinstance(value, Mapping):
         mime_type, data = value.get("mime_type"), value.get("data")
-        if len(value) == 2 and isinstance(mime_type, str) and isinstance(data, BYTES):
-            # Not memoryview.nbytes and the like: whatever the buffer is, its bytes are what is sent.
-            data = data if isinstance(data, bytes) else bytes(data)
+        if len(value) == 2 and isinstance(mime_type, str) and isinstance(data, bytes):
             return [*_framed(_MIME_TYPE, [mime_type.encode()]), *_framed(_DATA, [data])]
         return None
     if isinstance(value, protos.Blob):
@@ -73,12 +74,13 @@ def _blob(value: Any) -> list[bytes] | None:
 
 def _framed(tag: bytes, pieces: list[bytes]) -> list[bytes]:
     """A field of these bytes: its tag, their length, and they themselves."""
-    length = sum(map(len, pieces))
-    return [tag + (_SHORT[length] if length < 128 else _varint(length)), *pieces]
+    return [tag + _varint(sum(map(len, pieces))), *pieces]
 
 
 def _varint(number: int) -> bytes:
     """A number in groups of seven bits, the lowest first, all but the last with the high bit set."""
+    if number < len(_SHORT):
+        return _SHORT[number]
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
@@ -87,12 +89,15 @@ def _varint(number: int) -> bytes:
     return bytes(groups)
 
 
+_SHORT: list[bytes] = []
+_SHORT += [_varint(number) for number in range(1 << 14)]
+
+
 def _tag(message: Any, field: str) -> bytes:
     """The tag of a field whose length is told: its number and wire type 2."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
-_SHORT: Final = [bytes([number]) for number in range(128)]
 _CONTENTS: Final = _tag(protos.GenerateContentRequest, "contents")
 _PARTS: Final = _tag(protos.Content, "parts")
 _TEXT: Final = _tag(protos.Part, "text")

@@ -168,3 +168,33 @@ def test_thought_signatures(colour: Any, model: genai.GenerativeModel, script: S
     colour.send(chat, "2 + 2?")
     colour.send(chat, "Sure?")
     assert script.requests[1].contents[1].parts[0].thought_signature == b"signed"
+
+
+def test_histories_that_a_program_edits(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Whichever way a history is edited in place, it is sent as edited: its turns, its list, turns given and held."""
+    for number in range(6):
+        script.reply(f"answer {number}")
+    first = protos.Content(role="user", parts=[protos.Part(text="given")])
+    chat = model.start_chat(history=[first, {"role": "model", "parts": "made of a dict"}])
+    first.parts[0].text = "given, edited"
+    colour.send(chat, "one")
+    held = chat.history
+    colour.send(chat, "two")
+    held[2].parts[0].text = "one, edited"
+    assert len(chat.history) == 6  # the last reply enters
+    del held[4:]
+    colour.send(chat, "three")
+    sent = [text for _, text in texts(script.requests[-1].contents)]
+    assert sent == ["given, edited", "made of a dict", "one, edited", "answer 0", "three"]
+    mine = protos.Content(role="user", parts=[protos.Part(text="mine")])
+    untouched = model.start_chat()
+    colour.send(untouched, mine)
+    mine.parts[0].text = "mine, edited once it was sent"
+    last: Any = untouched.last
+    last.candidates[0].content.parts[0].text = "answer 3, edited before it enters"
+    colour.send(untouched, "more")
+    sent = [text for _, text in texts(script.requests[-1].contents)]
+    assert sent == ["mine", "answer 3, edited before it enters", "more"]
+    untouched.rewind()
+    colour.send(untouched, "other")
+    assert [text for _, text in texts(script.requests[-1].contents)][-1] == "other"
