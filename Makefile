@@ -19,7 +19,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-matrix check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test test-matrix bench bench-check check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,15 @@ test: .venv/.dev ## Run every test (ARGS="-k chat": pytest's arguments)
 test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and protobuf (ARGS="-p 3.12": nox's arguments)
 	@echo "test-matrix: nox $(ARGS)"
 	@$(BIN)/python -m nox $(ARGS)
+
+bench: .venv-bench/.ready ## Measure the client beside a plain stub and the other clients, into docs/performance.md
+	@echo "bench: python -m benchmarks table, latency (some ten minutes)"
+	@.venv-bench/bin/python -m benchmarks table
+	@.venv-bench/bin/python -m benchmarks latency
+
+bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds beside a plain stub?
+	@echo "bench-check: python -m benchmarks check"
+	@.venv-bench/bin/python -m benchmarks check
 
 # What a change must pass
 
@@ -89,7 +98,7 @@ build: .venv/.dev ## Build the wheel and the sdist into dist/
 
 clean: ## Remove everything that can be made again
 	@echo "clean: virtual environments, caches and build results"
-	@rm -rf .venv .venv-generate .nox build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-bench .venv-generate .nox build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find genai_grpc generated protos tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # What the commands stand on. A stamp is newer than what was installed from; the demo's is the lighter one.
@@ -116,6 +125,13 @@ make_venv = @test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
 .venv/.dev: pyproject.toml .venv/.demo
 	@echo "set-up: the tools of development, into .venv"
 	@$(BIN)/$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+.venv-bench/.ready: pyproject.toml
+	$(check_python)
+	@echo "set-up: the client and the tools of the benchmarks, into .venv-bench"
+	$(make_venv)
+	@$(@D)/bin/$(PIP_INSTALL) -e '.[bench]'
 	@touch $@
 
 .venv-generate/.ready: protos/requirements.txt
