@@ -23,7 +23,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage mutation test-matrix faults audit check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage mutation test-matrix faults bench bench-check audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,15 @@ audit: .venv/.dev ## Ask the vulnerability database about what the package and i
 	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/$(PIP_INSTALL) pip-audit; }
 	@$(BIN)/python -m pip freeze --exclude-editable > build/audited.txt
 	@.venv-audit/bin/pip-audit --strict --disable-pip --no-deps -r build/audited.txt
+
+bench: .venv-bench/.ready ## Measure the client beside a plain stub and the other clients, into docs/performance.md
+	@echo "bench: python -m benchmarks table, latency (some ten minutes)"
+	@.venv-bench/bin/python -m benchmarks table
+	@.venv-bench/bin/python -m benchmarks latency
+
+bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds beside a plain stub?
+	@echo "bench-check: python -m benchmarks check"
+	@.venv-bench/bin/python -m benchmarks check
 
 # What a change must pass
 
@@ -120,7 +129,7 @@ build: .venv/.dev ## Build the wheel and the sdist into dist/
 
 clean: ## Remove everything that can be made again
 	@echo "clean: virtual environments, caches and build results"
-	@rm -rf .venv .venv-audit .venv-generate .nox build dist mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-audit .venv-bench .venv-generate .nox build dist mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find genai_grpc generated protos tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # What the commands stand on. A stamp is newer than what was installed from; the demo's is the lighter one.
@@ -152,6 +161,12 @@ make_venv = @test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
 .venv/.mutation: .venv/.dev
 	@echo "set-up: mutmut, into .venv"
 	@$(BIN)/$(PIP_INSTALL) '$(MUTMUT)'
+
+.venv-bench/.ready: pyproject.toml
+	$(check_python)
+	@echo "set-up: the client and the tools of the benchmarks, into .venv-bench"
+	$(make_venv)
+	@$(@D)/bin/$(PIP_INSTALL) -e '.[bench]'
 	@touch $@
 
 .venv-generate/.ready: protos/requirements.txt

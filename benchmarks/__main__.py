@@ -4,22 +4,52 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import table
+from benchmarks import latency, table
+from benchmarks.check import check
 
 RESULTS: Final = Path("build/bench")
+PAGE: Final = Path("docs/performance.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table"])
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("command", choices=["table", "latency", "check"])
+    parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
     arguments = parser.parse_args()
-    rows = table.measure(arguments.rounds)
-    (RESULTS / "table.json").write_text(json.dumps(rows))
-    print(table.table(rows))
+    match arguments.command:
+        case "table":
+            rows = table.measure(arguments.rounds)
+            (RESULTS / "table.json").write_text(json.dumps(rows))
+            write("table", f"{table.table(rows)}\n\n{circumstances()}")
+        case "latency":
+            write("latency", latency.latency_table())
+        case "check":
+            sys.exit(not check())
+
+
+def circumstances() -> str:
+    """What was measured on."""
+    return (
+        f"Python {platform.python_version()}, grpcio {version('grpcio')}, protobuf {version('protobuf')}, "
+        f"{os.cpu_count()} cores, {platform.machine()}."
+    )
+
+
+def write(name: str, text: str) -> None:
+    """Print a result, and put it into the page between its marks."""
+    print(text)
+    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
+    before, found, rest = PAGE.read_text().partition(begin)
+    if not found or end not in rest:
+        raise ValueError(f"{PAGE} has no place for {name}: a line {begin!r}, and a line {end!r} after it")
+    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def python_of(peer: str) -> str:
     python = str(place / "bin" / "python")
     if not stamp.exists() or stamp.read_text() != "\n".join(wanted):
         print(f"set-up: {spec.title}, into {place}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)  # noqa: S603
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)  # noqa: S603
         stamp.write_text("\n".join(wanted))
     return python

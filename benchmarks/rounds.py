@@ -50,7 +50,7 @@ class Worker:
         self, peer: str, workload: str, endpoint: Endpoint, *, count: int | None = None, size: int | None = None
     ) -> None:
         spec = WORKLOADS[workload]
-        self.count = spec.count if count is None else count
+        self.count = spec.operations if count is None else count
         self.name = f"{peer} at {workload}"
         # The other clients warn of their own end.
         words = [python_of(peer), "-W", "ignore", "-m", "benchmarks.worker", peer, workload, str(self.count)]

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks.peers import Endpoint
 
@@ -89,21 +89,27 @@ def write_replies(directory: Path, scenario: Scenario) -> None:
 
     # Where chunks are paced, each says when it was sent.
     chunk = STAMP if scenario.pace else "and then the "
-    replies = {"GenerateContent": response(scenario.text, "STOP"), "StreamGenerateContent": response(chunk, None)}
+    replies = {
+        "GenerateContent": response(scenario.text, ends=True),
+        "StreamGenerateContent": response(chunk, ends=False),
+    }
     for name, message in replies.items():
         (directory / f"{name}.binpb").write_bytes(message.SerializeToString())
         told = MessageToDict(message, descriptor_pool=POOL)
         (directory / f"{name}.json").write_text(json.dumps(told))
 
 
-def response(text: str, finish: str | None) -> Message:
+def response(text: str, *, ends: bool) -> Message:
     """An answer, or a chunk of one, with what the service sends along."""
     from genai_grpc_protos import v1beta as protos
 
     content = protos.Content(role="model", parts=[protos.Part(text=text)])
-    usage: dict[str, Any] = {"prompt_token_count": 12, "candidates_token_count": 24, "total_token_count": 36}
+    finish = protos.Candidate.STOP if ends else protos.Candidate.FINISH_REASON_UNSPECIFIED
+    usage = protos.GenerateContentResponse.UsageMetadata(
+        prompt_token_count=12, candidates_token_count=24, total_token_count=36
+    )
     return protos.GenerateContentResponse(
-        candidates=[protos.Candidate(content=content, finish_reason=finish, index=0)],
+        candidates=[protos.Candidate(content=content, finish_reason=finish)],
         usage_metadata=usage,
         model_version="gemini-pro",
         response_id="aPzUZ5vUIqKf1dkPw9qy6Ao",

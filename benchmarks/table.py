@@ -49,7 +49,7 @@ def rounds_of(name: str, peers: Sequence[str], rounds: int) -> list[dict[str, Co
     """Rounds of the row of that name. Where memory is what it is about, `cpu` holds bytes."""
     if name.endswith("memory"):
         source = {"blob_memory": memory_of_blob, "import_memory": imports}[name]
-        found = source(peers, max(3, rounds // 3))
+        found = source(peers, max(3, rounds // 3))  # memory varies little
         return [{peer: cost._replace(cpu=cost.peak) for peer, cost in costs.items()} for costs in found]
     if name in ("import", "first_call"):
         return (imports if name == "import" else first_calls)(peers, rounds)
@@ -96,7 +96,7 @@ def table(rows: dict[str, Any]) -> str:
     for row in rows.values():
         ours = Spread(*row.peers[OURS])
         cells = [row.title, f"1 = {_shown(row.base[1], row.unit)}"]
-        cells += [f"**{ours.median:.2f}** ({ours.low:.2f}–{ours.high:.2f})"]
+        cells += [f"**{ours.median:.2f}** ({ours.low:.2f} to {ours.high:.2f})"]
         cells += [f"{row.peers[peer][1]:.1f}" for peer in others]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

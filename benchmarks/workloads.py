@@ -33,15 +33,15 @@ class Workload(NamedTuple):
     Attributes:
         title: Its name in a table.
         unit: What one of its `count` operations is.
-        count: How many of them a round performs.
+        operations: How many of them a round performs.
         size: How large it is, by its own measure: threads, calls in flight, chunks of a stream, turns, bytes.
         scenario: What the server does, by its name in `serving.SCENARIOS`.
-        run: The rounds, given how to make a peer, `count` and `size`.
+        run: The rounds, given how to make a peer, `operations` and `size`.
     """
 
     title: str
     unit: str
-    count: int
+    operations: int
     size: int
     scenario: str
     run: Callable[[Make, int, int], Rounds]

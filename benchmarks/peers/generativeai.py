@@ -1,7 +1,7 @@
 """google-generativeai, deprecated: with its API key's credentials plugin, as it comes, and without it.
 
-The plugin sends its key over a channel that is secure, or local: so that the plugin is measured, and no TLS, `WithKey` goes over a
-Unix socket with gRPC's local credentials. The clients are put where the package keeps its own.
+The plugin sends its key over a channel that is secure, or local: so that the plugin is measured, and no TLS, `WithKey`
+goes over a Unix socket with gRPC's local credentials. The clients are put where the package keeps its own.
 """
 
 from __future__ import annotations
