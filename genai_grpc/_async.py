@@ -21,7 +21,7 @@ from genai_grpc.errors import APIError, DeadlineExceeded
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from genai_grpc._call import Interceptor, Metadata
+    from genai_grpc._call import Interceptor
     from genai_grpc._channel import Channels, Connection
     from genai_grpc._flow import Flow, Gate
     from genai_grpc._headers import Headers
@@ -59,7 +59,8 @@ class AsyncShell:
             step = next(plan)
             while True:
                 try:
-                    done = await self._perform(step)
+                    # Nearly every step is a try.
+                    done = await self._try(step) if type(step) is Try else await self._perform(step)
                 except APIError as error:
                     step = plan.throw(error)
                 else:
@@ -93,8 +94,8 @@ class AsyncShell:
 
     async def _perform(self, step: Any) -> Any:
         match step:
-            case Try(call, timeout, idle_timeout):
-                return await self._try(call, timeout, idle_timeout)
+            case Try():
+                return await self._try(step)
             case Admit(gate, seconds):
                 return await _stand_in_line(gate, seconds)
             case Call():
@@ -109,7 +110,8 @@ class AsyncShell:
                 return await _invoke([function for _, function in functions], catch)
         raise AssertionError(f"a plan does not yield {step!r}")
 
-    async def _try(self, call: Call[Any, Any, Any], timeout: float, idle_timeout: float) -> Any:
+    async def _try(self, step: Try) -> Any:
+        call, timeout = step.call, step.timeout
         metadata = self._headers.of(call)
         if metadata is None:
             timeout, metadata = await self._refresh(call, timeout)
@@ -130,11 +132,11 @@ class AsyncShell:
         finally:
             if rpc is None or not call.method.streaming:
                 connection.leave()
-        source = _Source(rpc, connection, idle_timeout)
+        source = _Source(rpc, connection, step.idle_timeout)
         source.on_end(connection.leave)
         return source, await source.read()
 
-    async def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Metadata]:
+    async def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Any]:
         """What is left of the timeout after a token was fetched, and the metadata with it."""
         began = time.monotonic()
         await asyncio.to_thread(self._headers.identity.refresh)

@@ -15,6 +15,8 @@ from genai_grpc._version import __version__
 from genai_grpc.config import Secret, check_plaintext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genai_grpc._call import Call, Metadata
     from genai_grpc._identity import Identity
     from genai_grpc.config import Config
@@ -36,20 +38,23 @@ _getter: Final = cache(attrgetter)
 class Headers:
     """The metadata of one client's calls.
 
-    Attributes:
+    Args:
+        config: The client's.
         identity: As whom they are made.
+        made: What gRPC takes for metadata, of the pairs.
     """
 
-    __slots__ = ("_common", "_kept", "_target", "_who", "identity")
+    __slots__ = ("_common", "_kept", "_made", "_target", "_who", "identity")
 
-    def __init__(self, config: Config, identity: Identity) -> None:
+    def __init__(self, config: Config, identity: Identity, made: Callable[[Metadata], Any]) -> None:
         self.identity = identity
+        self._made = made
         self._target = config.target
         self._common = (*config.metadata, ("x-goog-api-client", API_CLIENT))
         self._who: Metadata | None = None
-        self._kept: dict[tuple[str | None, str], Metadata] = {}
+        self._kept: dict[tuple[str | None, str], Any] = {}
 
-    def of(self, call: Call[Any, Any, Any]) -> Metadata | None:
+    def of(self, call: Call[Any, Any, Any]) -> Any:
         """The metadata of a call; None if the identity must be refreshed first.
 
         Raises:
@@ -69,9 +74,9 @@ class Headers:
         metadata = kept.get((route, value))
         if metadata is None:
             routing = () if route is None else (("x-goog-request-params", f"{route}={quote(value)}"),)
-            metadata = kept[route, value] = (*self._common, *routing, *who)
+            metadata = kept[route, value] = self._made((*self._common, *routing, *who))
         if call.options.metadata:
             own = tuple((key, Secret(value)) for key, value in call.options.metadata)
             check_plaintext(self._target, own)
-            return metadata + own
+            return self._made((*metadata, *own))
         return metadata

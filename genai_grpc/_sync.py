@@ -21,7 +21,7 @@ from genai_grpc.errors import APIError, DeadlineExceeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genai_grpc._call import Interceptor, Metadata
+    from genai_grpc._call import Interceptor
     from genai_grpc._channel import Channels, Connection
     from genai_grpc._flow import Flow, Gate
     from genai_grpc._headers import Headers
@@ -59,7 +59,8 @@ class SyncShell:
             step = next(plan)
             while True:
                 try:
-                    done = self._perform(step)
+                    # Nearly every step is a try.
+                    done = self._try(step) if type(step) is Try else self._perform(step)
                 except APIError as error:
                     step = plan.throw(error)
                 else:
@@ -92,8 +93,8 @@ class SyncShell:
 
     def _perform(self, step: Any) -> Any:
         match step:
-            case Try(call, timeout, idle_timeout):
-                return self._try(call, timeout, idle_timeout)
+            case Try():
+                return self._try(step)
             case Admit(gate, seconds):
                 return _stand_in_line(gate, seconds)
             case Call():
@@ -109,7 +110,8 @@ class SyncShell:
                 return [_invoke(name, function, catch) for name, function in functions]
         raise AssertionError(f"a plan does not yield {step!r}")
 
-    def _try(self, call: Call[Any, Any, Any], timeout: float, idle_timeout: float) -> Any:
+    def _try(self, step: Try) -> Any:
+        call, timeout = step.call, step.timeout
         metadata = self._headers.of(call)
         if metadata is None:
             timeout, metadata = self._refresh(call, timeout)
@@ -126,11 +128,11 @@ class SyncShell:
                 connection.leave()
         if not call.method.streaming:
             return rpc
-        source = _Source(rpc, connection, idle_timeout)
+        source = _Source(rpc, connection, step.idle_timeout)
         source.on_end(connection.leave)
         return source, source.read()
 
-    def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Metadata]:
+    def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Any]:
         """What is left of the timeout after a token was fetched, and the metadata with it."""
         began = time.monotonic()
         self._headers.identity.refresh()

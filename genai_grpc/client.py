@@ -12,7 +12,7 @@ from genai_grpc.config import Config, Secret, check, client_arguments, resolve
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -131,7 +131,7 @@ class Client:
         with self._lock:
             self._config = config
             if self._made is not None:
-                self._made.headers.identity = identity_of(config)
+                self._made.headers.identity = self._made.aio_headers.identity = identity_of(config)
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """Perform one call."""
@@ -145,13 +145,13 @@ class Client:
         """The items of a plan that emits them."""
         return self._performers.sync.iterate(plan)
 
-    async def call_async(self, call: Call[Any, Any, Out]) -> Out:
+    def call_async(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
         """Perform one call."""
-        return await self._performers.aio.call(call)
+        return self._performers.aio.call(call)
 
-    async def run_async(self, plan: Plan[Out]) -> Out:
+    def run_async(self, plan: Plan[Out]) -> Coroutine[Any, Any, Out]:
         """Perform a plan."""
-        return await self._performers.aio.run(plan)
+        return self._performers.aio.run(plan)
 
     def iterate_async(self, plan: Plan[None]) -> AsyncIterator[Any]:
         """The items of a plan that emits them."""
@@ -209,12 +209,15 @@ class _Performers(NamedTuple):
 
     channels: Channels
     headers: Headers
+    aio_headers: Headers
     sync: SyncShell
     aio: AsyncShell
 
 
 def _make_performers(config: Config) -> _Performers:
     # grpc takes longer to import than all of this package: it is, at the first call.
+    import grpc.aio
+
     from genai_grpc._async import AsyncShell
     from genai_grpc._channel import Channels, check_interceptors
     from genai_grpc._flow import Flow
@@ -224,15 +227,19 @@ def _make_performers(config: Config) -> _Performers:
 
     check_interceptors(config.interceptors)
     channels = Channels(config)
-    headers = Headers(config, identity_of(config))
+    identity = identity_of(config)
+    headers = Headers(config, identity, tuple)
+    # What gRPC's asyncio part would make of a tuple at every call.
+    aio_headers = Headers(config, identity, grpc.aio.Metadata.from_tuple)
     flow = Flow(config.max_in_flight, config.rate_limit)
     # The last one wraps the others: what comes first in the list is to see a call first.
     looking_on = tuple(each for each in reversed(config.interceptors) if hasattr(each, "intercept"))
     return _Performers(
         channels,
         headers,
+        aio_headers,
         SyncShell(config, channels, headers, flow, looking_on),
-        AsyncShell(config, channels, headers, flow, looking_on),
+        AsyncShell(config, channels, aio_headers, flow, looking_on),
     )
 
 

@@ -30,7 +30,7 @@ UPDATE = protos.UpdateCachedContentRequest(cached_content=protos.CachedContent(n
 def headers(identity: Any = None, **arguments: Any) -> Headers:
     """The metadata of a client of these arguments."""
     config = resolve(environment={}, **{"endpoint": "http://127.0.0.1:1", **arguments})
-    return Headers(config, identity or Key(config.api_key))  # type: ignore[arg-type] # a str here, not a function
+    return Headers(config, identity or Key(config.api_key), tuple)  # type: ignore[arg-type] # a str here, not a function
 
 
 def counting(**options: Any) -> Call[Any, Any, Any]:
@@ -40,7 +40,7 @@ def counting(**options: Any) -> Call[Any, Any, Any]:
 
 def of(made: Headers, call: Call[Any, Any, Any]) -> Metadata:
     """The metadata of a call of somebody."""
-    metadata = made.of(call)
+    metadata: Metadata | None = made.of(call)
     assert metadata is not None
     return metadata
 
