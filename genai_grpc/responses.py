@@ -11,7 +11,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.parse import parse_as
 from genai_grpc._fold import Fold
 from genai_grpc._text import GOOD_ENDS, no_text, one_line, part_text
 from genai_grpc.errors import BlockedPromptException, Cancelled, IncompleteIterationError
@@ -137,7 +136,12 @@ class BaseResponse:
                 wanted = "ask for it with response_mime_type='application/json'"
                 raise ValueError(f"the answer is no JSON ({error}); {wanted}") from error
             value = text
-        return value if self._schema is None else parse_as(self._schema, value, "the answer")
+        if self._schema is None:
+            return value
+        # What reads Python types is imported by the programs that use them.
+        from genai_grpc._coerce.parse import parse_as
+
+        return parse_as(self._schema, value, "the answer")
 
     @property
     def function_calls(self) -> list[protos.FunctionCall]:

@@ -79,7 +79,7 @@ def _framed(tag: bytes, pieces: list[bytes]) -> list[bytes]:
 
 def _varint(number: int) -> bytes:
     """A number in groups of seven bits, the lowest first, all but the last with the high bit set."""
-    if number < len(_SHORT):
+    if number < 0x80:
         return _SHORT[number]
     groups = bytearray()
     while number > 0x7F:
@@ -89,15 +89,12 @@ def _varint(number: int) -> bytes:
     return bytes(groups)
 
 
-_SHORT: list[bytes] = []
-_SHORT += [_varint(number) for number in range(1 << 14)]
-
-
 def _tag(message: Any, field: str) -> bytes:
     """The tag of a field whose length is told: its number and wire type 2."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
+_SHORT: Final = [bytes([number]) for number in range(0x80)]
 _CONTENTS: Final = _tag(protos.GenerateContentRequest, "contents")
 _PARTS: Final = _tag(protos.Content, "parts")
 _TEXT: Final = _tag(protos.Part, "text")

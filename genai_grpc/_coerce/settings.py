@@ -9,7 +9,6 @@ from typing import Any, Final
 from genai_grpc import protos
 from genai_grpc._call import Options
 from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
-from genai_grpc._coerce.schema import to_schema
 from genai_grpc._retry import NEVER, RetryPolicy
 
 __all__ = [
@@ -86,6 +85,8 @@ def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig
         ValueError: A key is no setting.
     """
     if (given := settings.get("response_schema")) is not None:
+        from genai_grpc._coerce.schema import to_schema  # imported by the programs that use it
+
         form = to_schema(given, "GenerationConfig.response_schema")
         if form.schema is None and settings.get("response_json_schema") is not None:
             raise ValueError("response_schema and response_json_schema are both given; give one of them")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.functions import bind_arguments, to_declaration
 from genai_grpc._coerce.messages import field_of, foreign, to_message
 
 __all__ = [
@@ -86,6 +85,9 @@ class FunctionDeclaration:
         >>> FunctionDeclaration.from_function(set_light).name
         'set_light'
         """
+        # What reads Python types is imported by the programs that use it.
+        from genai_grpc._coerce.functions import to_declaration
+
         return CallableFunctionDeclaration(function, to_declaration(function, descriptions or {}))
 
     def to_proto(self) -> protos.FunctionDeclaration:
@@ -111,6 +113,8 @@ class CallableFunctionDeclaration(FunctionDeclaration):
             TypeError: The function has no such parameter.
             ValueError: A value is not of its parameter's type.
         """
+        from genai_grpc._coerce.functions import bind_arguments
+
         return bind_arguments(self.function, to_plain(call.args))
 
     def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse:

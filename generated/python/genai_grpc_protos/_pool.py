@@ -8,7 +8,7 @@ pure Python.
 from __future__ import annotations
 
 import copyreg
-from importlib import resources
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2
@@ -25,7 +25,9 @@ __all__ = ["POOL", "bind"]
 
 def _load() -> DescriptorPool:
     """A pool with every file of the descriptor set, which lists imports before their importers."""
-    raw = resources.files(__package__).joinpath("descriptors.binpb").read_bytes()
+    raw = pkgutil.get_data(__name__, "descriptors.binpb")
+    if raw is None:
+        raise ImportError(f"{__package__} cannot be imported by a loader that reads no data files")
     pool = DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(raw).file:
         pool.AddSerializedFile(file.SerializeToString())
