@@ -179,12 +179,11 @@ async def _stand_in_line(gate: Gate, seconds: float) -> None:
 class _Source(OpenStream):
     """The chunks of an open stream, each of which is waited for no longer than `idle_timeout` seconds."""
 
-    __slots__ = ("_chunks", "_connection", "_idle_timeout", "_idled", "_timer", "_waiting_since")
+    __slots__ = ("_connection", "_idle_timeout", "_idled", "_timer", "_waiting_since")
 
     def __init__(self, rpc: Any, connection: Connection, idle_timeout: float) -> None:
         super().__init__(rpc)
         self._connection = connection
-        self._chunks = aiter(rpc)
         self._idle_timeout = idle_timeout
         self._idled = False
         self._waiting_since: float | None = None
@@ -195,10 +194,7 @@ class _Source(OpenStream):
             self.watch()
         self._waiting_since = time.monotonic()
         try:
-            self.last = await self._chunks.__anext__()
-        except StopAsyncIteration:
-            self._end(None)
-            return None
+            chunk = await self._rpc.read()
         except grpc.aio.AioRpcError as error:
             found = self._connection.failure(error)
             self._end(found)
@@ -216,9 +212,12 @@ class _Source(OpenStream):
         except BaseException:
             self.cancel()
             raise
-        finally:
-            self._waiting_since = None
-        return self.last
+        self._waiting_since = None
+        if chunk is grpc.aio.EOF:
+            self._end(None)
+            return None
+        self.last = chunk
+        return chunk
 
     def watch(self) -> None:
         """Look again when the wait for a chunk, if there is one, may have been too long: one timer, not one a chunk."""

@@ -388,7 +388,13 @@ class AsyncGenerateContentResponse(BaseResponse):
                 yield chunk
             if self._finished():
                 return
-            await self._pull()
+            if self._source is None:
+                raise AssertionError("a stream that has not ended has a source")
+            try:
+                self._take(await self._source.read())
+            except BaseException as error:
+                self._fail(error)
+                raise
 
     async def resolve(self) -> None:
         """Read the stream to its end; raises as `GenerateContentResponse.resolve` does."""
@@ -404,15 +410,6 @@ class AsyncGenerateContentResponse(BaseResponse):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-    async def _pull(self) -> None:
-        if self._source is None:
-            raise AssertionError("a stream that has not ended has a source")
-        try:
-            self._take(await self._source.read())
-        except BaseException as error:
-            self._fail(error)
-            raise
 
 
 def _is_enum(schema: Any) -> bool:
