@@ -1,4 +1,4 @@
-"""Compile `protos/` into `generated/`: the descriptor set and the Python package `genai_grpc_protos`.
+"""Compile `protos/` into `generated/`: the descriptor set, the Python package `genai_grpc_protos`, other languages.
 
 Usage: generate.py [OUTPUT]      (default: generated/; run it with the pinned tools: `make generate`)
        generate.py --stage DIR   (only lay out the googleapis protos that ours import, for buf)
@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+import languages
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 HERE: Final = Path(__file__).parent
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> None:
 
 
 def generate(output: Path) -> None:
-    """Write `descriptors.binpb` and `python/genai_grpc_protos` afresh under `output`."""
+    """Write `descriptors.binpb`, `python/genai_grpc_protos` and the code of other languages afresh under `output`."""
     package = output / "python" / PACKAGE
     shutil.rmtree(package, ignore_errors=True)
     package.mkdir(parents=True)
@@ -102,6 +103,8 @@ def generate(output: Path) -> None:
         for proto in [*ours, *REFERENCED]:
             write_module(package, proto, work / "out")
         write_inits(package, FileDescriptorSet.FromString(descriptors.read_bytes()), [*ours, *REFERENCED])
+    stage_googleapis(HERE.parent / "build" / "googleapis")
+    languages.generate(output)
 
 
 def write_module(package: Path, proto: str, compiled: Path) -> None:
