@@ -18,8 +18,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-import languages
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+import languages
 
 HERE: Final = Path(__file__).parent
 OURS: Final = "google/ai/generativelanguage/v1beta/"

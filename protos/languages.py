@@ -18,7 +18,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parent.parent
 GENERATED: Final = ROOT / "generated"
 NODE_PROGRAMS: Final = GENERATED / "typescript" / "node_modules" / ".bin"
-# Of googleapis, what our files import and what error details are made of; none of it has comments in the descriptor set.
+# Of googleapis, what our files import and error details are made of; in the descriptor set it has no comments.
 GOOGLEAPIS: Final = ("api", "longrunning", "rpc", "type")
 
 
@@ -61,15 +61,20 @@ def generate(output: Path) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             compile_into(Path(folder), language, output / "descriptors.binpb", path)
-            code = Path(folder) / language.code
-            files = [file for file in code.rglob("*") if file.is_file()]
-            if not any(language.version in file.read_text() for file in files):
+            files = contents(Path(folder) / language.code)
+            if not any(language.version.encode() in content for content in files.values()):
                 print(f"  {language.name}: skipped, as the committed code is of {language.version} (make toolchains)")
                 continue
-            replaced = output / language.name / language.code
-            shutil.rmtree(replaced, ignore_errors=True)
-            shutil.copytree(code, replaced)
-            print(f"  {language.name}: {len(files)} files, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB")
+            code = output / language.name / language.code
+            if files != contents(code):  # else the files keep their times, and nothing is built anew
+                shutil.rmtree(code, ignore_errors=True)
+                shutil.copytree(Path(folder) / language.code, code)
+            print(f"  {language.name}: {len(files)} files, {sum(map(len, files.values())) / 1e6:.1f} MB")
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """What the files of a folder hold, by their paths in it."""
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def compile_into(folder: Path, language: Language, descriptors: Path, path: str) -> None:
