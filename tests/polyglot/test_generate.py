@@ -47,7 +47,12 @@ def make_generate(folder: Path, **environment: str) -> str:
     citation = folder / "protos/google/ai/generativelanguage/v1beta/citation.proto"
     citation.write_text(citation.read_text().rstrip().removesuffix("}").rstrip() + "\n" + FIELD)
     done = subprocess.run(
-        ["make", "generate"], check=False, capture_output=True, text=True, cwd=folder, env={**os.environ, **environment}
+        ["make", "generate"],  # noqa: S607 -- make of this machine
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -74,14 +79,14 @@ def test_other_plugins_are_skipped_by_name(tmp_path: Path) -> None:
     """A language is skipped by name where its plugin is missing, or of another version than its committed code."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("bash", "env", "node", "sh", "mkdir", "rm", "test", "touch"):
+    for name in ("env", "make", "node", "sh", "touch"):
         if found := shutil.which(name):
             (programs / name).symlink_to(found)
     if real := shutil.which("protoc-gen-go"):
         (programs / "protoc-gen-go").write_text(f"#!/bin/sh\n{real} | {shutil.which('sed')} s/v1.28.1/v9.99.9/\n")
         (programs / "protoc-gen-go").chmod(0o755)
         (programs / "protoc-gen-go-grpc").symlink_to(shutil.which("protoc-gen-go-grpc") or "")
-    said = make_generate(tmp_path, PATH=f"{programs}{os.pathsep}{Path(shutil.which('make') or '').parent / 'none'}")
+    said = make_generate(tmp_path, PATH=str(programs))
 
     assert "java: skipped, without protoc and grpc_java_plugin (make toolchains)" in said
     assert "cpp: skipped, without protoc and grpc_cpp_plugin (make toolchains)" in said
