@@ -12,7 +12,7 @@ packages() {
       libprotobuf-java libgrpc-java libnetty-java libperfmark-java libgoogle-gson-java libanimal-sniffer-java \
       libgeronimo-annotation-1.3-spec-java libmaven-compiler-plugin-java libmaven-dependency-plugin-java \
       libmaven-resources-plugin-java junit5 ;;
-    cpp) echo g++ cmake pkg-config protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev ;;
+    cpp) echo g++ make cmake pkg-config protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev ;;
     *) echo "toolchains.sh: $1 is not one of go, typescript, java, cpp" >&2 && return 1 ;;
   esac
 }
