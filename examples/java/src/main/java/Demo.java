@@ -1,0 +1,137 @@
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.ErrorInfo;
+import genaigrpc.v1beta.Content;
+import genaigrpc.v1beta.GenerateContentRequest;
+import genaigrpc.v1beta.GenerateContentResponse;
+import genaigrpc.v1beta.GenerativeServiceGrpc;
+import genaigrpc.v1beta.GenerativeServiceGrpc.GenerativeServiceBlockingStub;
+import genaigrpc.v1beta.Part;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.MetadataUtils;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+
+/**
+ * Generates, streams and chats with the Gemini API over gRPC, on nothing but the compiled protos.
+ *
+ * <pre>GEMINI_API_KEY=... java Demo [model [seconds]]</pre>
+ *
+ * <p>It asks Google's endpoint; GENAI_GRPC_ENDPOINT=http://127.0.0.1:50051 makes it ask a local server. Each call has
+ * its own deadline, 30 seconds from its start unless told otherwise.
+ */
+public final class Demo {
+  private static final Metadata.Key<String> API_KEY =
+      Metadata.Key.of("x-goog-api-key", Metadata.ASCII_STRING_MARSHALLER);
+
+  private final GenerativeServiceBlockingStub service;
+  private final String model;
+  private final long timeoutMillis;
+
+  private Demo(GenerativeServiceBlockingStub service, String model, double seconds) {
+    this.service = service;
+    this.model = model;
+    this.timeoutMillis = Math.round(seconds * 1000);
+  }
+
+  public static void main(String[] arguments) {
+    String model = arguments.length > 0 ? arguments[0] : "models/gemini-2.5-flash";
+    double seconds = arguments.length > 1 ? Double.parseDouble(arguments[1]) : 30;
+    Map<String, String> environment = System.getenv();
+    Metadata headers = new Metadata();
+    headers.put(API_KEY, environment.getOrDefault("GEMINI_API_KEY", ""));
+    ManagedChannel channel = connect(environment.getOrDefault("GENAI_GRPC_ENDPOINT", ""));
+    try {
+      GenerativeServiceBlockingStub service =
+          GenerativeServiceGrpc.newBlockingStub(channel)
+              .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers));
+      Demo demo = new Demo(service, model, seconds);
+      demo.generate();
+      demo.stream();
+      demo.chat();
+    } catch (StatusRuntimeException failed) {
+      System.err.println(explain(failed));
+      System.exit(1);
+    } finally {
+      channel.shutdownNow();
+    }
+  }
+
+  private static ManagedChannel connect(String endpoint) {
+    String plaintext = "http://";
+    if (endpoint.startsWith(plaintext)) {
+      return ManagedChannelBuilder.forTarget(endpoint.substring(plaintext.length())).usePlaintext().build();
+    }
+    return ManagedChannelBuilder.forTarget("generativelanguage.googleapis.com:443").build();
+  }
+
+  private void generate() {
+    System.out.println(text(ask().generateContent(request(List.of(say("Why is the sky blue?"))))));
+  }
+
+  private void stream() {
+    GenerateContentRequest request = request(List.of(say("Tell me a story about a backpack.")));
+    ask().streamGenerateContent(request).forEachRemaining(chunk -> System.out.print(text(chunk)));
+    System.out.println();
+  }
+
+  /** Sends the whole conversation each time: the service keeps nothing of it. */
+  private void chat() {
+    List<Content> turns = new ArrayList<>();
+    for (String message : List.of("My name is Ada.", "What is my name?")) {
+      turns.add(say(message));
+      GenerateContentResponse response = ask().generateContent(request(turns));
+      response.getCandidatesList().stream().findFirst().ifPresent(candidate -> turns.add(candidate.getContent()));
+      System.out.println(text(response));
+    }
+  }
+
+  private GenerativeServiceBlockingStub ask() {
+    return service.withDeadlineAfter(timeoutMillis, TimeUnit.MILLISECONDS);
+  }
+
+  private GenerateContentRequest request(List<Content> turns) {
+    return GenerateContentRequest.newBuilder().setModel(model).addAllContents(turns).build();
+  }
+
+  private static Content say(String words) {
+    return Content.newBuilder().setRole("user").addParts(Part.newBuilder().setText(words)).build();
+  }
+
+  private static String text(GenerateContentResponse response) {
+    return response.getCandidatesList().stream()
+        .limit(1)
+        .flatMap(candidate -> candidate.getContent().getPartsList().stream())
+        .map(Part::getText)
+        .collect(Collectors.joining());
+  }
+
+  /** Names a call's status and shows the details that came with it. */
+  private static String explain(StatusRuntimeException failed) {
+    StringBuilder lines = new StringBuilder();
+    lines.append(failed.getStatus().getCode()).append(": ").append(failed.getStatus().getDescription());
+    for (Any detail : StatusProto.fromThrowable(failed).getDetailsList()) {
+      lines.append("\n  ").append(describe(detail));
+    }
+    return lines.toString();
+  }
+
+  private static String describe(Any detail) {
+    if (!detail.is(ErrorInfo.class)) {
+      return detail.getTypeUrl();
+    }
+    try {
+      ErrorInfo info = detail.unpack(ErrorInfo.class);
+      return "google.rpc.ErrorInfo: " + info.getReason() + " " + info.getDomain() + " " + info.getMetadataMap();
+    } catch (InvalidProtocolBufferException broken) {
+      return detail.getTypeUrl() + ": " + broken.getMessage();
+    }
+  }
+}

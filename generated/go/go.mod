@@ -1,0 +1,3 @@
+module genai-grpc.internal/go
+
+go 1.19

@@ -1,0 +1,90 @@
+"""Compile the protos for Go, TypeScript, Java and C++, each by `buf generate` with the plugins installed here.
+
+What a language is generated with is in its own `buf.gen.yaml`, in `generated/<language>/`. A language whose plugins are
+missing, or of another version than its committed code, is skipped by name: `make toolchains` installs them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+GENERATED: Final = ROOT / "generated"
+NODE_PROGRAMS: Final = GENERATED / "typescript" / "node_modules" / ".bin"
+# Of googleapis, what our files import and error details are made of; in the descriptor set it has no comments.
+GOOGLEAPIS: Final = ("api", "longrunning", "rpc", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How a language is generated.
+
+    Attributes:
+        name: Its folder in `generated/`.
+        code: The folder within it that holds the code, and nothing else.
+        programs: The plugins and compilers that `buf generate` runs.
+        version: What its files say of the plugin that wrote them, for code that is committed.
+        googleapis: Whether no package of the language brings the google/api, rpc, type and longrunning code.
+    """
+
+    name: str
+    code: str
+    programs: tuple[str, ...]
+    version: str = ""
+    googleapis: bool = False
+
+
+LANGUAGES: Final = (
+    Language("go", "v1beta", ("protoc-gen-go", "protoc-gen-go-grpc"), version="protoc-gen-go v1.28.1"),
+    Language("typescript", "google", ("protoc-gen-es",), version="protoc-gen-es v2.13.0", googleapis=True),
+    Language("java", "src", ("protoc", "grpc_java_plugin")),
+    Language("cpp", "google", ("protoc", "grpc_cpp_plugin"), googleapis=True),
+)
+
+
+def generate(output: Path) -> None:
+    """Write the code of each language whose programs are here into `output`, beside the descriptor set of the protos.
+
+    The googleapis protos lie in `build/googleapis`, which buf.yaml names.
+    """
+    path = os.pathsep.join([str(NODE_PROGRAMS), os.environ.get("PATH", os.defpath)])
+    for language in LANGUAGES:
+        if missing := [program for program in language.programs if not shutil.which(program, path=path)]:
+            print(f"  {language.name}: skipped, without {' and '.join(missing)} (make toolchains)")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            compile_into(Path(folder), language, output / "descriptors.binpb", path)
+            files = contents(Path(folder) / language.code)
+            if not any(language.version.encode() in content for content in files.values()):
+                print(f"  {language.name}: skipped, as the committed code is of {language.version} (make toolchains)")
+                continue
+            code = output / language.name / language.code
+            if files != contents(code):  # else the files keep their times, and nothing is built anew
+                shutil.rmtree(code, ignore_errors=True)
+                shutil.copytree(Path(folder) / language.code, code)
+            print(f"  {language.name}: {len(files)} files, {sum(map(len, files.values())) / 1e6:.1f} MB")
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """What the files of a folder hold, by their paths in it."""
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def compile_into(folder: Path, language: Language, descriptors: Path, path: str) -> None:
+    """Run `buf generate` for our protos and, from the descriptor set, for what the language lacks of googleapis."""
+    template = str(GENERATED / language.name / "buf.gen.yaml")
+    run = [str(Path(sys.executable).with_name("buf")), "generate", "--template", template, "--output", str(folder)]
+    inputs = [["protos"]]
+    if language.googleapis:
+        inputs.append([str(descriptors.resolve()), *(f"--path=google/{name}" for name in GOOGLEAPIS)])
+    for arguments in inputs:
+        # buf and the plugins say themselves what is wrong.
+        if subprocess.run([*run, *arguments], cwd=ROOT, env={**os.environ, "PATH": path}, check=False).returncode:  # noqa: S603 -- our own arguments
+            sys.exit(f"buf generate failed for {language.name}: see its messages above")

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs what the languages of generated/ are generated, built and run with, from Debian's packages.
+# Usage: toolchains.sh [LANGUAGE...]    (go, typescript, java, cpp; all of them unless named)
+set -euo pipefail
+
+packages() {
+  case $1 in
+    go) echo golang-go protoc-gen-go-1-5 protoc-gen-go-grpc golang-google-grpc-dev golang-google-genproto-dev \
+      golang-github-golang-protobuf-1-5-dev ;;
+    typescript) command -v npm >/dev/null || echo nodejs npm ;;
+    java) echo default-jdk-headless maven protobuf-compiler protobuf-compiler-grpc-java-plugin libprotobuf-dev \
+      libprotobuf-java libgrpc-java libnetty-java libperfmark-java libgoogle-gson-java libanimal-sniffer-java \
+      libgeronimo-annotation-1.3-spec-java libmaven-compiler-plugin-java libmaven-dependency-plugin-java \
+      libmaven-resources-plugin-java junit5 ;;
+    cpp) echo g++ make cmake pkg-config protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev ;;
+    *) echo "toolchains.sh: $1 is not one of go, typescript, java, cpp" >&2 && return 1 ;;
+  esac
+}
+
+(($#)) || set -- go typescript java cpp
+wanted=()
+for language in "$@"; do
+  listed=$(packages "$language")
+  for package in $listed; do
+    dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted+=("$package")
+  done
+done
+if ((${#wanted[@]} == 0)); then
+  exit
+fi
+if ! command -v apt-get >/dev/null; then
+  echo "This is not Debian; install what stands for: ${wanted[*]}" >&2
+  exit 1
+fi
+as_root=()
+((EUID == 0)) || as_root=(sudo)
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get -qq update
+"${as_root[@]}" apt-get -qq install --yes --no-install-recommends "${wanted[@]}" >/dev/null
+echo "  installed ${wanted[*]}"
