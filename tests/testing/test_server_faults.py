@@ -126,20 +126,20 @@ def test_tls(authority: Authority) -> None:
 def test_a_wrong_certificate(authority: Authority, wrong: dict[str, Any], reason: str) -> None:
     """A certificate that is past its day or for another host is UNAVAILABLE to a client that trusts the authority."""
     credentials = authority.server(*wrong.pop("hosts", ()), **wrong)
-    with local.serve(ScriptEngine(), credentials=credentials) as server:
-        with pytest.raises(grpc.RpcError) as caught:
-            call(server, authority.root)
+    with local.serve(ScriptEngine(), credentials=credentials) as server, pytest.raises(grpc.RpcError) as caught:
+        call(server, authority.root)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert reason in str(caught.value)
 
 
 def test_an_unknown_root(authority: Authority) -> None:
     """Our client does not trust a test's authority: ServiceUnavailable."""
-    with local.serve(ScriptEngine(), credentials=authority.server()) as server:
-        with genai.Client(endpoint=server.endpoint) as client:
-            model = genai.GenerativeModel(client=client)
-            with pytest.raises(errors.ServiceUnavailable):
-                model.generate_content("Hi", request_options={"retry": None})
+    with (
+        local.serve(ScriptEngine(), credentials=authority.server()) as server,
+        genai.Client(endpoint=server.endpoint) as client,
+        pytest.raises(errors.ServiceUnavailable),
+    ):
+        genai.GenerativeModel(client=client).generate_content("Hi", request_options={"retry": None})
 
 
 def test_mutual_tls(authority: Authority) -> None:
