@@ -68,5 +68,5 @@ def test_options_reach_grpc() -> None:
 def test_a_process_that_does_not_start(capfd: pytest.CaptureFixture[str]) -> None:
     """Where the process fails the start does, and what it said is on stderr."""
     with pytest.raises(RuntimeError, match="stderr"):
-        testing.CannedServer({}, options=[("grpc.max_concurrent_streams", 1.5)]).start()  # type: ignore[list-item]  # wrong on purpose
-    assert "TypeError" in capfd.readouterr().err
+        testing.CannedServer({}, options=[("grpc.max_concurrent_streams",)]).start()  # type: ignore[list-item]  # wrong on purpose
+    assert "ValueError" in capfd.readouterr().err
