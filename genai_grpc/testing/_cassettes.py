@@ -203,7 +203,7 @@ class _Recorder:
                 await context.write(reply)
             end = End("OK", after=time.monotonic() - begun)
         except grpc.aio.AioRpcError as error:
-            details = dict(error.trailing_metadata() or ()).get(DETAILS_KEY, b"")
+            details = next((value for key, value in error.trailing_metadata() or () if key == DETAILS_KEY), b"")
             end = End(error.code().name, error.details() or "", _as_bytes(details), time.monotonic() - begun)
         except asyncio.CancelledError:
             call.end = End(None, after=time.monotonic() - begun)

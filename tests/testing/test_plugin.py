@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import grpc
 import pytest
 
 from genai_grpc.local import ScriptEngine, serve
@@ -47,6 +48,8 @@ ASYNC: dict[str, tuple[str, str, tuple[str, ...]]] = {
 @pytest.mark.parametrize("plugin", ASYNC)
 def test_async_tests(plugin: str, pytester: pytest.Pytester) -> None:
     """Async tests use the fixtures, with the client given and by default, and leave nothing unclosed."""
+    if plugin == "anyio" and grpc.__version__.startswith("1.71."):
+        pytest.skip("this grpcio raises BlockingIOError where two loops share a process, which anyio's runner reports")
     mark, other, arguments = ASYNC[plugin]
     pytester.makepyfile(
         f"""
