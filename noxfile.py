@@ -14,7 +14,7 @@ OLDEST_GRPCIO: Final = "1.71"
 GRPCIOS: Final = (OLDEST_GRPCIO, "newest")
 PROTOBUFS: Final = ("5.29", "6", "7")
 
-TOOLS: Final = ("hypothesis", "pydantic", "pytest", "pytest-timeout")
+TOOLS: Final = ("anyio", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trustme")
 # What the local server needs beside click; their releases are bound to grpcio's and to protobuf's.
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
 SAY_VERSIONS: Final = (

@@ -161,5 +161,4 @@ def identity_of(config: Config) -> Identity:
         except DefaultCredentialsError as error:
             raise ConfigurationError(f"{NO_IDENTITY}. The last was tried: {error}") from error
         return Token(found)
-    scoped: Any = google.auth.credentials.with_scopes_if_required  # untyped
-    return Token(scoped(config.credentials, SCOPES))
+    return Token(google.auth.credentials.with_scopes_if_required(config.credentials, SCOPES))

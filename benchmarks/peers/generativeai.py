@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import google.ai.generativelanguage_v1beta as glm
 import google.auth.api_key
 import google.auth.transport.grpc
 import google.generativeai as genai
 import grpc
 import grpc.aio
-from google.ai import generativelanguage_v1beta as glm
 from google.ai.generativelanguage_v1beta.services.generative_service.transports import (
     GenerativeServiceGrpcAsyncIOTransport,
     GenerativeServiceGrpcTransport,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+import google.ai.generativelanguage_v1beta as glm
 import grpc
 import grpc.aio
-from google.ai import generativelanguage_v1beta as glm
 from google.ai.generativelanguage_v1beta.services.generative_service.transports import (
     GenerativeServiceGrpcAsyncIOTransport,
     GenerativeServiceGrpcTransport,

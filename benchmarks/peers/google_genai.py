@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google import genai
 from google.genai import types
 
 from benchmarks.peers import KEY, MODEL, PROMPT
+from google import genai
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

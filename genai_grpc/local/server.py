@@ -141,7 +141,8 @@ class Server(Hosted):
         """Go down and come up again on the same port, as in a rolling update; the engines and the state stay.
 
         Connections are told to go (GOAWAY); new ones are taken some milliseconds later, while calls in flight go on.
-        Returns when the old connections are gone. Any thread may call it, save that of an engine.
+        Returns when the old connections are gone. Any thread may call it, save that of an engine. A call that was on
+        its way to an old connection may fail; with grpcio 1.71 it was seen to end as CANCELLED.
 
         Args:
             grace: Seconds that calls in flight may take to end by themselves; None ends them at once as UNAVAILABLE.

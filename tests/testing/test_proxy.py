@@ -154,7 +154,7 @@ def test_throttle(echo: str) -> None:
     with FaultProxy(echo) as proxy, connect(proxy) as connection:
         proxy.throttle(64 * 1024, "down")
         connection.sendall(data)
-        pieces = []
+        pieces: list[bytes] = []
         while sum(map(len, pieces)) < len(data):
             pieces.append(connection.recv(len(data)))
         assert b"".join(pieces) == data
@@ -266,9 +266,9 @@ def test_a_target_that_cannot_be_read(target: str) -> None:
 def test_wrong_values(echo: str) -> None:
     """What no fault can be is refused, saying what can."""
     with FaultProxy(echo) as proxy:
-        for wrong in (lambda: proxy.throttle(0), lambda: proxy.delay(-1), lambda: proxy.cut_after(0)):
+        for fault, value in (proxy.throttle, 0), (proxy.delay, -1), (proxy.cut_after, 0):
             with pytest.raises(ValueError, match="must"):
-                wrong()
+                fault(value)
         with pytest.raises(TimeoutError, match="0 connections, 0 alive"):
             proxy.wait_until(lambda proxy: proxy.connections > 0, timeout=0.01)
 
