@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, aio_client_interceptors, filters
+from opentelemetry.instrumentation import grpc as instrumentation
+from opentelemetry.instrumentation.grpc import filters
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -192,7 +193,7 @@ def test_thoughts_and_unknown_reasons(
 ) -> None:
     """Thoughts count as output, cached tokens stay among the input, and a finish reason of the future is its number."""
     reply = protos.GenerateContentResponse(response_id="r1", model_version="gemini-pro-002")
-    reply.candidates.add(finish_reason=999).content.parts.add(text="Hi")  # type: ignore[arg-type] # of the future
+    reply.candidates.add(finish_reason=999).content.parts.add(text="Hi")
     usage = reply.usage_metadata
     usage.prompt_token_count, usage.cached_content_token_count = 10, 4
     usage.candidates_token_count, usage.thoughts_token_count = 2, 5
@@ -236,9 +237,10 @@ def test_children(
     # The sync instrumentor knows the global provider only, which a process sets once.
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: collected.tracers)
     asynchronous = hasattr(colour, "loop")
-    interceptors = [OpenTelemetry(), *(aio_client_interceptors() if asynchronous else ())]
+    untyped: Any = instrumentation
+    interceptors = [OpenTelemetry(), *(untyped.aio_client_interceptors() if asynchronous else ())]
     # Its sync streams are generators, which cannot be cancelled: they are left out.
-    patch = GrpcInstrumentorClient(filter_=filters.negate(filters.method_name("StreamGenerateContent")))
+    patch = untyped.GrpcInstrumentorClient(filter_=filters.negate(filters.method_name("StreamGenerateContent")))
     if not asynchronous:
         patch.instrument()
     try:
