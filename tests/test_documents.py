@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import prometheus_client
 import pytest
 
 import genai_grpc
@@ -199,3 +200,19 @@ def test_docstrings(name: str, scripted: ScriptEngine) -> None:
         report = io.StringIO()
         failed, _ = runner.run(example, out=report.write)
         assert not failed, report.getvalue()
+
+
+def test_telemetry(scripted: ScriptEngine) -> None:
+    """The program of docs/telemetry.md runs as shown."""
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/telemetry.md").read_text(), re.DOTALL)
+    scripted.reply("A story")
+    printed = io.StringIO()
+    namespace: dict[str, Any] = {}
+    with contextlib.redirect_stdout(printed):
+        exec(compile(block, "docs/telemetry.md", "exec"), namespace)  # noqa: S102 -- our own text
+    measured = prometheus_client.generate_latest().decode()
+    namespace["meters"].shutdown()
+    namespace["tracers"].shutdown()
+    namespace["client"].close()
+    assert printed.getvalue() == "A story\n"
+    assert "gen_ai_client_operation_duration_seconds_count{" in measured

@@ -153,7 +153,19 @@ def test_import_opens_nothing(imported: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["grpc", "PIL", "xllamacpp", "IPython", "pydantic", "click", "asyncio", "google.auth", "genai_grpc.local"]
+    "name",
+    [
+        "grpc",
+        "PIL",
+        "xllamacpp",
+        "IPython",
+        "pydantic",
+        "click",
+        "asyncio",
+        "google.auth",
+        "opentelemetry",
+        "genai_grpc.local",
+    ],
 )
 def test_import_is_light(imported: dict[str, Any], name: str) -> None:
     """Importing the package imports neither gRPC nor an engine, nor what only some programs use."""
