@@ -193,7 +193,8 @@ def _labels(call: Call[Any, Any, Any], generates: bool) -> dict[str, Any]:
 
 def _asked(call: Call[Any, Any, Any]) -> dict[str, Any]:
     """The settings of a request."""
-    config = call.request.generation_config
+    request: Any = call.request  # a message, which is what interceptors are shown
+    config = request.generation_config
     found: dict[str, Any] = {
         name: _plain(getattr(config, field)) for name, field in _FIELDS.items() if config.HasField(field)
     }
