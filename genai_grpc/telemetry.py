@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenTelemetry"]
 
 _GENERATES: Final = frozenset({GENERATE_CONTENT.path, STREAM_GENERATE_CONTENT.path})
-# The boundaries that the conventions advise.
+# The boundaries that the conventions advise for durations and for tokens.
 _SECONDS: Final = [0.01 * 2**power for power in range(14)]
 _TOKENS: Final = [4**power for power in range(14)]
 _FIELDS: Final = {
