@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import gc
+import socket
+import socketserver
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -304,6 +308,51 @@ def test_the_metadata_that_arrives(colour: Colour, script: ScriptEngine) -> None
     assert seen["x-goog-api-client"].startswith("gl-python/")
     assert seen["x-goog-api-key"] == "k"
     assert seen["user-agent"].startswith(f"app/1 genai-grpc/{genai.__version__} grpc-python")
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """What an HTTP proxy does with CONNECT: every name leads to the test's server."""
+
+    target: tuple[str, int]
+    asked: list[str]
+
+    def handle(self) -> None:
+        lines = list(iter(lambda: self.rfile.readline().decode().strip(), ""))
+        self.asked += [line for line in lines if line.startswith(("CONNECT", "Proxy-Authorization"))]
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(self.target) as up:
+            back = threading.Thread(target=self._pass, args=(up, self.connection))
+            back.start()
+            self._pass(self.connection, up)
+            back.join()
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_proxy(colour: Colour, server: Server, script: ScriptEngine) -> None:
+    """A client's own proxy carries its calls, and is told its password; others' calls do not go there."""
+    asked: list[str] = []
+    handler = type("Here", (Tunnel,), {"target": ("127.0.0.1", server.port), "asked": asked})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        url = f"http://me:hunter2@127.0.0.1:{proxy.server_address[1]}"
+        through = genai.Client(endpoint="http://gemini.invalid:50051", proxy=url)
+        script.reply("Hello").reply("Direct")
+        assert colour.generate(genai.GenerativeModel(client=through), "Hi").text == "Hello"
+        assert asked[0] == "CONNECT gemini.invalid:50051 HTTP/1.1"
+        assert asked[1] == "Proxy-Authorization: Basic " + base64.b64encode(b"me:hunter2").decode()
+        direct = genai.Client(endpoint=server.endpoint, proxy="")
+        assert colour.generate(genai.GenerativeModel(client=direct), "Hi").text == "Direct"
+        assert len(asked) == 2
+        colour.close_client(through)
+        colour.close_client(direct)
+        proxy.shutdown()
 
 
 def test_closing_while_calls_begin(server: Server, script: ScriptEngine) -> None:
