@@ -49,7 +49,8 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
                 reply = yield Try(call, deadline - began, limits.idle_timeout)
             except BaseException as error:
                 # Ctrl-C, a task's cancellation and a plan that nobody drives any more make room too, and teach nothing.
-                gate.leave(began, ended := now(), error, ended)
+                ended = now()
+                gate.leave(began, ended, error, ended if isinstance(error, APIError) else None)
                 raise
         except APIError as error:
             error.tries = tried

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any, Final
 
 from genai_grpc import protos
@@ -194,8 +195,8 @@ def to_timeout(value: object) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"a timeout is a number of seconds; got {type(value).__name__}")
-    if value <= 0:
-        raise ValueError(f"a timeout is above 0 seconds; got {value}")
+    if not 0 < value < inf:
+        raise ValueError(f"a timeout is above 0 seconds, and ends some day; got {value}")
     return float(value)
 
 

@@ -45,13 +45,18 @@ def record(path: str | Path, *, upstream: str | None = None) -> CassetteServer:
 
     Raises:
         ConfigurationError: The upstream is plaintext on another machine, where no key must go.
+        CassetteError: The path is there, and is something else than a file.
 
+    >>> import tempfile
     >>> from genai_grpc import local, testing
-    >>> with local.serve(local.ScriptEngine()) as real:
-    ...     with testing.record("/dev/null", upstream=real.endpoint) as server:
+    >>> with local.serve(local.ScriptEngine()) as real, tempfile.TemporaryDirectory() as directory:
+    ...     with testing.record(f"{directory}/run.jsonl", upstream=real.endpoint) as server:
     ...         server.endpoint.startswith("http://127.0.0.1:")
     True
     """
+    if Path(path).exists() and not Path(path).is_file():
+        # It will be replaced as a whole; a device or a pipe must not be.
+        raise CassetteError(f"cannot write a cassette to {path}, which is there and is no file")
     return CassetteServer(_Recorder(Path(path), upstream or _GOOGLE))
 
 

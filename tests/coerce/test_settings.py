@@ -50,8 +50,12 @@ def test_options(value: Any, expected: Options) -> None:
         ),
         pytest.param({"timeout": "3"}, TypeError, "a timeout is a number of seconds; got str", id="str"),
         pytest.param({"timeout": True}, TypeError, "a timeout is a number of seconds; got bool", id="bool"),
-        pytest.param({"timeout": 0}, ValueError, "a timeout is above 0 seconds; got 0", id="zero"),
-        pytest.param({"timeout": -1}, ValueError, "a timeout is above 0 seconds; got -1", id="negative"),
+        pytest.param({"timeout": 0}, ValueError, "a timeout is above 0 seconds, and ends some day; got 0", id="zero"),
+        pytest.param(
+            {"timeout": -1}, ValueError, "a timeout is above 0 seconds, and ends some day; got -1", id="negative"
+        ),
+        pytest.param({"timeout": float("inf")}, ValueError, "ends some day; got inf", id="endless"),
+        pytest.param({"timeout": float("nan")}, ValueError, "ends some day; got nan", id="no number"),
         pytest.param(
             {"retry": 3},
             TypeError,

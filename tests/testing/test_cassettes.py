@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -119,6 +120,16 @@ def ask(colour: Any, model: genai.GenerativeModel) -> None:
     """Ask, whatever the answer."""
     with contextlib.suppress(errors.PermissionDenied):
         colour.generate(model, "Hi", request_options=ONCE)
+
+
+def test_a_device_is_not_overwritten(tmp_path: Path) -> None:
+    """What is there and is no file, such as a device, a pipe or a directory, is left alone."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
+        with pytest.raises(testing.CassetteError, match="which is there and is no file"):
+            testing.record(path)
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path(os.devnull).is_char_device()
 
 
 def test_no_key_is_kept(cassette: Path, script: ScriptEngine, colour: Any, run: Run) -> None:
