@@ -13,6 +13,19 @@ from genai_grpc._coerce.framing import frame_contents, frame_turn
 
 BLOB = {"mime_type": "image/png", "data": b"\x89PNG" + bytes(300)}
 
+# What is nearly a blob, and what is nothing at all.
+ODD: list[Any] = [
+    *(None, "", [], {}, [None], [""], 3, [3], b"x", protos.Content(), [[]], {"parts": []}),
+    {**BLOB, "more": 1},
+    {"mime_type": "a/b", "text": "x"},
+    {"data": b"x", "text": "x"},
+    {"mime_type": 3, "data": b"x"},
+    {"mime_type": "a/b", "data": "eA=="},
+    {"mime_type": "a/b", "data": bytearray(b"x")},
+    {"mimeType": "a/b", "data": b"x"},
+]
+ODD += [[each, "and more"] for each in ODD[-7:]]
+
 texts = st.text(max_size=300)
 blobs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"mime_type": st.text(max_size=20), "data": st.binary(max_size=300)}
@@ -44,9 +57,7 @@ def framed(value: Any) -> list[protos.Content]:
     return list(protos.GenerateContentRequest.FromString(b"".join(frame_contents(value))).contents)
 
 
-@given(
-    value=st.one_of(st.sampled_from([None, "", [], {}, [None], [""], 3, [3], b"x", protos.Content(), [[]]]), contents)
-)
+@given(value=st.one_of(st.sampled_from(ODD), contents))
 def test_the_same_contents(value: Any) -> None:
     """What is framed is what would have been made messages and serialized; what cannot be is refused alike."""
 
