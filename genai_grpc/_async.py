@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc.aio
 
 from genai_grpc._call import Call, Emit, Framed, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._channel import Unreadable
 from genai_grpc._flow import Waiter
 from genai_grpc._sources import OpenStream
 from genai_grpc._tries import Admit, attempts
@@ -119,7 +120,10 @@ class AsyncShell:
         try:
             rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
             if not call.method.streaming:
-                return await rpc
+                reply = await rpc
+                if type(reply) is Unreadable:
+                    raise reply.error()
+                return reply
         except grpc.aio.AioRpcError as error:
             raise connection.failure(error) from error
         except grpc.aio.UsageError as error:
@@ -216,6 +220,10 @@ class _Source(OpenStream):
         if chunk is grpc.aio.EOF:
             self._end(None)
             return None
+        if type(chunk) is Unreadable:
+            self._rpc.cancel()
+            self._end(unread := chunk.error())
+            raise unread
         self.last = chunk
         return chunk
 

@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import grpc.aio
 import grpc.experimental
+from google.protobuf.message import DecodeError
 
 from genai_grpc._status import parse_status
-from genai_grpc.errors import ClientClosed, ConfigurationError
+from genai_grpc.errors import ClientClosed, ConfigurationError, InternalServerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+
+    from google.protobuf.message import Message
 
     from genai_grpc._call import Method
     from genai_grpc.config import Config
     from genai_grpc.errors import APIError
 
-__all__ = ["Channels", "Connection", "Pool", "check_interceptors"]
+__all__ = ["Channels", "Connection", "Pool", "Unreadable", "check_interceptors"]
 
 STREAMS: Final = 90
 """Calls that a connection carries at once: ten to spare, since a server counts a call for a moment longer than that."""
@@ -48,6 +51,32 @@ OPTIONS: Final = {
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
 }
+
+
+class Unreadable:
+    """What came in place of a reply and is none.
+
+    Told by a value: gRPC's asyncio part makes None of a reply whose parser raises, as if a stream had ended.
+    """
+
+    __slots__ = ("_said",)
+
+    def __init__(self, error: DecodeError) -> None:
+        self._said = str(error)
+
+    def error(self) -> APIError:
+        """What the call failed with."""
+        return InternalServerError(f"the service's reply cannot be read: {self._said}")
+
+
+def _reader(kind: type[Message]) -> Callable[[bytes], Message | Unreadable]:
+    def read(data: bytes) -> Message | Unreadable:
+        try:
+            return kind.FromString(data)
+        except DecodeError as error:
+            return Unreadable(error)
+
+    return read
 
 
 _serialized: Final = methodcaller("SerializeToString")  # of a message, or of a request that is serialized already
@@ -71,7 +100,7 @@ class Connection:
             found = make(
                 method.path,
                 request_serializer=_serialized,
-                response_deserializer=method.response.FromString,
+                response_deserializer=_reader(method.response),
             )
             self._callables[method.path] = found
         return found

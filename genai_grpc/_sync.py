@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 
 from genai_grpc._call import Call, Emit, Framed, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._channel import Unreadable
 from genai_grpc._flow import Waiter
 from genai_grpc._idle import IDLE
 from genai_grpc._sources import OpenStream
@@ -127,6 +128,8 @@ class SyncShell:
             if rpc is None or not call.method.streaming:
                 connection.leave()
         if not call.method.streaming:
+            if type(rpc) is Unreadable:
+                raise rpc.error()
             return rpc
         source = _Source(rpc, connection, step.idle_timeout)
         source.on_end(connection.leave)
@@ -194,8 +197,12 @@ class _Source(OpenStream):
             self.waiting_since = None
         if chunk is None:
             self._end(None)
-        else:
-            self.last = chunk
+            return None
+        if type(chunk) is Unreadable:
+            self._rpc.cancel()
+            self._end(unread := chunk.error())
+            raise unread
+        self.last = chunk
         return chunk
 
     def idle_out(self) -> None:

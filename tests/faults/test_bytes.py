@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import pytest
@@ -16,7 +17,10 @@ from genai_grpc import errors, protos
 from genai_grpc_protos.rpc import ErrorInfo, QuotaFailure, RetryInfo, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+Ask: TypeAlias = "Callable[[bool, bool], Any]"
 
 
 class Bytes(grpc.GenericRpcHandler):
@@ -49,15 +53,28 @@ class Bytes(grpc.GenericRpcHandler):
 
 
 @pytest.fixture(scope="module")
-def broken() -> Iterator[tuple[Bytes, genai.GenerativeModel]]:
-    """The server, and a model of it."""
+def broken() -> Iterator[tuple[Bytes, Ask]]:
+    """The server, and a way to ask it, sync or async."""
     handler = Bytes()
     server = grpc.server(ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with genai.Client(endpoint=f"http://127.0.0.1:{port}", retry=genai.types.RetryPolicy(tries=1)) as client:
-        yield handler, genai.GenerativeModel(client=client)
+        model, loop = genai.GenerativeModel(client=client), asyncio.new_event_loop()
+
+        def ask(asynchronous: bool, stream: bool) -> Any:
+            if asynchronous:
+                response: Any = loop.run_until_complete(model.generate_content_async("Hi", stream=stream))
+                loop.run_until_complete(response.resolve())
+            else:
+                response = model.generate_content("Hi", stream=stream)
+                response.resolve()
+            return response
+
+        yield handler, ask
+        loop.run_until_complete(client.aclose())
+        loop.close()
     server.stop(None).wait()
 
 
@@ -98,43 +115,56 @@ def everything_of(response: Any) -> None:
 
 
 @MANY
-@given(data=replies)
-def test_replies(broken: tuple[Bytes, genai.GenerativeModel], data: bytes) -> None:
+@given(data=replies, asynchronous=st.booleans())
+def test_replies(broken: tuple[Bytes, Ask], data: bytes, asynchronous: bool) -> None:
     """A reply of any bytes is a response of which everything can be asked, or an APIError."""
-    handler, model = broken
+    handler, ask = broken
     handler.replies, handler.code, handler.trailing = [data], None, []
     try:
-        response = model.generate_content("Hi")
-    except errors.APIError:
-        return
-    everything_of(response)
-
-
-@MANY
-@given(chunks=st.lists(replies, max_size=4))
-def test_chunks(broken: tuple[Bytes, genai.GenerativeModel], chunks: list[bytes]) -> None:
-    """So is a stream of any chunks."""
-    handler, model = broken
-    handler.replies, handler.code, handler.trailing = chunks, None, []
-    try:
-        response = model.generate_content("Hi", stream=True)
-        for chunk in response:
-            everything_of(chunk)
+        response = ask(asynchronous, False)
     except errors.GenAIError:
         return
     everything_of(response)
 
 
 @MANY
-@given(code=codes, data=details, stream=st.booleans())
-def test_details(broken: tuple[Bytes, genai.GenerativeModel], code: grpc.StatusCode, data: bytes, stream: bool) -> None:
+@given(chunks=st.lists(replies, max_size=4), asynchronous=st.booleans())
+def test_chunks(broken: tuple[Bytes, Ask], chunks: list[bytes], asynchronous: bool) -> None:
+    """So is a stream of any chunks."""
+    handler, ask = broken
+    handler.replies, handler.code, handler.trailing = chunks, None, []
+    try:
+        response = ask(asynchronous, True)
+    except errors.GenAIError:
+        return
+    everything_of(response)
+
+
+@MANY
+@given(code=codes, data=details, asynchronous=st.booleans(), stream=st.booleans())
+def test_details(
+    broken: tuple[Bytes, Ask], code: grpc.StatusCode, data: bytes, asynchronous: bool, stream: bool
+) -> None:
     """Details of any bytes come with the error of the status code, decoded as far as they can be."""
-    handler, model = broken
+    handler, ask = broken
     handler.replies, handler.code, handler.trailing = [], code, [("grpc-status-details-bin", data)]
     with pytest.raises(errors.APIError) as caught:
-        model.generate_content("Hi", stream=stream)
+        ask(asynchronous, stream)
     error = caught.value
     assert error.number == code.value[0]
     assert (error.reason, error.domain, error.metadata, error.request_id, error.retry_delay) is not None
     assert repr(error)
     assert str(error)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_no_reply_at_all(
+    broken: tuple[Bytes, Ask], asynchronous: bool, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is no message fails the call, in a stream after good chunks too; gRPC has nothing to complain of itself."""
+    handler, ask = broken
+    handler.replies, handler.code, handler.trailing = [*([REPLY] if stream else []), b"\xff\xff"], None, []
+    with pytest.raises(errors.InternalServerError, match="the service's reply cannot be read: Error parsing message"):
+        ask(asynchronous, stream)
+    assert caplog.records == []
