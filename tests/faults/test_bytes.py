@@ -165,6 +165,6 @@ def test_no_reply_at_all(
     """What is no message fails the call, in a stream after good chunks too; gRPC has nothing to complain of itself."""
     handler, ask = broken
     handler.replies, handler.code, handler.trailing = [*([REPLY] if stream else []), b"\xff\xff"], None, []
-    with pytest.raises(errors.InternalServerError, match="the service's reply cannot be read: Error parsing message"):
+    with pytest.raises(errors.InternalServerError, match="the service's reply cannot be read"):
         ask(asynchronous, stream)
     assert caplog.records == []
