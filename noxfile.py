@@ -14,7 +14,10 @@ OLDEST_GRPCIO: Final = "1.71"
 GRPCIOS: Final = (OLDEST_GRPCIO, "newest")
 PROTOBUFS: Final = ("5.29", "6", "7")
 
-TOOLS: Final = ("anyio", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trustme")
+TOOLS: Final = (
+    *("anyio", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trustme"),
+    *("opentelemetry-exporter-prometheus", "opentelemetry-instrumentation-grpc", "opentelemetry-sdk"),
+)
 # What the local server needs beside click; their releases are bound to grpcio's and to protobuf's.
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
 SAY_VERSIONS: Final = (
