@@ -27,6 +27,6 @@ BOUNDS: Final = {
     "blob_memory": Bound(0.66, 0.50),
     "import": Bound(1.45, 0.51),
     "import_memory": Bound(0.55, 1.0),
-    "first_call": Bound(2.20, 1.10),
+    "first_call": Bound(1.95, 1.10),
     "image": Bound(0.20, 0.11),
 }

@@ -152,7 +152,9 @@ def test_details(
         ask(asynchronous, stream)
     error = caught.value
     assert error.number == code.value[0]
-    assert (error.reason, error.domain, error.metadata, error.request_id, error.retry_delay) is not None
+    assert {type(each) for each in (error.reason, error.domain, error.request_id)} <= {str, type(None)}
+    assert isinstance(error.metadata, (dict, type(None)))
+    assert isinstance(error.retry_delay, (float, type(None)))
     assert repr(error)
     assert str(error)
 
