@@ -8,13 +8,17 @@
 'In the quaint little town of Lakeside…'
 """
 
-from genai_grpc import caching, errors, protos, types
+from typing import TYPE_CHECKING, Any
+
 from genai_grpc._version import __version__
-from genai_grpc.chat import ChatSession
-from genai_grpc.client import Client, configure
-from genai_grpc.generative_model import GenerativeModel
-from genai_grpc.models import get_model, get_model_async, list_models, list_models_async
-from genai_grpc.types import GenerationConfig
+
+if TYPE_CHECKING:
+    from genai_grpc import caching, errors, protos, types
+    from genai_grpc.chat import ChatSession
+    from genai_grpc.client import Client, configure
+    from genai_grpc.generative_model import GenerativeModel
+    from genai_grpc.models import get_model, get_model_async, list_models, list_models_async
+    from genai_grpc.types import GenerationConfig
 
 __all__ = [
     "ChatSession",
@@ -32,3 +36,34 @@ __all__ = [
     "protos",
     "types",
 ]
+
+# Where each name lives: a program pays for the import of what it uses. A submodule lives in itself.
+_HOMES = {
+    "ChatSession": "chat",
+    "Client": "client",
+    "GenerationConfig": "types",
+    "GenerativeModel": "generative_model",
+    "caching": "",
+    "configure": "client",
+    "errors": "",
+    "get_model": "models",
+    "get_model_async": "models",
+    "list_models": "models",
+    "list_models_async": "models",
+    "protos": "",
+    "types": "",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    found = import_module(f"{__name__}.{home or name}")
+    return globals().setdefault(name, getattr(found, name) if home else found)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,12 +7,11 @@ import inspect
 import time
 import weakref
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
 
-from genai_grpc._call import Call, Emit, Framed, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
 from genai_grpc._channel import Unreadable
 from genai_grpc._flow import Waiter
 from genai_grpc._sources import OpenStream
@@ -47,8 +46,8 @@ class AsyncShell:
 
     async def call(self, call: Call[Any, Any, Out]) -> Out:
         """The result of a call, over as many tries as its policy allows."""
-        if self._config.interceptors and isinstance(call.request, Framed):
-            call = replace(call, request=call.request.message())  # what looks on is shown a message
+        if self._config.interceptors:
+            call = call.shown()
         plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
         for interceptor in self._interceptors:
             plan = interceptor.intercept(call, plan)

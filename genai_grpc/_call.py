@@ -8,12 +8,10 @@ small driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from genai_grpc import protos
-from genai_grpc_protos.protobuf import Empty
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -22,15 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COUNT_TOKENS",
-    "CREATE_CACHED_CONTENT",
-    "DELETE_CACHED_CONTENT",
+    "DEFAULTS",
     "GENERATE_CONTENT",
-    "GET_CACHED_CONTENT",
-    "GET_MODEL",
-    "LIST_CACHED_CONTENTS",
-    "LIST_MODELS",
+    "SERVICES",
     "STREAM_GENERATE_CONTENT",
-    "UPDATE_CACHED_CONTENT",
     "Call",
     "Emit",
     "Framed",
@@ -55,7 +48,6 @@ Out = TypeVar("Out")
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Method(Generic[Req, Res]):
     """An RPC of the service.
 
@@ -69,16 +61,28 @@ class Method(Generic[Req, Res]):
         timeout: Seconds for a call that names none.
     """
 
-    path: str
-    request: type[Req]
-    response: type[Res]
-    route: str | None = None
-    streaming: bool = False
-    idempotent: bool = True
-    timeout: float = 60.0
+    __slots__ = ("idempotent", "path", "request", "response", "route", "streaming", "timeout")
+
+    def __init__(
+        self,
+        path: str,
+        request: type[Req],
+        response: type[Res],
+        route: str | None = None,
+        *,
+        streaming: bool = False,
+        idempotent: bool = True,
+        timeout: float = 60.0,
+    ) -> None:
+        self.path = path
+        self.request = request
+        self.response = response
+        self.route = route
+        self.streaming = streaming
+        self.idempotent = idempotent
+        self.timeout = timeout
 
 
-@dataclass(frozen=True, slots=True)
 class Framed(Generic[Req]):
     """A request that is serialized already, in place of its message.
 
@@ -88,9 +92,12 @@ class Framed(Generic[Req]):
         data: Its bytes.
     """
 
-    kind: type[Req]
-    model: str
-    data: bytes
+    __slots__ = ("data", "kind", "model")
+
+    def __init__(self, kind: type[Req], model: str, data: bytes) -> None:
+        self.kind = kind
+        self.model = model
+        self.data = data
 
     def SerializeToString(self) -> bytes:  # noqa: N802 -- as messages have it
         """The bytes."""
@@ -101,8 +108,7 @@ class Framed(Generic[Req]):
         return self.kind.FromString(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What one call sets for itself; None leaves a value to the client's default.
 
     Attributes:
@@ -118,8 +124,11 @@ class Options:
     metadata: Metadata = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+DEFAULTS: Final = Options()
+"""What a call has that sets nothing for itself."""
+
+
+class Limits(NamedTuple):
     """What holds for one call, its own options and its client's taken together; as `Options` has it."""
 
     timeout: float
@@ -127,18 +136,31 @@ class Limits:
     retry: RetryPolicy
 
 
-@dataclass(frozen=True, slots=True)
 class Call(Generic[Req, Res, Out]):
     """An RPC to perform; `parse` makes the result of the reply or, of a streaming method, of the open stream."""
 
-    method: Method[Req, Res]
-    request: Req | Framed[Req]
-    parse: Callable[[Any], Out]
-    options: Options = field(default_factory=Options)
+    __slots__ = ("method", "options", "parse", "request")
+
+    def __init__(
+        self,
+        method: Method[Req, Res],
+        request: Req | Framed[Req],
+        parse: Callable[[Any], Out],
+        options: Options = DEFAULTS,
+    ) -> None:
+        self.method = method
+        self.request = request
+        self.parse = parse
+        self.options = options
+
+    def shown(self) -> Call[Req, Res, Out]:
+        """This call, with a message where its request is serialized: for what looks on."""
+        if isinstance(self.request, Framed):
+            return Call(self.method, self.request.message(), self.parse, self.options)
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """One try of a call. Sent back: the reply, or the open stream with its first chunk.
 
     Attributes:
@@ -152,29 +174,25 @@ class Try:
     idle_timeout: float = inf
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """A wait of so many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """The next chunk of an open stream; None at its end."""
 
     source: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """A plan that emits chunks, to be opened as a stream. Sent back: the open stream with its first chunk."""
 
     plan: Plan[None]
 
 
-@dataclass(frozen=True, slots=True)
-class Invoke:
+class Invoke(NamedTuple):
     """Functions of the program to run. Sent back: their results, in order.
 
     Attributes:
@@ -187,8 +205,7 @@ class Invoke:
     catch: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(NamedTuple):
     """Items to hand out at once, from a plan that makes an iterator."""
 
     items: tuple[Any, ...]
@@ -213,19 +230,19 @@ def same(response: Out) -> Out:
     return response
 
 
-_SERVICE: Final = "/google.ai.generativelanguage.v1beta."
+SERVICES: Final = "/google.ai.generativelanguage.v1beta."
 # An answer may be thought over for minutes; nothing else takes long.
 _GENERATION: Final = 600.0
 
 GENERATE_CONTENT: Final = Method(
-    f"{_SERVICE}GenerativeService/GenerateContent",
+    f"{SERVICES}GenerativeService/GenerateContent",
     protos.GenerateContentRequest,
     protos.GenerateContentResponse,
     route="model",
     timeout=_GENERATION,
 )
 STREAM_GENERATE_CONTENT: Final = Method(
-    f"{_SERVICE}GenerativeService/StreamGenerateContent",
+    f"{SERVICES}GenerativeService/StreamGenerateContent",
     protos.GenerateContentRequest,
     protos.GenerateContentResponse,
     route="model",
@@ -233,34 +250,5 @@ STREAM_GENERATE_CONTENT: Final = Method(
     timeout=_GENERATION,
 )
 COUNT_TOKENS: Final = Method(
-    f"{_SERVICE}GenerativeService/CountTokens", protos.CountTokensRequest, protos.CountTokensResponse, route="model"
-)
-GET_MODEL: Final = Method(f"{_SERVICE}ModelService/GetModel", protos.GetModelRequest, protos.Model, route="name")
-LIST_MODELS: Final = Method(f"{_SERVICE}ModelService/ListModels", protos.ListModelsRequest, protos.ListModelsResponse)
-# A second try of these would keep, and bill, a prompt twice, set back a ttl, or not find what is deleted already.
-CREATE_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/CreateCachedContent",
-    protos.CreateCachedContentRequest,
-    protos.CachedContent,
-    idempotent=False,
-)
-UPDATE_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/UpdateCachedContent",
-    protos.UpdateCachedContentRequest,
-    protos.CachedContent,
-    route="cached_content.name",
-    idempotent=False,
-)
-DELETE_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/DeleteCachedContent",
-    protos.DeleteCachedContentRequest,
-    Empty,
-    route="name",
-    idempotent=False,
-)
-GET_CACHED_CONTENT: Final = Method(
-    f"{_SERVICE}CacheService/GetCachedContent", protos.GetCachedContentRequest, protos.CachedContent, route="name"
-)
-LIST_CACHED_CONTENTS: Final = Method(
-    f"{_SERVICE}CacheService/ListCachedContents", protos.ListCachedContentsRequest, protos.ListCachedContentsResponse
+    f"{SERVICES}GenerativeService/CountTokens", protos.CountTokensRequest, protos.CountTokensResponse, route="model"
 )

@@ -9,12 +9,12 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from genai_grpc._limits import AdaptiveLimit, RateLimit
 from genai_grpc.errors import APIError, ResourceExhausted, ServiceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from genai_grpc._limits import AdaptiveLimit, RateLimit
     from genai_grpc._retry import RetryPolicy
 
 __all__ = ["Balance", "Flow", "Gate", "Rate", "Waiter"]
@@ -53,8 +53,8 @@ class Gate:
     __slots__ = ("_adaptive", "_cut", "_limit", "_lock", "_queue", "inside")
 
     def __init__(self, limit: int | AdaptiveLimit) -> None:
-        self._adaptive = limit if isinstance(limit, AdaptiveLimit) else None
-        self._limit: float = limit.initial if isinstance(limit, AdaptiveLimit) else limit
+        self._adaptive = None if isinstance(limit, int) else limit
+        self._limit: float = limit if isinstance(limit, int) else limit.initial
         self._cut = 0.0
         # Taken again by the same thread when the garbage collector ends a stream meanwhile.
         self._lock = threading.RLock()

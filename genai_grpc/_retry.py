@@ -5,9 +5,7 @@ Retries have one owner, and it is this: gRPC's own retry policy stays off, since
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genai_grpc.errors import Cancelled, ClientClosed, ResourceExhausted, ServiceUnavailable
 
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["NEVER", "RetryPolicy"]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """Exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Tried again are ServiceUnavailable, Cancelled where it is the service that cancelled (as one does that is about to
@@ -50,9 +47,9 @@ class RetryPolicy:
     when: Callable[[APIError], bool] | None = None
 
     def delay(
-        self, error: APIError, tried: int, *, idempotent: bool = True, draw: Callable[[], float] = random.random
+        self, error: APIError, tried: int, *, idempotent: bool = True, draw: Callable[[], float] | None = None
     ) -> float | None:
-        """Seconds to wait before the next try, or None to give up."""
+        """Seconds to wait before the next try, or None to give up; `draw` gives a number between 0 and 1."""
         if tried >= self.tries:
             return None
         asked = error.retry_delay
@@ -67,6 +64,10 @@ class RetryPolicy:
             return None
         bound = min(self.initial * self.multiplier ** (tried - 1), self.maximum)
         # Beside what the service asks for, a little more each, so that callers do not come back all at once.
+        if draw is None:
+            import random  # which takes 2 ms, and most programs never come here
+
+            draw = random.random
         return draw() * bound + (asked or 0.0)
 
 

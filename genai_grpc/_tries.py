@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_grpc._call import Call, Limits, Plan, Sleep, Try
 from genai_grpc._log import LOG
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Admit", "attempts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(NamedTuple):
     """A place in line at a gate, for so many seconds at the most. Sent back: None, once it may go through."""
 
     gate: Gate

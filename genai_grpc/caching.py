@@ -8,25 +8,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._call import (
-    CREATE_CACHED_CONTENT,
-    DELETE_CACHED_CONTENT,
-    GET_CACHED_CONTENT,
-    LIST_CACHED_CONTENTS,
-    UPDATE_CACHED_CONTENT,
-    Call,
-    Emit,
-    Plan,
-    same,
-)
+from genai_grpc._call import SERVICES, Call, Emit, Method, Plan, same
 from genai_grpc._coerce.caching import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.settings import to_options
 from genai_grpc.client import Client, default_client
-from genai_grpc_protos.protobuf import FieldMask
+from genai_grpc_protos.protobuf import Empty, FieldMask
 
 if TYPE_CHECKING:
     import datetime
@@ -38,6 +28,34 @@ if TYPE_CHECKING:
     from genai_grpc_protos.protobuf import Timestamp
 
 __all__ = ["CachedContent"]
+
+# A second try of these would keep, and bill, a prompt twice, set back a ttl, or not find what is deleted already.
+CREATE_CACHED_CONTENT: Final = Method(
+    f"{SERVICES}CacheService/CreateCachedContent",
+    protos.CreateCachedContentRequest,
+    protos.CachedContent,
+    idempotent=False,
+)
+UPDATE_CACHED_CONTENT: Final = Method(
+    f"{SERVICES}CacheService/UpdateCachedContent",
+    protos.UpdateCachedContentRequest,
+    protos.CachedContent,
+    route="cached_content.name",
+    idempotent=False,
+)
+DELETE_CACHED_CONTENT: Final = Method(
+    f"{SERVICES}CacheService/DeleteCachedContent",
+    protos.DeleteCachedContentRequest,
+    Empty,
+    route="name",
+    idempotent=False,
+)
+GET_CACHED_CONTENT: Final = Method(
+    f"{SERVICES}CacheService/GetCachedContent", protos.GetCachedContentRequest, protos.CachedContent, route="name"
+)
+LIST_CACHED_CONTENTS: Final = Method(
+    f"{SERVICES}CacheService/ListCachedContents", protos.ListCachedContentsRequest, protos.ListCachedContentsResponse
+)
 
 
 class CachedContent:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_grpc import protos
-from genai_grpc._call import Open, same
+from genai_grpc._call import Call, Open, same
 from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.framing import frame_turn
 from genai_grpc._coerce.settings import to_generation_settings
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from genai_grpc._call import Call, Plan
+    from genai_grpc._call import Plan
     from genai_grpc.generative_model import GenerativeModel
     from genai_grpc.types import ContentType, GenerateOptions, StrictContentType
 
@@ -258,7 +257,12 @@ class ChatSession:
 
 def _unparsed(ask: Callable[[list[bytes]], Call[Any, Any, Any]]) -> Callable[..., Call[Any, Any, Any]]:
     """The same calls, whose results are the open streams themselves."""
-    return lambda turns: replace(ask(turns), parse=same)
+
+    def unparsed(turns: list[bytes]) -> Call[Any, Any, Any]:
+        call = ask(turns)
+        return Call(call.method, call.request, same, call.options)
+
+    return unparsed
 
 
 def _candidates(response: AnyResponse) -> Sequence[protos.Candidate]:

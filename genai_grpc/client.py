@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from genai_grpc.config import Config, Secret, check, client_arguments, resolve
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from genai_grpc._limits import AdaptiveLimit, RateLimit
     from genai_grpc._retry import RetryPolicy
     from genai_grpc._sync import SyncShell
-    from genai_grpc._target import TLS
+    from genai_grpc._trust import TLS
 
 __all__ = ["Client", "configure", "default_client"]
 
@@ -126,7 +125,7 @@ class Client:
         """
         from genai_grpc._identity import identity_of
 
-        config = replace(self._config, api_key=Secret(api_key), credentials=None)
+        config = self._config._replace(api_key=Secret(api_key), credentials=None)
         check(config)
         with self._lock:
             self._config = config

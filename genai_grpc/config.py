@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from genai_grpc._call import Limits
 from genai_grpc._coerce.settings import to_timeout
-from genai_grpc._limits import AdaptiveLimit
 from genai_grpc._retry import RetryPolicy
-from genai_grpc._target import TLS, Target, to_proxy, to_target
+from genai_grpc._target import Target, to_proxy, to_target
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from genai_grpc._call import Call, Metadata
-    from genai_grpc._limits import RateLimit
+    from genai_grpc._limits import AdaptiveLimit, RateLimit
+    from genai_grpc._trust import TLS
 
 __all__ = ["NO_IDENTITY", "Config", "Secret", "check", "check_plaintext", "client_arguments", "key_pairs", "resolve"]
 
@@ -52,8 +51,7 @@ class Secret(str):
         return "'***'"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All that a client is made of.
 
     Attributes:
@@ -79,7 +77,7 @@ class Config:
     metadata: Metadata = ()
     timeout: float | None = None
     idle_timeout: float = IDLE_TIMEOUT
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy = RetryPolicy()
     max_in_flight: int | AdaptiveLimit = MAX_IN_FLIGHT
     rate_limit: RateLimit | None = None
     tls: TLS | None = None
@@ -198,12 +196,14 @@ def _default_credentials() -> Literal["default"]:
 
 
 def _to_bound(max_in_flight: int | AdaptiveLimit) -> int | AdaptiveLimit:
-    if isinstance(max_in_flight, AdaptiveLimit):
+    if isinstance(max_in_flight, int) and not isinstance(max_in_flight, bool):
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight is 1 or more; got {max_in_flight}")
         return max_in_flight
-    if isinstance(max_in_flight, bool) or not isinstance(max_in_flight, int):
+    from genai_grpc._limits import AdaptiveLimit
+
+    if not isinstance(max_in_flight, AdaptiveLimit):
         raise TypeError(f"max_in_flight is an int or an AdaptiveLimit; got {type(max_in_flight).__name__}")
-    if max_in_flight < 1:
-        raise ValueError(f"max_in_flight is 1 or more; got {max_in_flight}")
     return max_in_flight
 
 

@@ -21,7 +21,6 @@ from genai_grpc._coerce.settings import (
     to_safety_settings,
 )
 from genai_grpc._coerce.tools import FunctionLibrary, to_function_library, to_tool_config
-from genai_grpc.caching import CachedContent
 from genai_grpc.client import Client, default_client
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
+    from genai_grpc.caching import CachedContent
     from genai_grpc.chat import ChatSession
     from genai_grpc.types import (
         AutomaticFunctionCalling,
@@ -115,11 +115,14 @@ class GenerativeModel:
             NotFound: There is no cached content of that name, or it has expired.
             APIError: It could not be fetched.
 
+        >>> from genai_grpc.caching import CachedContent
         >>> cache = CachedContent.create("gemini-pro", system_instruction="Answer in French.", contents="A long tale.")
         >>> model = GenerativeModel.from_cached_content(cache)
         >>> model.count_tokens("What is it about?").cached_content_token_count
         6
         """
+        from genai_grpc.caching import CachedContent
+
         if isinstance(cached_content, str):
             cached_content = CachedContent.get(cached_content, client=client)
         return cls._of_cached(cached_content, generation_config, safety_settings, client)
@@ -134,6 +137,8 @@ class GenerativeModel:
         client: Client | None = None,
     ) -> Self:
         """The async twin of `from_cached_content`."""
+        from genai_grpc.caching import CachedContent
+
         if isinstance(cached_content, str):
             cached_content = await CachedContent.get_async(cached_content, client=client)
         return cls._of_cached(cached_content, generation_config, safety_settings, client)
@@ -335,6 +340,8 @@ class GenerativeModel:
         safety_settings: SafetySettingOptions | None,
         client: Client | None,
     ) -> Self:
+        from genai_grpc.caching import CachedContent
+
         if not isinstance(cached_content, CachedContent):
             raise TypeError(f"cached_content is a CachedContent or its name; got {type(cached_content).__name__}")
         # Who may use a cached content is who may see it: the one whose client it came through.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._call import GET_MODEL, LIST_MODELS, Call, Emit, Plan, same
+from genai_grpc._call import SERVICES, Call, Emit, Method, Plan, same
 from genai_grpc._coerce.names import to_model_name
 from genai_grpc._coerce.settings import to_options
 from genai_grpc.client import Client, default_client
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from genai_grpc.types import RequestOptionsType
 
 __all__ = ["get_model", "get_model_async", "list_models", "list_models_async"]
+
+GET_MODEL: Final = Method(f"{SERVICES}ModelService/GetModel", protos.GetModelRequest, protos.Model, route="name")
+LIST_MODELS: Final = Method(f"{SERVICES}ModelService/ListModels", protos.ListModelsRequest, protos.ListModelsResponse)
 
 
 def list_models(

@@ -7,5 +7,19 @@ They are plain protobuf classes of a descriptor pool of their own, so they live 
 'Hello'
 """
 
-from genai_grpc_protos.v1beta import *  # noqa: F403 -- the list of names is generated, and __all__ with it
+from typing import TYPE_CHECKING, Any
+
+from genai_grpc_protos import v1beta
 from genai_grpc_protos.v1beta import __all__ as __all__
+
+if TYPE_CHECKING:
+    from genai_grpc_protos.v1beta import *  # noqa: F403 -- the list of names is generated, and __all__ with it
+
+
+def __getattr__(name: str) -> Any:
+    found = globals()[name] = getattr(v1beta, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

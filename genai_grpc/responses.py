@@ -6,7 +6,6 @@ the start as often as it is iterated.
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,6 +126,8 @@ class BaseResponse:
         >>> GenerateContentResponse.from_json(answer).parsed
         [1, 2]
         """
+        import json
+
         text = self.text
         try:
             value = json.loads(text)
@@ -189,6 +190,8 @@ class BaseResponse:
 
     def to_json(self) -> str:
         """All that has come so far as JSON; `from_json` reads it."""
+        import json
+
         from google.protobuf.json_format import MessageToDict
 
         from genai_grpc_protos._pool import POOL
@@ -227,6 +230,8 @@ class BaseResponse:
             return f"```\n{self!r}\n```"
 
     def __repr__(self) -> str:
+        import json
+
         from google.protobuf.json_format import MessageToDict
 
         from genai_grpc_protos._pool import POOL

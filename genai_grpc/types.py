@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
 from genai_grpc._limits import AdaptiveLimit, RateLimit
 from genai_grpc._retry import RetryPolicy
-from genai_grpc._target import TLS
+from genai_grpc._trust import TLS
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,

@@ -10,7 +10,8 @@ import genai_grpc as genai
 from genai_grpc import config, errors
 from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, same
 from genai_grpc._retry import NEVER, RetryPolicy
-from genai_grpc._target import TLS, Target
+from genai_grpc._target import Target
+from genai_grpc._trust import TLS
 from genai_grpc.config import Config, client_arguments, resolve
 from genai_grpc.protos import CountTokensRequest, GenerateContentRequest
 

@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._call import (
-    COUNT_TOKENS,
-    GENERATE_CONTENT,
-    GET_CACHED_CONTENT,
-    LIST_MODELS,
-    UPDATE_CACHED_CONTENT,
-    Call,
-    Options,
-    same,
-)
+from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, same
 from genai_grpc._headers import KEPT, Headers
 from genai_grpc._identity import Key, KeySource
+from genai_grpc.caching import GET_CACHED_CONTENT, UPDATE_CACHED_CONTENT
 from genai_grpc.config import resolve
+from genai_grpc.models import LIST_MODELS
 
 if TYPE_CHECKING:
     from genai_grpc._call import Metadata

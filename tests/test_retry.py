@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._call import COUNT_TOKENS, CREATE_CACHED_CONTENT, Call, Limits, Sleep, Try, same
+from genai_grpc._call import COUNT_TOKENS, Call, Limits, Sleep, Try, same
 from genai_grpc._flow import Flow
 from genai_grpc._retry import NEVER, RetryPolicy
 from genai_grpc._tries import attempts
+from genai_grpc.caching import CREATE_CACHED_CONTENT
 from genai_grpc_protos.rpc import RetryInfo
 
 if TYPE_CHECKING:

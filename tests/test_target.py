@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genai_grpc import errors
-from genai_grpc._target import TLS, Target, to_proxy, to_target
+from genai_grpc._target import Target, to_proxy, to_target
+from genai_grpc._trust import TLS
 
 if TYPE_CHECKING:
     from pathlib import Path

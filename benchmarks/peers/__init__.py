@@ -78,7 +78,7 @@ PEERS: Final = {
         (),
         "import grpc; from genai_grpc_protos.v1beta import generative_service_pb2_grpc",
     ),
-    "genai_grpc": Spec("genai_grpc", "genai_grpc_client", "Client", (), "import genai_grpc"),
+    "genai_grpc": Spec("genai_grpc", "genai_grpc_client", "Client", (), "from genai_grpc import GenerativeModel"),
     "generativelanguage": Spec(
         "google-ai-generativelanguage 0.12",
         "generativelanguage",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from genai_grpc import protos
@@ -101,7 +101,7 @@ def to_part(value: object) -> protos.Part:
             return value
         case str():
             return protos.Part(text=value)
-        case Path():
+        case os.PathLike():
             return protos.Part(inline_data=path_to_blob(value))
         case _ if is_content(value):
             raise TypeError("a turn stands among parts; pass a list of turns (Contents) only, or of parts only")

@@ -6,8 +6,8 @@ it is, and what a blob holds is copied once, into the request. Whatever is not t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from genai_grpc import protos
@@ -30,7 +30,7 @@ def frame_contents(value: object) -> list[bytes]:
     if type(value) is str and value:
         return _framed(_CONTENTS, [*_framed(_PARTS, _framed(_TEXT, [value.encode()])), _USER])
     if not is_many(value):
-        if isinstance(value, (Path, Mapping)) and not is_content(value) and not is_nothing(value):
+        if isinstance(value, (os.PathLike, Mapping)) and not is_content(value) and not is_nothing(value):
             return _framed(_CONTENTS, [*_part(value), _USER])
         return _turns(to_contents(value))
     items = list(value)
@@ -68,7 +68,7 @@ def _blob(value: Any) -> list[bytes] | None:
         return None
     if isinstance(value, protos.Blob):
         return [value.SerializeToString()]
-    found = path_to_blob(value) if isinstance(value, Path) else image_to_blob(value)
+    found = path_to_blob(value) if isinstance(value, os.PathLike) else image_to_blob(value)
     return None if found is None else [found.SerializeToString()]
 
 

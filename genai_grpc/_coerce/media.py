@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import mimetypes
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
@@ -31,14 +29,16 @@ MAGIC: Final[dict[str, tuple[int, bytes]]] = {
 }
 
 
-def path_to_blob(path: Path) -> protos.Blob:
+def path_to_blob(path: os.PathLike[str]) -> protos.Blob:
     """The file's bytes, with the MIME type that its name says.
 
     Raises:
         ValueError: The file cannot be read, its name tells no MIME type, or an image's bytes are of no such image.
     """
+    import mimetypes
+
     # Not strict: WebP is no registered type before Python 3.13. An encoding is a compression that the type hides.
-    mime_type, encoding = mimetypes.guess_type(path.name, strict=False)
+    mime_type, encoding = mimetypes.guess_type(os.path.basename(path), strict=False)
     if mime_type is None or encoding is not None:
         raise ValueError(f"cannot tell the MIME type of {path}; pass {{'mime_type': ..., 'data': ...}} instead")
     data = _read(path)
@@ -71,9 +71,9 @@ def _original(image: PIL.Image.Image) -> protos.Blob | None:
 
     if not isinstance(image, PIL.ImageFile.ImageFile) or not isinstance(image.filename, (str, os.PathLike)):
         return None
-    path = Path(os.fspath(image.filename))
+    path = os.fsdecode(image.filename)
     mime_type = image.get_format_mimetype()
-    if not image.filename or mime_type is None or not path.is_file():
+    if not image.filename or mime_type is None or not os.path.isfile(path):
         return None
     data = _read(path)
     # `tile` is emptied when the pixels are read; before that nobody can have changed more than the palette.
@@ -111,12 +111,15 @@ def _encoded(image: PIL.Image.Image) -> protos.Blob:
 def _ipython_to_blob(image: Any) -> protos.Blob:
     if image.data is None:
         raise ValueError("the IPython image holds no data; make it with Image(filename=...) or Image(data=...)")
+    import mimetypes
+
     mime_type, _ = mimetypes.guess_type(image.filename or f"image.{image.format}")
     return protos.Blob(mime_type=mime_type or "image/unknown", data=image.data)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str | os.PathLike[str]) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from error

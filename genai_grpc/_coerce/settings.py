@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._call import Options
+from genai_grpc._call import DEFAULTS, Options
 from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
 from genai_grpc._retry import NEVER, RetryPolicy
 
@@ -161,7 +161,7 @@ def to_options(value: object) -> Options:
         ValueError: A key is not known; a timeout is not above 0.
     """
     if value is None:
-        return _DEFAULTS
+        return DEFAULTS
     if not isinstance(value, Mapping):
         value = {name: getattr(value, name) for name in _OPTIONS if hasattr(value, name)}
         if not value:
@@ -181,7 +181,6 @@ def to_options(value: object) -> Options:
 
 
 _OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata")
-_DEFAULTS: Final = Options()
 
 
 def to_timeout(value: object) -> float | None:

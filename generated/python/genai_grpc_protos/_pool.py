@@ -1,37 +1,69 @@
 """The descriptor pool behind every `_pb2` module of this package.
 
 The default pool refuses a second registration of `google.ai.generativelanguage.v1beta`, so these messages are built
-from a compiled descriptor set in a pool of their own. Only public protobuf API is used, which is the same on upb and
-pure Python.
+from a compiled descriptor set in a pool of their own.
 """
 
 from __future__ import annotations
 
 import copyreg
-import pkgutil
+import os.path
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import descriptor_pb2
-from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.internal import api_implementation
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.protobuf.message_factory import GetMessageClass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from google.protobuf.descriptor import Descriptor
+    from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
-__all__ = ["POOL", "bind"]
+__all__ = ["POOL", "bind", "later"]
+
+_UPB = api_implementation.Type() == "upb"
+if not TYPE_CHECKING:
+    if _UPB:
+        # What the public modules below come to, without the pure Python runtime that they import: 18 ms.
+        from google.protobuf.message import Message
+        from google.protobuf.pyext.cpp_message import GeneratedProtocolMessageType, _message
+
+        DescriptorPool = _message.DescriptorPool
+
+        def GetMessageClass(descriptor):  # noqa: N802 -- as the public module has it
+            return getattr(descriptor, "_concrete_class", None) or GeneratedProtocolMessageType(
+                descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None}
+            )
+    else:
+        from google.protobuf.descriptor_pool import DescriptorPool
+        from google.protobuf.message_factory import GetMessageClass
 
 
 def _load() -> DescriptorPool:
     """A pool with every file of the descriptor set, which lists imports before their importers."""
-    raw = pkgutil.get_data(__name__, "descriptors.binpb")
-    if raw is None:
-        raise ImportError(f"{__package__} cannot be imported by a loader that reads no data files")
     pool = DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(raw).file:
-        pool.AddSerializedFile(file.SerializeToString())
+    loader: Any = __spec__.loader  # which may read from a zip file
+    for file in _files(loader.get_data(os.path.join(os.path.dirname(__file__), "descriptors.binpb"))):
+        pool.AddSerializedFile(file)
     return pool
+
+
+def _files(data: bytes) -> Iterator[bytes]:
+    """The files of a serialized FileDescriptorSet, whose one field they are, each as it is serialized."""
+    at = 0
+    while at < len(data):
+        at, size, shift = at + 1, 0, 0
+        while True:  # a varint
+            byte = data[at]
+            size |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                break
+        yield data[at : at + size]
+        at += size
 
 
 POOL = _load()
@@ -53,17 +85,31 @@ def _class(descriptor: Descriptor, module: str, qualname: str) -> type[Message]:
     cls = GetMessageClass(descriptor)
     cls.__module__, cls.__qualname__ = module, qualname
     for nested in descriptor.nested_types:
-        if not nested.GetOptions().map_entry:
+        made = _class(nested, module, f"{qualname}.{nested.name}")
+        if not _UPB and not nested.GetOptions().map_entry:
             # upb finds nested classes by itself; the pure Python runtime leaves them to generated code.
-            setattr(cls, nested.name, _class(nested, module, f"{qualname}.{nested.name}"))
+            setattr(cls, nested.name, made)
     copyreg.pickle(cls, _reduce)
     return cls
 
 
 def _reduce(message: Message) -> tuple[Any, ...]:
-    # Classes are found by name, which a pickle of the message would do in the default pool.
-    return _restore, (message.DESCRIPTOR.full_name, message.SerializeToString())
+    # The class is found in its module, where protobuf's own way would look in the default pool.
+    return _restore, (type(message), message.SerializeToString())
 
 
-def _restore(full_name: str, data: bytes) -> Message:
-    return GetMessageClass(POOL.FindMessageTypeByName(full_name)).FromString(data)
+def _restore(cls: type[Message], data: bytes) -> Message:
+    return cls.FromString(data)
+
+
+def later(package: str, modules: dict[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose names are in these modules of it, each imported when first asked for."""
+    namespace = vars(sys.modules[package])
+
+    def find(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = namespace[name] = getattr(import_module(f"{package}.{modules[name]}"), name)
+        return found
+
+    return find
