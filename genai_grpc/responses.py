@@ -10,9 +10,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._fold import Fold
+from genai_grpc._received import Received
 from genai_grpc._text import GOOD_ENDS, no_text, one_line, part_text
-from genai_grpc.errors import BlockedPromptException, Cancelled, IncompleteIterationError
+from genai_grpc.errors import IncompleteIterationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -32,27 +32,21 @@ class BaseResponse:
     7
     """
 
-    __slots__ = ("_begin", "_chunks", "_ended", "_error", "_fold", "_folded", "_handed", "_piece", "_schema", "_source")
+    __slots__ = ("_piece", "_received", "_schema", "_whole")
 
-    def __init__(self, chunks: Sequence[Chunk], source: Any = None, schema: Any = None) -> None:
-        self._chunks = list(chunks)
-        self._begin = 0
-        self._source = source
+    def __init__(self, whole: Chunk | None, received: Received | None, schema: Any = None, piece: bool = False) -> None:
+        # One of the two is there: a message that is all of it, or what has come of a stream.
+        self._whole = whole
+        self._received = received
         self._schema = schema
-        self._ended = source is None
-        self._error: Exception | None = None
-        self._handed = 0
-        self._fold: Fold | None = None
-        self._folded = 0
-        self._piece = False
-        if self._chunks and self._chunks[0].prompt_feedback.block_reason:
-            self._error = BlockedPromptException(self._chunks[0].prompt_feedback)
-            self._stop()
+        self._piece = piece
 
     @classmethod
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
         """A whole response, and the Python type that `parsed` is to be of."""
-        return cls([response], None, schema)
+        if response.prompt_feedback.block_reason:
+            return cls(None, Received.opened(None, response), schema)
+        return cls(response, None, schema)
 
     @property
     def candidates(self) -> Sequence[protos.Candidate]:
@@ -94,7 +88,7 @@ class BaseResponse:
             IncompleteIterationError: The stream was not read to its end.
             ValueError: There is no text; the message names the finish reason, finish message and safety ratings.
         """
-        candidates = self.candidates
+        candidates = self.candidates if self._whole is None else self._whole.candidates
         if len(candidates) == 1 and len(found := candidates[0].content.parts) == 1:
             part = found[0]  # as of nearly every chunk
             if (text := part.text) and not part.thought:
@@ -172,7 +166,7 @@ class BaseResponse:
     @property
     def error(self) -> Exception | None:
         """What ended the stream early, once it was met; a BlockedPromptException where the prompt was blocked."""
-        return self._error
+        return None if self._received is None else self._received.error
 
     def to_dict(self) -> dict[str, Any]:
         """All that has come so far as JSON-ready dicts: proto field names, enums as numbers, defaults filled in."""
@@ -218,9 +212,12 @@ class BaseResponse:
             raise ValueError(f"cannot read a response: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not self._ended:
+        received = self._received
+        if received is None:
+            return type(self), (self._whole, None, self._schema, self._piece)
+        if not received.ended:
             raise TypeError("a stream that has not been read to its end cannot be pickled; resolve() it first")
-        return _restored, (type(self), self._chunks[self._begin :], self._schema, self._error)
+        return _restored, (type(self), received.reply(), self._schema, received.error)
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows: the answer's text, or all there is where it has none."""
@@ -237,71 +234,28 @@ class BaseResponse:
         from genai_grpc_protos._pool import POOL
 
         shown = MessageToDict(self._message(), preserving_proto_field_name=True, descriptor_pool=POOL)
-        error = "" if self._error is None else f", error={self._error!r}"
+        done = self._received is None or self._received.ended
+        error = "" if self.error is None else f", error={self.error!r}"
         result = json.dumps(shown, indent=2, ensure_ascii=False)
-        return f"{type(self).__name__}(done={self._ended}{error}, result={result})"
+        return f"{type(self).__name__}(done={done}{error}, result={result})"
 
     def _need_end(self) -> None:
-        if not self._ended:
+        if self._received is not None and not self._received.ended:
             raise IncompleteIterationError(_UNREAD)
 
     def _message(self) -> Chunk:
-        """All chunks so far as one message."""
-        if len(self._chunks) == self._begin + 1:
-            return self._chunks[-1]
-        return self._folding().result()
+        """All that has come as one message."""
+        if self._whole is not None:
+            return self._whole
+        assert self._received is not None  # noqa: S101 -- one of the two is there
+        return self._received.message()
 
     def _latest(self) -> Chunk:
-        """All chunks so far but for their candidates."""
-        return self._chunks[-1] if len(self._chunks) == self._begin + 1 else self._folding().latest
-
-    def _folding(self) -> Fold:
-        # Folded when first asked for, so that a program that only iterates does not pay for it.
-        if self._fold is None:
-            self._fold = Fold()
-        for chunk in self._chunks[self._folded :]:
-            self._fold.add(chunk)
-        self._folded = len(self._chunks)
-        return self._fold
-
-    def _hand_out(self, position: int) -> Self | None:
-        """The chunk at `position` as a response of its own, if it has come."""
-        if isinstance(self._error, BlockedPromptException):
-            raise self._error
-        if position == len(self._chunks):
-            return None
-        self._handed = max(self._handed, position + 1)
-        handed = type(self)([self._chunks[position]])
-        handed._piece = True
-        return handed
-
-    def _stop(self) -> None:
-        """End the stream, if it is still open."""
-        if not self._ended:
-            self._ended = True
-            self._source.cancel()
-
-    def _take(self, chunk: Chunk | None) -> None:
-        if chunk is None:
-            self._ended = True
-        else:
-            if self._source.fresh:
-                # With automatic function calling, a stream may hold several replies; the last one is the answer.
-                self._begin = self._folded = len(self._chunks)
-                self._fold = None
-            self._chunks.append(chunk)
-
-    def _fail(self, error: BaseException) -> None:
-        self._ended = True
-        # Ctrl-C, or the cancellation of a task, is told once; whoever reads on is told that the stream was cut.
-        cut = Cancelled(f"the stream was cut short by {type(error).__name__}")
-        self._error = error if isinstance(error, Exception) else cut
-
-    def _finished(self) -> bool:
-        """Whether there is nothing more to come; raises what ended the stream early."""
-        if self._ended and self._error is not None:
-            raise self._error
-        return self._ended
+        """All that has come but for the candidates."""
+        if self._whole is not None:
+            return self._whole
+        assert self._received is not None  # noqa: S101 -- one of the two is there
+        return self._received.latest()
 
 
 class GenerateContentResponse(BaseResponse):
@@ -318,23 +272,24 @@ class GenerateContentResponse(BaseResponse):
     """
 
     __slots__ = ()
-    _source: SyncSource | None
 
     @classmethod
     def from_source(cls, opened: tuple[SyncSource, Chunk | None], schema: Any = None) -> Self:
         """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
-        source, first = opened
-        return cls([], None, schema) if first is None else cls([first], source, schema)
+        return cls(None, Received.opened(*opened), schema)
 
     def __iter__(self) -> Iterator[Self]:
+        if (received := self._received) is None:
+            yield type(self)(self._whole, None, None, True)
+            return
         position = 0
         while True:
-            while (chunk := self._hand_out(position)) is not None:
+            while (chunk := received.chunk(position)) is not None:
                 position += 1
-                yield chunk
-            if self._finished():
+                yield type(self)(chunk, None, None, True)
+            if received.finished():
                 return
-            self._pull()
+            _pull(received)
 
     def resolve(self) -> None:
         """Read the stream to its end.
@@ -348,7 +303,8 @@ class GenerateContentResponse(BaseResponse):
 
     def close(self) -> None:
         """Cancel the stream, if it is still open. What has come stays readable."""
-        self._stop()
+        if self._received is not None:
+            self._received.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -356,20 +312,12 @@ class GenerateContentResponse(BaseResponse):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _pull(self) -> None:
-        if self._source is None:
-            raise AssertionError("a stream that has not ended has a source")
-        try:
-            self._take(self._source.read())
-        except BaseException as error:
-            self._fail(error)
-            raise
-
     def _need_end(self) -> None:
         # A program that took exactly as many chunks as came has not seen the end: look for it, now that it is asked
         # about.
-        if not self._ended and self._handed == len(self._chunks):
-            self._pull()
+        received = self._received
+        if received is not None and not received.ended and received.handed == len(received.chunks):
+            _pull(received)
         super()._need_end()
 
 
@@ -377,28 +325,27 @@ class AsyncGenerateContentResponse(BaseResponse):
     """The async twin of `GenerateContentResponse`: `async for`, `await resolve()`, `async with`."""
 
     __slots__ = ()
-    _source: AsyncSource | None
 
     @classmethod
     def from_source(cls, opened: tuple[AsyncSource, Chunk | None], schema: Any = None) -> Self:
         """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
-        source, first = opened
-        return cls([], None, schema) if first is None else cls([first], source, schema)
+        return cls(None, Received.opened(*opened), schema)
 
     async def __aiter__(self) -> AsyncIterator[Self]:
+        if (received := self._received) is None:
+            yield type(self)(self._whole, None, None, True)
+            return
         position = 0
         while True:
-            while (chunk := self._hand_out(position)) is not None:
+            while (chunk := received.chunk(position)) is not None:
                 position += 1
-                yield chunk
-            if self._finished():
+                yield type(self)(chunk, None, None, True)
+            if received.finished():
                 return
-            if self._source is None:
-                raise AssertionError("a stream that has not ended has a source")
             try:
-                self._take(await self._source.read())
+                received.take(await received.source.read())
             except BaseException as error:
-                self._fail(error)
+                received.fail(error)
                 raise
 
     async def resolve(self) -> None:
@@ -408,7 +355,8 @@ class AsyncGenerateContentResponse(BaseResponse):
 
     async def aclose(self) -> None:
         """Cancel the stream, if it is still open. What has come stays readable."""
-        self._stop()
+        if self._received is not None:
+            self._received.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -417,14 +365,21 @@ class AsyncGenerateContentResponse(BaseResponse):
         await self.aclose()
 
 
+def _pull(received: Received) -> None:
+    """Wait for the next chunk."""
+    try:
+        received.take(received.source.read())
+    except BaseException as error:
+        received.fail(error)
+        raise
+
+
 def _is_enum(schema: Any) -> bool:
     return isinstance(schema, type) and issubclass(schema, Enum)
 
 
-def _restored(kind: type[Any], chunks: list[Chunk], schema: Any, error: Exception | None) -> Any:
-    response = kind(chunks, None, schema)
-    response._error = error
-    return response
+def _restored(kind: type[Any], chunks: list[bytes], schema: Any, error: Exception | None) -> Any:
+    return kind(None, Received.kept(chunks, error), schema)
 
 
 _UNREAD: Final = (
