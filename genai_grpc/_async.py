@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
 
-from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
 from genai_grpc._channel import Unreadable
 from genai_grpc._flow import Waiter
 from genai_grpc._sources import OpenStream
@@ -19,7 +19,7 @@ from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from genai_grpc._call import Interceptor
     from genai_grpc._channel import Channels, Connection
@@ -44,17 +44,17 @@ class AsyncShell:
         self._flow = flow
         self._interceptors = interceptors
 
-    async def call(self, call: Call[Any, Any, Out]) -> Out:
+    def call(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
         """The result of a call, over as many tries as its policy allows."""
         if self._config.interceptors:
             call = call.shown()
         plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
         for interceptor in self._interceptors:
             plan = interceptor.intercept(call, plan)
-        return call.parse(await self.run(plan))
+        return self.run(plan, call.parse)
 
-    async def run(self, plan: Plan[Out]) -> Out:
-        """The result of a plan, which is closed with whatever else ends it, such as the cancellation of its task."""
+    async def run(self, plan: Plan[Any], parse: Callable[[Any], Out] = same) -> Out:
+        """What `parse` makes of a plan's result. The plan is closed when its task is cancelled, too."""
         try:
             step = next(plan)
             while True:
@@ -66,10 +66,10 @@ class AsyncShell:
                 else:
                     step = plan.send(done)
         except StopIteration as stop:
-            result: Out = stop.value
-            return result
+            result = stop.value
         finally:
             plan.close()
+        return parse(result)
 
     async def iterate(self, plan: Plan[None]) -> AsyncIterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""

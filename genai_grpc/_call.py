@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from genai_grpc import protos
@@ -48,6 +49,10 @@ Out = TypeVar("Out")
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
+def _nowhere(_: object) -> str:
+    return ""
+
+
 class Method(Generic[Req, Res]):
     """An RPC of the service.
 
@@ -56,12 +61,13 @@ class Method(Generic[Req, Res]):
         request: The class of its requests.
         response: The class of its replies.
         route: The field of a request that routes it, as in the method's HTTP path (https://google.aip.dev/4222).
+        routed: What that field of a request holds; "" for a method that has none.
         streaming: Whether the replies stream.
         idempotent: Whether having its effect twice is as good as once.
         timeout: Seconds for a call that names none.
     """
 
-    __slots__ = ("idempotent", "path", "request", "response", "route", "streaming", "timeout")
+    __slots__ = ("idempotent", "path", "request", "response", "route", "routed", "streaming", "timeout")
 
     def __init__(
         self,
@@ -78,6 +84,7 @@ class Method(Generic[Req, Res]):
         self.request = request
         self.response = response
         self.route = route
+        self.routed: Callable[[Any], str] = _nowhere if route is None else attrgetter(route)
         self.streaming = streaming
         self.idempotent = idempotent
         self.timeout = timeout

@@ -169,6 +169,7 @@ class Channels:
         self._aio: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Pool, object]] = (
             weakref.WeakKeyDictionary()
         )
+        self._latest: tuple[Callable[[], asyncio.AbstractEventLoop | None], Pool | None] = (_no_loop, None)
 
     def sync(self) -> Pool:
         """The pool of this process."""
@@ -181,6 +182,9 @@ class Channels:
     def aio(self) -> Pool:
         """The pool of the running loop, which is closed with it."""
         loop = asyncio.get_running_loop()
+        latest, pool = self._latest
+        if pool is not None and latest() is loop and not pool.closed:
+            return pool
         found = self._aio.get(loop)
         if found is None:
             pool = Pool(self._connect_aio)
@@ -189,6 +193,8 @@ class Channels:
             with contextlib.suppress(StopIteration):
                 closing.asend(None).send(None)
             found = self._aio[loop] = pool, closing
+        # A program has one loop, as a rule: it is found without looking it up.
+        self._latest = weakref.ref(loop), found[0]
         return found[0]
 
     def close(self) -> None:
@@ -261,6 +267,10 @@ def check_interceptors(interceptors: tuple[Any, ...]) -> None:
                 "interceptors are gRPC's UnaryUnaryClientInterceptor and UnaryStreamClientInterceptor, those of "
                 f"grpc.aio, or have a method intercept(call, plan); got {type(each).__name__}"
             )
+
+
+def _no_loop() -> None:
+    """What no loop is found by."""
 
 
 async def _close_with_loop(pool: Pool) -> AsyncGenerator[None, None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-from functools import cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -30,9 +28,6 @@ API_CLIENT: Final = (
 )
 # A program talks about few models; one that names thousands of files does not keep them all.
 KEPT: Final = 256
-
-
-_getter: Final = cache(attrgetter)
 
 
 class Headers:
@@ -70,7 +65,7 @@ class Headers:
             kept = self._kept = {}
             self._who = who
         route = call.method.route
-        value = "" if route is None else _getter(route)(call.request)
+        value = call.method.routed(call.request)
         metadata = kept.get((route, value))
         if metadata is None:
             routing = () if route is None else (("x-goog-request-params", f"{route}={quote(value)}"),)

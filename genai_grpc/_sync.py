@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try
+from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
 from genai_grpc._channel import Unreadable
 from genai_grpc._flow import Waiter
 from genai_grpc._idle import IDLE
@@ -51,10 +51,10 @@ class SyncShell:
         plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
         for interceptor in self._interceptors:
             plan = interceptor.intercept(call, plan)
-        return call.parse(self.run(plan))
+        return self.run(plan, call.parse)
 
-    def run(self, plan: Plan[Out]) -> Out:
-        """The result of a plan, which is closed with whatever else ends it, such as Ctrl-C."""
+    def run(self, plan: Plan[Any], parse: Callable[[Any], Out] = same) -> Out:
+        """What `parse` makes of a plan's result. The plan is closed with whatever else ends it, such as Ctrl-C."""
         try:
             step = next(plan)
             while True:
@@ -66,10 +66,10 @@ class SyncShell:
                 else:
                     step = plan.send(done)
         except StopIteration as stop:
-            result: Out = stop.value
-            return result
+            result = stop.value
         finally:
             plan.close()
+        return parse(result)
 
     def iterate(self, plan: Plan[None]) -> Iterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_grpc._call import Call, Limits, Plan, Sleep, Try
@@ -36,7 +35,9 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
     deadline = began + limits.timeout
     policy, gate, guessed = limits.retry, flow.gate, 0.0
     flow.balance.pay_in(policy)
-    for tried in count(1):
+    tried = 0
+    while True:
+        tried += 1
         try:
             if flow.rate is not None:
                 guessed = yield from _turn(flow.rate, deadline, now)
@@ -70,7 +71,6 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
             if flow.rate is not None:
                 _settle(flow.rate, guessed, reply)
         return reply
-    raise AssertionError  # the loop has no end
 
 
 def _wait(

@@ -134,27 +134,27 @@ class Client:
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """Perform one call."""
-        return self._performers.sync.call(call)
+        return (self._made or self._make()).sync.call(call)
 
     def run(self, plan: Plan[Out]) -> Out:
         """Perform a plan."""
-        return self._performers.sync.run(plan)
+        return (self._made or self._make()).sync.run(plan)
 
     def iterate(self, plan: Plan[None]) -> Iterator[Any]:
         """The items of a plan that emits them."""
-        return self._performers.sync.iterate(plan)
+        return (self._made or self._make()).sync.iterate(plan)
 
     def call_async(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
         """Perform one call."""
-        return self._performers.aio.call(call)
+        return (self._made or self._make()).aio.call(call)
 
     def run_async(self, plan: Plan[Out]) -> Coroutine[Any, Any, Out]:
         """Perform a plan."""
-        return self._performers.aio.run(plan)
+        return (self._made or self._make()).aio.run(plan)
 
     def iterate_async(self, plan: Plan[None]) -> AsyncIterator[Any]:
         """The items of a plan that emits them."""
-        return self._performers.aio.iterate(plan)
+        return (self._made or self._make()).aio.iterate(plan)
 
     def close(self) -> None:
         """Close the channel of sync calls; calls in flight end as cancelled. The next call would connect anew."""
@@ -192,15 +192,11 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self._config.target.address!r}, tls={self._config.target.tls})"
 
-    @property
-    def _performers(self) -> _Performers:
-        found = self._made
-        if found is None:
-            with self._lock:
-                if self._made is None:
-                    self._made = _make_performers(self._config)
-                found = self._made
-        return found
+    def _make(self) -> _Performers:
+        with self._lock:
+            if self._made is None:
+                self._made = _make_performers(self._config)
+            return self._made
 
 
 class _Performers(NamedTuple):

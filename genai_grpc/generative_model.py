@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from genai_grpc import protos
-from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Framed, same
+from genai_grpc._call import COUNT_TOKENS, DEFAULTS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Framed, same
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.framing import frame_contents
 from genai_grpc._coerce.names import to_model_name
@@ -299,7 +299,7 @@ class GenerativeModel:
         self, kind: type[Response], contents: list[bytes], stream: bool, options: GenerateOptions
     ) -> Call[Any, Any, Response]:
         """The same for contents that are serialized already, as `frame_contents` does."""
-        request_options, rest = _split(options)
+        request_options, rest = _split(options) if options else (None, None)
         if rest:
             frame = self._frame(**rest).SerializeToString()
             schema = self._schema(rest.get("generation_config"))
@@ -313,7 +313,7 @@ class GenerativeModel:
             STREAM_GENERATE_CONTENT if stream else GENERATE_CONTENT,
             request,
             parse if schema is None else partial(parse, schema=schema),
-            to_options(request_options),
+            DEFAULTS if request_options is None else to_options(request_options),
         )
 
     def _schema(self, generation_config: GenerationConfigType | None) -> Any:

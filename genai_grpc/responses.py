@@ -44,7 +44,7 @@ class BaseResponse:
     @classmethod
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
         """A whole response, and the Python type that `parsed` is to be of."""
-        if response.prompt_feedback.block_reason:
+        if response.HasField("prompt_feedback") and response.prompt_feedback.block_reason:
             return cls(None, Received.opened(None, response), schema)
         return cls(response, None, schema)
 

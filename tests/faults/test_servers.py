@@ -131,7 +131,7 @@ def test_a_burst(calls: int, streams: int | None, row: Row) -> None:
         async def burst() -> list[str]:
             async with client:
                 responses = await asyncio.gather(*(model.generate_content_async("Hi") for _ in range(calls)))
-                assert len(client._performers.channels.aio().connections) == -(-(streams or calls) // STREAMS)
+                assert len(client._make().channels.aio().connections) == -(-(streams or calls) // STREAMS)
                 return [response.text for response in responses]
 
         with stopwatch() as seconds:

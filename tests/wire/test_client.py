@@ -276,7 +276,7 @@ def test_a_loops_connections_end_with_it(
 
     async def ask() -> Any:
         await model.generate_content_async("Hi")
-        return client._performers.channels.aio().connections[0].channel
+        return client._make().channels.aio().connections[0].channel
 
     for _ in range(2):
         channel = asyncio.run(ask())
