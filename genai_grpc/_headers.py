@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ __all__ = ["Headers"]
 
 # As Google's clients say it: the language, gRPC, the library, protobuf.
 API_CLIENT: Final = (
-    f"gl-python/{platform.python_version()} grpc/{grpc.__version__} genai-grpc/{__version__} "
+    f"gl-python/{sys.version.split()[0]} grpc/{grpc.__version__} genai-grpc/{__version__} "
     f"pb/{google.protobuf.__version__}"
 )
 # A program talks about few models; one that names thousands of files does not keep them all.
