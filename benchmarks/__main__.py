@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import latency, table
+from benchmarks.capacity.page import PAGE_NAME
+from benchmarks.capacity.page import write_page as capacity
 from benchmarks.check import check
 
 RESULTS: Final = Path("build/bench")
@@ -20,7 +22,7 @@ PAGE: Final = Path("docs/performance.md")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table", "latency", "check"])
+    parser.add_argument("command", choices=["table", "latency", "check", "capacity"])
     parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
     arguments = parser.parse_args()
     match arguments.command:
@@ -32,6 +34,9 @@ def main() -> None:
             write("latency", latency.latency_table())
         case "check":
             sys.exit(not check())
+        case "capacity":
+            for name, text in capacity(Path()).items():
+                write(name, text, Path(PAGE_NAME), "make bench-capacity")
 
 
 def circumstances() -> str:
@@ -42,14 +47,14 @@ def circumstances() -> str:
     )
 
 
-def write(name: str, text: str) -> None:
+def write(name: str, text: str, page: Path = PAGE, by: str = "make bench") -> None:
     """Print a result, and put it into the page between its marks."""
     print(text)
-    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
-    before, found, rest = PAGE.read_text().partition(begin)
+    begin, end = f"<!-- {name}: written by {by} -->", f"<!-- end of {name} -->"
+    before, found, rest = page.read_text().partition(begin)
     if not found or end not in rest:
-        raise ValueError(f"{PAGE} has no place for {name}: a line {begin!r}, and a line {end!r} after it")
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
+        raise ValueError(f"{page} has no place for {name}: a line {begin!r}, and a line {end!r} after it")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":
