@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -146,7 +146,8 @@ class Process:
         self.core = Core(clock)
         self.flow = Flow(setting.max_in_flight, setting.rate)
         self.pool = Pool(lambda _: None)
-        self.limits = Limits(setting.timeout, setting.timeout, _drawn(setting.retry, draw))
+        retry: Any = _Drawn(setting.retry, draw)
+        self.limits = Limits(setting.timeout, setting.timeout, retry)
         method: Any = STREAM_GENERATE_CONTENT if setting.streaming else GENERATE_CONTENT
         self.call: Call[Any, Any, Any] = Call(method, protos.GenerateContentRequest(), same)
         self.arrived = 0
@@ -162,20 +163,16 @@ class Process:
             self.ended.append(Ended(self.clock.now, self.clock.now, 0, TurnedAway))
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn(RetryPolicy):
+class _Drawn:
     """A policy whose chance is the run's."""
 
-    chance: Callable[[], float] = random.random
+    def __init__(self, policy: RetryPolicy, draw: random.Random) -> None:
+        self.budget = policy.budget
+        self._policy = policy
+        self._draw = draw.random
 
-    def delay(
-        self, error: APIError, tried: int, *, idempotent: bool = True, draw: Callable[[], float] | None = None
-    ) -> float | None:
-        return RetryPolicy.delay(self, error, tried, idempotent=idempotent, draw=draw or self.chance)
-
-
-def _drawn(policy: RetryPolicy, draw: random.Random) -> RetryPolicy:
-    return _Drawn(**{each.name: getattr(policy, each.name) for each in fields(policy)}, chance=draw.random)
+    def delay(self, error: APIError, tried: int, *, idempotent: bool) -> float | None:
+        return self._policy.delay(error, tried, idempotent=idempotent, draw=self._draw)
 
 
 class _Running:
