@@ -47,7 +47,8 @@ class Received:
         if first is None:
             received.ended = True
             return received
-        received._add(first)
+        received._newest = first
+        received.chunks.append(first.SerializeToString())
         if first.prompt_feedback.block_reason:
             received.stop()
             received.error = BlockedPromptException(first.prompt_feedback)
@@ -69,7 +70,8 @@ class Received:
             # With automatic function calling, a stream may hold several replies; the last one is the answer.
             self._begin = self._folded = len(self.chunks)
             self._fold = None
-        self._add(chunk)
+        self._newest = chunk
+        self.chunks.append(chunk.SerializeToString())
 
     def fail(self, error: BaseException) -> None:
         """The wait for the next chunk ended so."""
@@ -90,20 +92,17 @@ class Received:
             raise self.error
         return self.ended
 
-    def chunk(self, position: int) -> Chunk | None:
-        """The chunk at `position` for the program to see; None if it has not come.
+    def chunk(self, position: int) -> Chunk:
+        """The chunk at `position`, one of those that have come, for the program to see.
 
         Raises:
             BlockedPromptException: The prompt was blocked, and no chunk says more than that.
         """
         if self.error is not None and isinstance(self.error, BlockedPromptException):
             raise self.error
-        count = len(self.chunks)
-        if position == count:
-            return None
         if position >= self.handed:
             self.handed = position + 1
-        if position == count - 1 and self._newest is not None:
+        if self._newest is not None and position + 1 == len(self.chunks):
             return self._newest
         return Chunk.FromString(self.chunks[position])
 
@@ -122,10 +121,6 @@ class Received:
     def reply(self) -> list[bytes]:
         """The chunks of the last reply."""
         return self.chunks[self._begin :]
-
-    def _add(self, chunk: Chunk) -> None:
-        self._newest = chunk
-        self.chunks.append(chunk.SerializeToString())
 
     def _folding(self) -> Fold:
         # Folded when first asked for, so that a program that only iterates does not pay for it.

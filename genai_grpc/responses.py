@@ -284,12 +284,14 @@ class GenerateContentResponse(BaseResponse):
             return
         position = 0
         while True:
-            while (chunk := received.chunk(position)) is not None:
+            if position < len(received.chunks):
+                chunk = received.chunk(position)
                 position += 1
                 yield type(self)(chunk, None, None, True)
-            if received.finished():
+            elif received.finished():
                 return
-            _pull(received)
+            else:
+                _pull(received)
 
     def resolve(self) -> None:
         """Read the stream to its end.
@@ -337,16 +339,18 @@ class AsyncGenerateContentResponse(BaseResponse):
             return
         position = 0
         while True:
-            while (chunk := received.chunk(position)) is not None:
+            if position < len(received.chunks):
+                chunk = received.chunk(position)
                 position += 1
                 yield type(self)(chunk, None, None, True)
-            if received.finished():
+            elif received.finished():
                 return
-            try:
-                received.take(await received.source.read())
-            except BaseException as error:
-                received.fail(error)
-                raise
+            else:
+                try:
+                    received.take(await received.source.read())
+                except BaseException as error:
+                    received.fail(error)
+                    raise
 
     async def resolve(self) -> None:
         """Read the stream to its end; raises as `GenerateContentResponse.resolve` does."""
