@@ -92,7 +92,7 @@ test-polyglot: .venv/.polyglot generate ## Build the programs of other languages
 	@echo "test-polyglot: pytest -m polyglot $(ARGS)"
 	@$(BIN)/python -m pytest -q -rs -m polyglot $(ARGS)
 
-toolchains: ## Install what the other languages need, on Debian (LANGUAGES="go cpp": only these)
+toolchains: ## Install what the other languages and the benchmarks need, on Debian (LANGUAGES="go bench": only these)
 	@echo "toolchains: protos/toolchains.sh $(LANGUAGES)"
 	@protos/toolchains.sh $(LANGUAGES)
 

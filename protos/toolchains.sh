@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the languages of generated/ are generated, built and run with, from Debian's packages.
-# Usage: toolchains.sh [LANGUAGE...]    (go, typescript, java, cpp; all of them unless named)
+# Installs what the languages of generated/ are generated, built and run with, from Debian's packages, and what the
+# server of the benchmarks is.
+# Usage: toolchains.sh [WHAT...]    (go, typescript, java, cpp, bench; all of them unless named)
 set -euo pipefail
 
 packages() {
@@ -13,11 +14,12 @@ packages() {
       libgeronimo-annotation-1.3-spec-java libmaven-compiler-plugin-java libmaven-dependency-plugin-java \
       libmaven-resources-plugin-java junit5 ;;
     cpp) echo g++ make cmake pkg-config protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev ;;
-    *) echo "toolchains.sh: $1 is not one of go, typescript, java, cpp" >&2 && return 1 ;;
+    bench) echo gcc libc6-dev libnghttp2-dev ;;
+    *) echo "toolchains.sh: $1 is not one of go, typescript, java, cpp, bench" >&2 && return 1 ;;
   esac
 }
 
-(($#)) || set -- go typescript java cpp
+(($#)) || set -- go typescript java cpp bench
 wanted=()
 for language in "$@"; do
   listed=$(packages "$language")
