@@ -11,16 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import latency, table
+from benchmarks import latency, profiles, table
 from benchmarks.check import check
 
 RESULTS: Final = Path("build/bench")
 PAGE: Final = Path("docs/performance.md")
+PROFILE: Final = Path("docs/profile.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table", "latency", "check"])
+    parser.add_argument("command", choices=["table", "latency", "profile", "check"])
     parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
     arguments = parser.parse_args()
     match arguments.command:
@@ -30,6 +31,10 @@ def main() -> None:
             write("table", f"{table.table(rows)}\n\n{circumstances()}")
         case "latency":
             write("latency", latency.latency_table())
+        case "profile":
+            found = profiles.profiles()
+            profiles.write_pictures(found)
+            write("profile", f"{profiles.profile_tables(found)}\n\n{circumstances()}", PROFILE)
         case "check":
             sys.exit(not check())
 
@@ -42,14 +47,14 @@ def circumstances() -> str:
     )
 
 
-def write(name: str, text: str) -> None:
-    """Print a result, and put it into the page between its marks."""
+def write(name: str, text: str, page: Path = PAGE) -> None:
+    """Print a result, and put it into a page between its marks."""
     print(text)
     begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
-    before, found, rest = PAGE.read_text().partition(begin)
+    before, found, rest = page.read_text().partition(begin)
     if not found or end not in rest:
-        raise ValueError(f"{PAGE} has no place for {name}: a line {begin!r}, and a line {end!r} after it")
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
+        raise ValueError(f"{page} has no place for {name}: a line {begin!r}, and a line {end!r} after it")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ class Worker:
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
         self._line()
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def begin(self) -> None:
         """Let it begin a round."""
         assert self._process.stdin is not None  # noqa: S101 -- it is a pipe
