@@ -11,17 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import latency, profiles, table
+from benchmarks import latency, profiles, table, transports
 from benchmarks.check import check
 
 RESULTS: Final = Path("build/bench")
 PAGE: Final = Path("docs/performance.md")
 PROFILE: Final = Path("docs/profile.md")
+TRANSPORTS: Final = Path("docs/transports.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table", "latency", "profile", "check"])
+    parser.add_argument("command", choices=["table", "latency", "profile", "transports", "check"])
     parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
     arguments = parser.parse_args()
     match arguments.command:
@@ -35,6 +36,8 @@ def main() -> None:
             found = profiles.profiles()
             profiles.write_pictures(found)
             write("profile", f"{profiles.profile_tables(found)}\n\n{circumstances()}", PROFILE)
+        case "transports":
+            write("transports", f"{transports.transport_table(arguments.rounds)}\n\n{circumstances()}", TRANSPORTS)
         case "check":
             sys.exit(not check())
 
