@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import latency, profiles, table, transports
+from benchmarks import fitness, latency, profiles, table, transports
 from benchmarks.check import check
 
 RESULTS: Final = Path("build/bench")
@@ -22,7 +22,7 @@ TRANSPORTS: Final = Path("docs/transports.md")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table", "latency", "profile", "transports", "check"])
+    parser.add_argument("command", choices=["table", "latency", "profile", "transports", "fitness", "check"])
     parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
     arguments = parser.parse_args()
     match arguments.command:
@@ -38,6 +38,8 @@ def main() -> None:
             write("profile", f"{profiles.profile_tables(found)}\n\n{circumstances()}", PROFILE)
         case "transports":
             write("transports", f"{transports.transport_table(arguments.rounds)}\n\n{circumstances()}", TRANSPORTS)
+        case "fitness":
+            write("fitness", fitness.fitness_table(), TRANSPORTS)
         case "check":
             sys.exit(not check())
 

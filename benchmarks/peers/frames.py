@@ -35,10 +35,16 @@ _PREFIX: Final = 5
 
 
 class Transport:
-    """Calls of two methods, by what a subclass does with a POST; the pieces it returns may be cut anywhere."""
+    """Calls of two methods, by what a subclass does with a POST; the pieces it returns may be cut anywhere.
+
+    Attributes:
+        url: The server's.
+        timeout: Seconds that a call may take.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.url = f"http://{endpoint.grpc}"
+        self.timeout = TIMEOUT
 
     def post(self, path: str, body: bytes) -> Data:
         """The body of the response, once `check` has passed its trailers."""
@@ -78,7 +84,7 @@ class Transport:
 
 
 def check(status: str | bytes | None) -> None:
-    """Raise if this `grpc-status`, of the trailers, is not that of success."""
+    """Raise if this `grpc-status`, of the trailers or of headers that nothing follows, is not that of success."""
     if status not in ("0", b"0"):
         raise RuntimeError(f"the call ended with status {status!r}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 
-from benchmarks.peers.frames import HEADERS, TIMEOUT, Transport, check
+from benchmarks.peers.frames import HEADERS, Transport, check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,7 +35,7 @@ class Pycurl(Transport):
         if handle is None:
             handle = self._local.handle = _handle()
         pieces: list[bytes] = []
-        ended = _prepare(handle, self.url + path, body, pieces.append)
+        ended = self._prepare(handle, path, body, pieces.append)
         handle.perform()
         check(ended())
         return b"".join(pieces)
@@ -46,7 +46,7 @@ class Pycurl(Transport):
             multi, self._local.streamer = self._local.multi, _ = pycurl.CurlMulti(), _handle()
         handle = self._local.streamer
         came: deque[bytes] = deque()
-        ended = _prepare(handle, self.url + path, body, came.append)
+        ended = self._prepare(handle, path, body, came.append)
         multi.add_handle(handle)
         try:
             running = 1
@@ -69,31 +69,49 @@ class Pycurl(Transport):
         driver = self._driver = self._driver or _Driver()
         handle = driver.idle.pop() if driver.idle else _handle()
         came: deque[bytes] = deque()
-        turn = asyncio.Event()
+        turn, paused = asyncio.Event(), asyncio.Event()
 
         def arrive(piece: bytes) -> int | None:
             if len(came) >= KEPT:
+                paused.set()
                 return int(pycurl.WRITEFUNC_PAUSE)  # which has curl offer the piece again
             came.append(piece)
             turn.set()
             return None
 
-        ended = _prepare(handle, self.url + path, body, arrive)
+        ended = self._prepare(handle, path, body, arrive)
         done = driver.begin(handle, turn)
         try:
             while not done or came:
                 await turn.wait()
                 turn.clear()
-                paused = len(came) >= KEPT
                 while came:
                     yield came.popleft()
-                if paused:
+                if paused.is_set():
+                    paused.clear()
                     handle.pause(pycurl.PAUSE_CONT)
         finally:
             driver.end(handle)
         if done[0]:
             raise ConnectionError(done[0])
         check(ended())
+
+    def _prepare(
+        self, handle: Any, path: str, body: bytes, take: Callable[[bytes], object]
+    ) -> Callable[[], bytes | None]:
+        """Give a handle its next request: what says the `grpc-status` of its response afterwards."""
+        statuses: list[bytes] = []
+
+        def read_header(line: bytes) -> None:
+            if line.startswith(STATUS):
+                statuses.append(line[len(STATUS) :].strip())
+
+        handle.setopt(pycurl.URL, self.url + path)
+        handle.setopt(pycurl.TIMEOUT_MS, int(self.timeout * 1000))
+        handle.setopt(pycurl.POSTFIELDS, body)
+        handle.setopt(pycurl.WRITEFUNCTION, take)
+        handle.setopt(pycurl.HEADERFUNCTION, read_header)
+        return lambda: statuses[0] if statuses else None
 
 
 class _Driver:
@@ -151,23 +169,7 @@ def _handle() -> Any:
     handle = pycurl.Curl()
     handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
     handle.setopt(pycurl.HTTPHEADER, LINES)
-    handle.setopt(pycurl.TIMEOUT_MS, int(TIMEOUT * 1000))
     handle.setopt(pycurl.NOSIGNAL, 1)
     handle.setopt(pycurl.PIPEWAIT, 1)  # for the one connection, rather than to open another
     handle.setopt(pycurl.POST, 1)
     return handle
-
-
-def _prepare(handle: Any, url: str, body: bytes, take: Callable[[bytes], object]) -> Callable[[], bytes | None]:
-    """Give a handle its next request: what says the `grpc-status` of its response afterwards."""
-    statuses: list[bytes] = []
-
-    def read_header(line: bytes) -> None:
-        if line.startswith(STATUS):
-            statuses.append(line[len(STATUS) :].strip())
-
-    handle.setopt(pycurl.URL, url)
-    handle.setopt(pycurl.POSTFIELDS, body)
-    handle.setopt(pycurl.WRITEFUNCTION, take)
-    handle.setopt(pycurl.HEADERFUNCTION, read_header)
-    return lambda: statuses[0] if statuses else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyqwest
 
-from benchmarks.peers.frames import HEADERS, TIMEOUT, Transport, check
+from benchmarks.peers.frames import HEADERS, Transport, check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -26,25 +26,30 @@ class Pyqwest(Transport):
         self._aio = pyqwest.Client(pyqwest.HTTPTransport(**OPTIONS))
 
     def post(self, path: str, body: bytes) -> bytes:
-        reply = self._client.post(self.url + path, HEADERS, body, timeout=TIMEOUT)
-        check(reply.trailers.get("grpc-status"))
+        reply = self._client.post(self.url + path, HEADERS, body, timeout=self.timeout)
+        check(_status(reply))
         content: bytes = reply.content
         return content
 
     async def post_async(self, path: str, body: bytes) -> bytes:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(self.timeout):
             reply = await self._aio.post(self.url + path, HEADERS, body)
-        check(reply.trailers.get("grpc-status"))
+        check(_status(reply))
         content: bytes = reply.content
         return content
 
     def pieces(self, path: str, body: bytes) -> Iterator[bytes]:
-        with self._client.stream("POST", self.url + path, HEADERS, body, timeout=TIMEOUT) as reply:
+        with self._client.stream("POST", self.url + path, HEADERS, body, timeout=self.timeout) as reply:
             yield from reply.content
-            check(reply.trailers.get("grpc-status"))
+            check(_status(reply))
 
     async def pieces_async(self, path: str, body: bytes) -> AsyncIterator[bytes]:
-        async with asyncio.timeout(TIMEOUT), self._aio.stream("POST", self.url + path, HEADERS, body) as reply:
+        async with asyncio.timeout(self.timeout), self._aio.stream("POST", self.url + path, HEADERS, body) as reply:
             async for piece in reply.content:
                 yield piece
-            check(reply.trailers.get("grpc-status"))
+            check(_status(reply))
+
+
+def _status(reply: Any) -> str | None:
+    status: str | None = reply.trailers.get("grpc-status") or reply.headers.get("grpc-status")
+    return status

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import wreq
 import wreq.blocking
 
-from benchmarks.peers.frames import HEADERS, TIMEOUT, Data, Transport, check
+from benchmarks.peers.frames import HEADERS, Data, Transport, check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from benchmarks.peers import Endpoint
-
-TIME: Final = timedelta(seconds=TIMEOUT)
 
 
 class Wreq(Transport):
@@ -33,8 +31,8 @@ class Wreq(Transport):
         return b"".join([piece async for piece in self.pieces_async(path, body)])
 
     def pieces(self, path: str, body: bytes) -> Iterator[Data]:
-        status: Any = None
-        reply = self._client.post(self.url + path, headers=HEADERS, body=body, timeout=TIME)
+        reply = self._client.post(self.url + path, headers=HEADERS, body=body, timeout=timedelta(seconds=self.timeout))
+        status = reply.headers.get("grpc-status")
         with reply, reply.stream() as stream:
             for piece in stream:
                 if isinstance(piece, memoryview):
@@ -44,8 +42,10 @@ class Wreq(Transport):
         check(_bytes(status))
 
     async def pieces_async(self, path: str, body: bytes) -> AsyncIterator[Data]:
-        status: Any = None
-        reply = await self._aio.post(self.url + path, headers=HEADERS, body=body, timeout=TIME)
+        reply = await self._aio.post(
+            self.url + path, headers=HEADERS, body=body, timeout=timedelta(seconds=self.timeout)
+        )
+        status = reply.headers.get("grpc-status")
         async with reply, reply.stream() as stream:
             async for piece in stream:
                 if isinstance(piece, memoryview):
