@@ -30,7 +30,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check bench-profile audit check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check bench-profile bench-transports audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -87,6 +87,11 @@ bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds 
 bench-profile: .venv-bench/.ready ## Whose is the CPU of a call? Flame graphs and a table, into docs/profile.md (as root)
 	@echo "bench-profile: python -m benchmarks profile (some three minutes)"
 	@.venv-bench/bin/python -m benchmarks profile
+
+bench-transports: .venv-bench/.ready ## What would calls cost over another transport than gRPC's, and would they be as safe?
+	@echo "bench-transports: python -m benchmarks transports, fitness (some five minutes)"
+	@.venv-bench/bin/python -m benchmarks transports --rounds 7
+	@.venv-bench/bin/python -m benchmarks fitness
 
 test-polyglot: .venv/.polyglot generate ## Build the programs of other languages, and run them against the local server
 	@echo "test-polyglot: pytest -m polyglot $(ARGS)"
