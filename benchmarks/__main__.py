@@ -11,18 +11,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import latency, table
+from benchmarks import fitness, latency, profiles, table, transports
 from benchmarks.capacity.page import PAGE_NAME
 from benchmarks.capacity.page import write_page as capacity
 from benchmarks.check import check
 
 RESULTS: Final = Path("build/bench")
 PAGE: Final = Path("docs/performance.md")
+PROFILE: Final = Path("docs/profile.md")
+TRANSPORTS: Final = Path("docs/transports.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table", "latency", "check", "capacity"])
+    parser.add_argument(
+        "command", choices=["table", "latency", "profile", "transports", "fitness", "capacity", "check"]
+    )
     parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
     arguments = parser.parse_args()
     match arguments.command:
@@ -32,6 +36,14 @@ def main() -> None:
             write("table", f"{table.table(rows)}\n\n{circumstances()}")
         case "latency":
             write("latency", latency.latency_table())
+        case "profile":
+            found = profiles.profiles()
+            profiles.write_pictures(found)
+            write("profile", f"{profiles.profile_tables(found)}\n\n{circumstances()}", PROFILE)
+        case "transports":
+            write("transports", f"{transports.transport_table(arguments.rounds)}\n\n{circumstances()}", TRANSPORTS)
+        case "fitness":
+            write("fitness", fitness.fitness_table(), TRANSPORTS)
         case "check":
             sys.exit(not check())
         case "capacity":
@@ -48,7 +60,7 @@ def circumstances() -> str:
 
 
 def write(name: str, text: str, page: Path = PAGE, by: str = "make bench") -> None:
-    """Print a result, and put it into the page between its marks."""
+    """Print a result, and put it into a page between its marks."""
     print(text)
     begin, end = f"<!-- {name}: written by {by} -->", f"<!-- end of {name} -->"
     before, found, rest = page.read_text().partition(begin)

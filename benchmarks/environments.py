@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks.peers import PEERS
+from benchmarks.peers import TRANSPORTS, spec_of
 
 __all__ = ["python_of"]
 
@@ -18,14 +18,16 @@ PLACE: Final = Path("build/peers")
 def python_of(peer: str) -> str:
     """The interpreter that has the peer, installed now if it is not yet.
 
-    grpcio is everywhere the same, so that what is compared is what is built on it.
+    grpcio is everywhere the same, so that what is compared is what is built on it; so is protobuf below transports.
     """
-    spec = PEERS[peer]
+    spec = spec_of(peer)
     if not spec.requirements:
         return sys.executable
     place = PLACE / spec.module
     wanted = (*spec.requirements, f"uvloop=={version('uvloop')}")
-    if not any("google-genai" in requirement for requirement in wanted):
+    if peer in TRANSPORTS:
+        wanted = tuple(f"protobuf=={version('protobuf')}" if each == "protobuf" else each for each in wanted)
+    elif not any("google-genai" in requirement for requirement in wanted):
         wanted = (*wanted, f"grpcio=={version('grpcio')}")
     stamp = place / "installed"
     python = str(place / "bin" / "python")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 from contextlib import ExitStack
@@ -55,8 +56,17 @@ class Worker:
         # The other clients warn of their own end.
         words = [python_of(peer), "-W", "ignore", "-m", "benchmarks.worker", peer, workload, str(self.count)]
         words += [str(spec.size if size is None else size), *endpoint]
-        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        # The transports bring no messages of their own.
+        environment = {**os.environ, "PYTHONPATH": "generated/python"}
+        self._process = subprocess.Popen(  # noqa: S603
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         self._line()
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
     def begin(self) -> None:
         """Let it begin a round."""

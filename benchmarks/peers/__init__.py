@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-__all__ = ["KEY", "MODEL", "PEERS", "PROMPT", "Endpoint", "Peer", "Spec", "connect"]
+__all__ = ["KEY", "MODEL", "PEERS", "PROMPT", "TRANSPORTS", "Endpoint", "Peer", "Spec", "connect", "spec_of"]
 
 KEY: Final = "a-key-of-thirty-nine-characters-as-usual"
 MODEL: Final = "models/gemini-pro"
@@ -109,12 +109,26 @@ PEERS: Final = {
     ),
 }
 
+# What could carry the calls in gRPC's place; they do of the protocol what calls of unary and streamed replies need.
+TRANSPORTS: Final = {
+    "floor": Spec("bare socket", "floor", "Floor", ("protobuf",), "import socket"),
+    "pycurl": Spec("pycurl 7.49", "over_pycurl", "Pycurl", ("pycurl==7.49.0", "protobuf"), "import pycurl"),
+    "pyqwest": Spec("pyqwest 0.12", "over_pyqwest", "Pyqwest", ("pyqwest==0.12.0", "protobuf"), "import pyqwest"),
+    "wreq": Spec("wreq 0.13", "over_wreq", "Wreq", ("wreq==0.13.0", "protobuf"), "import wreq"),
+    "grpclib": Spec("grpclib 0.4.9", "over_grpclib", "Grpclib", ("grpclib==0.4.9", "protobuf"), "import grpclib"),
+}
+
+
+def spec_of(name: str) -> Spec:
+    """The peer of that name, be it a client or a transport."""
+    return PEERS[name] if name in PEERS else TRANSPORTS[name]
+
 
 def connect(name: str, endpoint: Endpoint, *channel: int) -> Peer:
     """The peer of that name, as a client of that server; only its own environment has it.
 
     Where a peer has several channels, the plain stub and this project's client take the number of one.
     """
-    spec = PEERS[name]
+    spec = spec_of(name)
     peer: Peer = getattr(importlib.import_module(f"benchmarks.peers.{spec.module}"), spec.made)(endpoint, *channel)
     return peer
