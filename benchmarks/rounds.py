@@ -108,7 +108,8 @@ def interleaved(workload: str, peers: Sequence[str], rounds: int) -> list[dict[s
     spec = WORKLOADS[workload]
     with ExitStack() as stack:
         endpoint = stack.enter_context(serve(SCENARIOS[spec.scenario]))
-        workers = {peer: stack.enter_context(Worker(peer, workload, endpoint)) for peer in peers}
+        base = {"plain": spec.base or workload}
+        workers = {peer: stack.enter_context(Worker(peer, base.get(peer, workload), endpoint)) for peer in peers}
         every = {}
         for peer, worker in workers.items():
             slow = worker.round().wall / SLOW  # which also warms it
