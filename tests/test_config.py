@@ -255,6 +255,7 @@ def test_other_transports(transport: str) -> None:
 
 def test_default_credentials() -> None:
     """Where there is no key and google-auth is installed, the application's own credentials are to be used."""
+    pytest.importorskip("google.auth")
     assert resolved().credentials == "default"
     assert resolved(endpoint="https://example.com").credentials is None
 
