@@ -3,53 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import os
-import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from benchmarks import latency, table
-from benchmarks.check import check
+from benchmarks import pages
 
 RESULTS: Final = Path("build/bench")
-PAGE: Final = Path("docs/performance.md")
+COMMANDS: Final = {
+    "table": "what each kind of work costs beside the other clients, into docs/performance.md",
+    "latency": "how long a chunk is under way, into docs/performance.md",
+    "check": "whether the client costs no more than its bounds",
+    "fold": "what folding chunks costs",
+    "images": "what an image in memory costs to send",
+    "soak": "whether a million calls leave memory and descriptors where they were",
+    "telemetry": "what telemetry costs",
+}
+ROUNDS: Final = {"table": 11}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", choices=["table", "latency", "check"])
-    parser.add_argument("--rounds", type=int, default=11, help="of each kind of work")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, says in COMMANDS.items():
+        commands.add_parser(name, help=says, description=says)
+    for name, rounds in ROUNDS.items():
+        commands.choices[name].add_argument("--rounds", type=int, default=rounds, help="of each kind of work")
+    commands.choices["soak"].add_argument("--calls", type=int, default=1_000_000)
     arguments = parser.parse_args()
     match arguments.command:
         case "table":
-            rows = table.measure(arguments.rounds)
-            (RESULTS / "table.json").write_text(json.dumps(rows))
-            write("table", f"{table.table(rows)}\n\n{circumstances()}")
+            measure_table(arguments.rounds)
         case "latency":
-            write("latency", latency.latency_table())
+            from benchmarks.latency import latency_table
+
+            pages.write(pages.PERFORMANCE, "latency", latency_table())
         case "check":
+            from benchmarks.check import check
+
             sys.exit(not check())
+        case "soak":
+            from benchmarks.soak import soak
+
+            soak(arguments.calls)
+        case alone:
+            importlib.import_module(f"benchmarks.{alone}").main()
 
 
-def circumstances() -> str:
-    """What was measured on."""
-    return (
-        f"Python {platform.python_version()}, grpcio {version('grpcio')}, protobuf {version('protobuf')}, "
-        f"{os.cpu_count()} cores, {platform.machine()}."
-    )
+def measure_table(rounds: int) -> None:
+    from benchmarks import table
+
+    rows = table.measure(rounds)
+    save("table", rows)
+    pages.write(pages.PERFORMANCE, "table", f"{table.table(rows)}\n\n{pages.circumstances()}")
 
 
-def write(name: str, text: str) -> None:
-    """Print a result, and put it into the page between its marks."""
-    print(text)
-    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
-    before, found, rest = PAGE.read_text().partition(begin)
-    if not found or end not in rest:
-        raise ValueError(f"{PAGE} has no place for {name}: a line {begin!r}, and a line {end!r} after it")
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
+def save(name: str, results: Any) -> None:
+    (RESULTS / f"{name}.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":
