@@ -30,7 +30,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check audit check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check bench-scale audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,10 @@ bench: .venv-bench/.ready ## Measure the client beside a plain stub and the othe
 bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds beside a plain stub?
 	@echo "bench-check: python -m benchmarks check"
 	@.venv-bench/bin/python -m benchmarks check
+
+bench-scale: .venv-bench/.ready ## What do more threads, calls, chunks, turns and bytes cost? Into docs/scale.md
+	@echo "bench-scale: python -m benchmarks scale $(ARGS) (some seven minutes)"
+	@.venv-bench/bin/python -m benchmarks scale $(ARGS)
 
 test-polyglot: .venv/.polyglot generate ## Build the programs of other languages, and run them against the local server
 	@echo "test-polyglot: pytest -m polyglot $(ARGS)"

@@ -1,4 +1,4 @@
-"""The benchmarks' commands: python -m benchmarks COMMAND."""
+"""The benchmarks' commands: python -m benchmarks COMMAND. benchmarks/README.md describes them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ COMMANDS: Final = {
     "table": "what each kind of work costs beside the other clients, into docs/performance.md",
     "latency": "how long a chunk is under way, into docs/performance.md",
     "check": "whether the client costs no more than its bounds",
+    "scale": "what more threads, calls, chunks, turns and bytes cost, into docs/scale.md",
+    "plots": "the pictures of docs/images/, from what table and scale saved",
     "fold": "what folding chunks costs",
     "images": "what an image in memory costs to send",
     "soak": "whether a million calls leave memory and descriptors where they were",
     "telemetry": "what telemetry costs",
 }
-ROUNDS: Final = {"table": 11}
+ROUNDS: Final = {"table": 11, "scale": 7}
 
 
 def main() -> None:
@@ -44,6 +46,10 @@ def main() -> None:
             from benchmarks.check import check
 
             sys.exit(not check())
+        case "scale":
+            measure_scale(arguments.rounds)
+        case "plots":
+            draw()
         case "soak":
             from benchmarks.soak import soak
 
@@ -58,10 +64,39 @@ def measure_table(rounds: int) -> None:
     rows = table.measure(rounds)
     save("table", rows)
     pages.write(pages.PERFORMANCE, "table", f"{table.table(rows)}\n\n{pages.circumstances()}")
+    draw()
+
+
+def measure_scale(rounds: int) -> None:
+    from benchmarks import scale, scale_page
+
+    figures = scale.measure(rounds)
+    save("scale", figures)
+    blocks = scale_page.blocks(figures)
+    blocks["circumstances"] = pages.circumstances()
+    for name, text in blocks.items():
+        pages.write(pages.SCALE, name, text)
+    draw()
+
+
+def draw() -> None:
+    """Draw what there are figures of."""
+    from benchmarks import plots, scale, table
+
+    if (saved := saved_as("scale")) is not None:
+        plots.draw_scale(scale.from_json(saved))
+    if (saved := saved_as("table")) is not None:
+        plots.draw_table({name: table.Row(*row) for name, row in saved.items()})
 
 
 def save(name: str, results: Any) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(results))
+
+
+def saved_as(name: str) -> Any:
+    """What a command saved, None if it did not."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PERFORMANCE", "circumstances", "write"]
+__all__ = ["PERFORMANCE", "SCALE", "circumstances", "write"]
 
 PERFORMANCE: Final = Path("docs/performance.md")
+SCALE: Final = Path("docs/scale.md")
 
 
 def circumstances() -> str:
