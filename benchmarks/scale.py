@@ -1,6 +1,7 @@
 """What more of it costs: threads, processes, channels, calls in flight, chunks, turns and bytes.
 
-The plain stub and this project's client do the same work in turn, at one size after the other.
+The plain stub and this project's client do the same work in turn, and the sizes take turns too: what slows the machine
+down slows them all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ __all__ = ["BASE", "OURS", "PAIR", "Figures", "Point", "from_json", "in_flight",
 BASE: Final = "plain"
 OURS: Final = "genai_grpc"
 PAIR: Final = (BASE, OURS)
-# Seconds that the rounds of one size may take, beyond three of them.
+# Rounds that a size has at the least, and the seconds that further ones may take.
+LEAST: Final = 3
 BUDGET: Final = 12.0
 MIB: Final = 2**20
 
@@ -57,14 +59,14 @@ class Sweep(NamedTuple):
         sizes: Passed to the workload, unless they are of something else.
         operations: Of a round at a size.
         chunks: Of a streamed reply at a size.
-        processes: Of each peer at a size; where there are several, the workload has its own size.
+        processes: Whether the size is the number of each peer's processes, and the workload has its own size.
     """
 
     workload: str
     sizes: tuple[int, ...]
     operations: Callable[[int], int] | None = None
     chunks: Callable[[int], int] | None = None
-    processes: Callable[[int], int] | None = None
+    processes: bool = False
 
 
 def _same(size: int) -> int:
@@ -75,7 +77,7 @@ STREAMS: Final = (1_000, 10_000, 100_000)
 TURNS: Final = (10, 100, 1_000, 5_000)
 SWEEPS: Final = {
     "threads": Sweep("threads", (1, 2, 4, 8, 16, 32, 64)),
-    "processes": Sweep("threads", (1, 2, 4), processes=_same),
+    "processes": Sweep("threads", (1, 2, 4), processes=True),
     "channels": Sweep("channels", (1, 2, 4, 8)),
     "stream": Sweep("stream", STREAMS, operations=_same, chunks=_same),
     "stream_async": Sweep("stream_async", STREAMS, operations=_same, chunks=_same),
@@ -95,39 +97,59 @@ def measure(rounds: int) -> Figures:
     figures = in_flight(HELD, max(1, rounds // 3))
     for name, sweep in SWEEPS.items():
         print(f"  {name}", flush=True)
-        figures[name] = {size: swept(sweep, size, rounds) for size in sweep.sizes}
+        figures[name] = swept(sweep, rounds)
     return figures
 
 
-def swept(sweep: Sweep, size: int, rounds: int) -> dict[str, Point]:
-    """Each peer at one size: a first round, and then so many, fewer where they take long."""
+def swept(sweep: Sweep, rounds: int) -> dict[int, dict[str, Point]]:
+    """Each peer at each size: a first round, and then so many, of the sizes in turn; fewer where they take long."""
+    sizes = sweep.sizes
+    found: dict[int, list[dict[str, Cost]]] = {size: [] for size in sizes}
+    with ExitStack() as stack:
+        crews = {size: _crews(sweep, size, stack) for size in sizes}
+        # At once, since the first round of a chat is long, and only its sum is told.
+        for size in sizes:
+            for crew in crews[size].values():
+                begin(crew)
+        first = {size: {peer: end(crew) for peer, crew in crews[size].items()} for size in sizes}
+        spent = dict.fromkeys(sizes, 0.0)
+        for number in range(rounds):
+            for size in sizes:
+                if number >= LEAST and spent[size] > BUDGET:
+                    continue
+                began = time.monotonic()
+                found[size].append({})
+                for peer in PAIR if number % 2 else PAIR[::-1]:
+                    begin(crews[size][peer])
+                    found[size][-1][peer] = end(crews[size][peer])
+                spent[size] += time.monotonic() - began
+    return {
+        size: {peer: _point(peer, first[size][peer], found[size], _operations(sweep, size)) for peer in PAIR}
+        for size in sizes
+    }
+
+
+def _crews(sweep: Sweep, size: int, stack: ExitStack) -> dict[str, list[Worker]]:
+    """For each peer the processes that do the work of one size, on a server of that size."""
     spec = WORKLOADS[sweep.workload]
-    count = spec.operations if sweep.operations is None else sweep.operations(size)
-    processes = 1 if sweep.processes is None else sweep.processes(size)
     scenario = SCENARIOS[spec.scenario]
     if sweep.chunks is not None:
         scenario = scenario._replace(chunks=sweep.chunks(size))
-    with ExitStack() as stack:
-        endpoint = stack.enter_context(serve(scenario))
+    endpoint = stack.enter_context(serve(scenario))
+    processes, own = (size, spec.size) if sweep.processes else (1, size)
+    count = _operations(sweep, size) // processes
+    return {
+        peer: [
+            stack.enter_context(Worker(peer, sweep.workload, endpoint, count=count, size=own)) for _ in range(processes)
+        ]
+        for peer in PAIR
+    }
 
-        def worker(peer: str) -> Worker:
-            own = spec.size if sweep.processes else size
-            return stack.enter_context(Worker(peer, sweep.workload, endpoint, count=count, size=own))
 
-        crews = {peer: [worker(peer) for _ in range(processes)] for peer in PAIR}
-        # At once, since the first round of a chat is long, and only its sum is told.
-        for crew in crews.values():
-            begin(crew)
-        first = {peer: end(crew) for peer, crew in crews.items()}
-        found: list[dict[str, Cost]] = []
-        until = time.monotonic() + BUDGET
-        while len(found) < min(3, rounds) or (len(found) < rounds and time.monotonic() < until):
-            turn = PAIR if len(found) % 2 else PAIR[::-1]
-            found.append({})
-            for peer in turn:
-                begin(crews[peer])
-                found[-1][peer] = end(crews[peer])
-    return {peer: _point(peer, first[peer], found, count * processes) for peer in PAIR}
+def _operations(sweep: Sweep, size: int) -> int:
+    """How many of them a round of all processes performs."""
+    count = WORKLOADS[sweep.workload].operations if sweep.operations is None else sweep.operations(size)
+    return count * size if sweep.processes else count
 
 
 def _point(peer: str, first: Cost, found: Sequence[dict[str, Cost]], count: int) -> Point:
