@@ -30,7 +30,7 @@ PIP_INSTALL := python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check bench-profile bench-transports bench-capacity audit check format lint types layers check-generated protos fix generate build clean
+.PHONY: help demo test coverage mutation test-matrix test-polyglot toolchains faults bench bench-check bench-scale bench-profile bench-transports bench-capacity audit check format lint types layers check-generated protos fix generate build clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -84,13 +84,17 @@ bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds 
 	@echo "bench-check: python -m benchmarks check"
 	@.venv-bench/bin/python -m benchmarks check
 
+bench-scale: .venv-bench/.ready ## What do more threads, calls, chunks, turns and bytes cost? Into docs/scale.md
+	@echo "bench-scale: python -m benchmarks scale $(ARGS) (some seven minutes)"
+	@.venv-bench/bin/python -m benchmarks scale $(ARGS)
+
 bench-profile: .venv-bench/.ready ## Whose is the CPU of a call? Flame graphs and a table, into docs/profile.md (as root)
 	@echo "bench-profile: python -m benchmarks profile (some three minutes)"
 	@.venv-bench/bin/python -m benchmarks profile
 
 bench-transports: .venv-bench/.ready ## What would calls cost over another transport than gRPC's, and would they be as safe?
 	@echo "bench-transports: python -m benchmarks transports, fitness (some five minutes)"
-	@.venv-bench/bin/python -m benchmarks transports --rounds 7
+	@.venv-bench/bin/python -m benchmarks transports
 	@.venv-bench/bin/python -m benchmarks fitness
 
 bench-capacity: .venv-bench/.ready ## What do many calls need? Into docs/capacity.md, by what bench measured and a simulation

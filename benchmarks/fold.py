@@ -39,7 +39,3 @@ def main() -> None:
     for size, median in zip(SIZES, medians, strict=True):
         print(f"{size:>7,} chunks: {median * 1e3:7.1f} ms, {median / size * 1e6:.2f} µs a chunk")
     print(f"10 times the chunks cost {medians[1] / medians[0]:.1f} times the time")
-
-
-if __name__ == "__main__":
-    main()

@@ -61,7 +61,3 @@ def main() -> None:
             times[name].append(time.process_time() - began)
     for name, taken in times.items():
         print(f"{name:20} {statistics.median(taken) * 1e3:7.0f} ms {sizes[name] / 1e3:7.0f} kB")
-
-
-if __name__ == "__main__":
-    main()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmarks.peers import Endpoint
 
-__all__ = ["Cost", "Spread", "Worker", "interleaved", "ratios", "spread"]
+__all__ = ["Cost", "Spread", "Worker", "begin", "end", "interleaved", "ratios", "spread"]
 
 # Seconds: a peer whose round takes longer takes part in fewer of them.
 SLOW: Final = 1.5
@@ -101,6 +101,23 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def begin(workers: Iterable[Worker]) -> None:
+    """Let them begin a round, all at once."""
+    for worker in workers:
+        worker.begin()
+
+
+def end(workers: Iterable[Worker]) -> Cost:
+    """Wait for the round that they began: the CPU and the memory of all, the time of the slowest."""
+    costs = [worker.end() for worker in workers]
+    cpu, wall, peak = (
+        sum(cost.cpu for cost in costs),
+        max(cost.wall for cost in costs),
+        sum(cost.peak for cost in costs),
+    )
+    return Cost(cpu, wall, peak, None)
 
 
 def interleaved(workload: str, peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:

@@ -6,7 +6,6 @@ event loop and key ten times. Prints the resident memory after each tenth.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import os
@@ -58,10 +57,9 @@ def ask(model: genai.GenerativeModel, calls: int) -> None:
             pass
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=1_000_000)
-    calls = parser.parse_args().calls // TENTHS // 2
+def soak(calls: int) -> None:
+    """Make so many calls, and print what the process holds after each tenth of them."""
+    calls = calls // TENTHS // 2
     with serve(SCENARIOS["short"]) as endpoint, genai.Client("0", endpoint=f"http://{endpoint.grpc}") as client:
         model = genai.GenerativeModel(MODEL, client=client)
         began = time.monotonic()
@@ -75,7 +73,3 @@ def main() -> None:
                 f"{resident():6.1f} MiB, {descriptors()} descriptors",
                 flush=True,
             )
-
-
-if __name__ == "__main__":
-    main()

@@ -47,7 +47,3 @@ def main() -> None:
             ratio = statistics.median(after / before for before, after in pairs)
             more = statistics.median(after - before for before, after in pairs) / CALLS
             print(f"{'stream' if stream else 'unary':>6}: {ratio:.2f} times the CPU, {more * 1e6:.0f} µs more a call")
-
-
-if __name__ == "__main__":
-    main()

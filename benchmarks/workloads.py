@@ -103,9 +103,52 @@ def _in_flight(peer: Peer, count: int, size: int, loop: Any) -> Rounds:
         yield None
 
 
+def held(make: Make, _: int, size: int) -> Rounds:
+    """One async call; from then on so many in flight at once, each round."""
+    return _held(make(), size, asyncio.new_event_loop())
+
+
+def _held(peer: Peer, size: int, loop: Any) -> Rounds:
+    async def one() -> tuple[float, float]:
+        began = time.monotonic()
+        await peer.ask_async()
+        return began, time.monotonic()
+
+    async def at_once(calls: int) -> None:
+        _expect_overlap(await asyncio.gather(*(one() for _ in range(calls))))
+
+    loop.run_until_complete(at_once(1))
+    yield None
+    while True:
+        loop.run_until_complete(at_once(size))
+        yield None
+
+
+def held_threads(make: Make, _: int, size: int) -> Rounds:
+    """`held`, of sync calls on a thread each."""
+    return _held_threads(make(), size)
+
+
+def _held_threads(peer: Peer, size: int) -> Rounds:
+    def one(_: int) -> tuple[float, float]:
+        began = time.monotonic()
+        peer.ask()
+        return began, time.monotonic()
+
+    one(0)
+    yield None
+    with ThreadPoolExecutor(size) as pool:
+        while True:
+            _expect_overlap(list(pool.map(one, range(size))))
+            yield None
+
+
 def stream(make: Make, count: int, size: int) -> Rounds:
     """Streams of so many chunks, the text of each read."""
-    peer = make()
+    return _stream(make(), count, size)
+
+
+def _stream(peer: Peer, count: int, size: int) -> Rounds:
     while True:
         for _ in range(count // size):
             _expect(sum(1 for text in peer.texts() if text), size)
@@ -146,13 +189,24 @@ def chat(make: Make, count: int, _: int) -> Rounds:
 
 
 def late_chat(make: Make, count: int, size: int) -> Rounds:
-    """The next turns of a conversation that has had so many."""
-    peer = make()
-    history = [("user" if number % 2 == 0 else "model", MESSAGE) for number in range(2 * size)]
-    while True:
-        send = peer.start_chat(history)
+    """A conversation of so many turns in the first round; from then on `count` more turns of it, each round."""
+    send = make().start_chat([])
+    for _ in range(size):
         send(MESSAGE)
-        yield None
+    yield None
+    yield from _turns(send, count)
+
+
+def resumed_chat(make: Make, count: int, size: int) -> Rounds:
+    """A conversation begun with so many turns, and one turn more; from then on `count` more turns of it, each round."""
+    send = make().start_chat([(role, MESSAGE) for _ in range(size) for role in ("user", "model")])
+    send(MESSAGE)
+    yield None
+    yield from _turns(send, count)
+
+
+def _turns(send: Callable[[str], str], count: int) -> Rounds:
+    while True:
         for _ in range(count):
             send(MESSAGE)
         yield None
@@ -160,9 +214,18 @@ def late_chat(make: Make, count: int, size: int) -> Rounds:
 
 def blob(make: Make, count: int, size: int) -> Rounds:
     """Requests with an image file of so many bytes in them."""
+    yield from large(make, count, size)
+
+
+def large(make: Make, count: int, size: int) -> Rounds:
+    """`blob`, with client and image made before the first round, which therefore is of the request alone."""
     peer = make()
     data = b"\x89PNG" + bytes(range(256)) * (size // 256)
     peer.ask()  # the channel's own memory is not the image's
+    return _large(peer, count, data)
+
+
+def _large(peer: Peer, count: int, data: bytes) -> Rounds:
     while True:
         for _ in range(count):
             peer.ask_of_blob(data)
@@ -228,6 +291,11 @@ def _expect(found: int, wanted: int) -> None:
         raise AssertionError(f"{wanted} chunks were sent, {found} came")
 
 
+def _expect_overlap(calls: list[tuple[float, float]]) -> None:
+    if max(began for began, _ in calls) > min(ended for _, ended in calls):
+        raise AssertionError(f"{len(calls)} calls were not in flight at once: some had ended before all had begun")
+
+
 WORKLOADS: Final = {
     "unary": Workload("unary, sync", "call", 800, 1, "short", unary),
     "threads": Workload("unary, 16 threads", "call", 1600, 16, "short", threads),
@@ -242,5 +310,9 @@ WORKLOADS: Final = {
     "latency": Workload("paced stream, sync", "stream", 1, 1, "paced", latency),
     "latency_async": Workload("paced stream, async", "stream", 1, 1, "paced", latency_async),
     "channels": Workload("unary, 16 threads on several channels", "call", 1600, 1, "short", channels),
+    "held": Workload("async calls in flight", "call", 1, 1000, "slow", held),
+    "held_threads": Workload("sync calls in flight, a thread each", "call", 1, 1000, "slow", held_threads),
     "late_chat": Workload("a late turn of a chat", "turn", 5, 100, "kilobyte", late_chat),
+    "resumed_chat": Workload("a turn of a chat begun late", "turn", 5, 100, "kilobyte", resumed_chat),
+    "large": Workload("request with a large blob", "call", 1, BLOB, "short", large),
 }
