@@ -83,7 +83,7 @@ SWEEPS: Final = {
     "stream_async": Sweep("stream_async", STREAMS, operations=_same, chunks=_same),
     "late_chat": Sweep("late_chat", TURNS, operations=lambda size: min(5, size // 5)),
     "resumed_chat": Sweep("resumed_chat", TURNS, operations=lambda size: min(5, size // 5)),
-    "large": Sweep("large", (MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB)),
+    "large": Sweep("blob", (MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB)),
 }
 # As they are measured, one of each kind at the same time: the small of one beside the large of the other.
 HELD: Final[dict[str, tuple[int, ...]]] = {

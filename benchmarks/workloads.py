@@ -213,19 +213,14 @@ def _turns(send: Callable[[str], str], count: int) -> Rounds:
 
 
 def blob(make: Make, count: int, size: int) -> Rounds:
-    """Requests with an image file of so many bytes in them."""
-    yield from large(make, count, size)
-
-
-def large(make: Make, count: int, size: int) -> Rounds:
-    """`blob`, with client and image made before the first round, which therefore is of the request alone."""
+    """Requests with an image file of so many bytes in them; client and image are made before the first round."""
     peer = make()
     data = b"\x89PNG" + bytes(range(256)) * (size // 256)
     peer.ask()  # the channel's own memory is not the image's
-    return _large(peer, count, data)
+    return _blob(peer, count, data)
 
 
-def _large(peer: Peer, count: int, data: bytes) -> Rounds:
+def _blob(peer: Peer, count: int, data: bytes) -> Rounds:
     while True:
         for _ in range(count):
             peer.ask_of_blob(data)
@@ -314,5 +309,4 @@ WORKLOADS: Final = {
     "held_threads": Workload("sync calls in flight, a thread each", "call", 1, 1000, "slow", held_threads),
     "late_chat": Workload("a late turn of a chat", "turn", 5, 100, "kilobyte", late_chat),
     "resumed_chat": Workload("a turn of a chat begun late", "turn", 5, 100, "kilobyte", resumed_chat),
-    "large": Workload("request with a large blob", "call", 1, BLOB, "short", large),
 }

@@ -114,10 +114,13 @@ class ChatSession:
 
     @history.setter
     def history(self, turns: Iterable[StrictContentType]) -> None:
+        given: list[Any] = [turns]
         if isinstance(turns, Iterable) and not isinstance(turns, (str, Mapping)):
-            turns = list(turns)
+            turns = given = list(turns)
         self._history = to_contents(turns) if turns else []
-        self._frames = None if turns else []
+        # A turn that was given as a message is the program's own, to be edited.
+        theirs = set(map(id, given)).intersection(map(id, self._history))
+        self._frames = None if theirs else list(map(frame_turn, self._history))
         self._exchange = None
 
     @property

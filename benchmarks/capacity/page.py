@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOCKS",
     "CLIENTS",
-    "PAGE_NAME",
     "TIERS",
     "TITLES",
     "TOKENS",
@@ -32,7 +31,6 @@ __all__ = [
     "write_page",
 ]
 
-PAGE_NAME: Final = "docs/capacity.md"
 CLIENTS: Final = ("plain", "genai_grpc", "generativeai", "generativeai_key", "google_genai")
 OURS: Final = "genai_grpc"
 TITLES: Final = {peer: PEERS[peer].title for peer in CLIENTS} | {"generativeai_key": "google-generativeai, API key"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks import pages
 from benchmarks.capacity import measured, page
 from benchmarks.capacity.runs import formula, waits
 from benchmarks.capacity.service import Answers, Bucket, Minutes, Quota, Room, Service, ServiceQuota
@@ -188,7 +189,7 @@ def test_no_matplotlib() -> None:
 
 def test_marks_of_the_page() -> None:
     """The page has a place for each block that is written into it."""
-    text = (ROOT / page.PAGE_NAME).read_text()
+    text = (ROOT / pages.CAPACITY).read_text()
     for name in page.BLOCKS:
         assert f"<!-- {name}: written by make bench-capacity -->\n" in text
         assert f"<!-- end of {name} -->\n" in text
