@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
 from typing import Any
 
 import pytest
@@ -144,6 +146,33 @@ def test_a_cancelled_task(model: genai.GenerativeModel, script: ScriptEngine) ->
 
     asyncio.run(read_for_ever())
     script.wait_cancelled()
+
+
+def test_closed_by_another_thread(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream can be closed while another thread waits for its next chunk: the wait is over at once."""
+    script.reply("One,", STALL)
+    response = model.generate_content("Count", stream=True)
+    chunks = iter(response)
+    assert next(chunks).text == "One,"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, chunks)
+        with pytest.raises(StillWaiting):
+            waiting.result(timeout=0.1)
+        response.close()
+        with pytest.raises(errors.Cancelled):
+            waiting.result(timeout=10)
+    script.wait_cancelled()
+
+
+def test_read_by_other_threads(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Streams that one thread began are read by others, all at once, and none gets another's chunks."""
+    words = [[f"{stream}.{number} " for number in range(200)] for stream in range(8)]
+    for said in words:
+        script.reply(*said)
+    responses = [model.generate_content("Count", stream=True) for _ in words]
+    with ThreadPoolExecutor(len(words)) as pool:
+        read = list(pool.map(lambda response: [chunk.text for chunk in response], responses))
+    assert read == words
 
 
 def test_a_deadline_in_a_stream(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
