@@ -8,10 +8,10 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.internal import api_implementation
 
 import genai_grpc
 
@@ -113,6 +113,8 @@ def hook(event, arguments):
 sys.addaudithook(hook)
 before = set(sys.modules)
 import genai_grpc
+for name in genai_grpc.__all__:
+    getattr(genai_grpc, name)  # imported when first asked for
 taken = list(did)
 print(json.dumps({
     "asked": sorted(set(asked)),
@@ -123,11 +125,15 @@ print(json.dumps({
 """
 
 
+def paths() -> dict[str, str]:
+    """The environment of an interpreter that finds what this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 @pytest.fixture(scope="module")
 def imported() -> dict[str, Any]:
     """What happened when a fresh interpreter imported the package, with a key in its environment."""
-    path = os.pathsep.join(str(Path(genai_grpc.__path__[0]).parent / part) for part in (".", "generated/python"))
-    environment = {**os.environ, "PYTHONPATH": path, "GEMINI_API_KEY": "not-a-key", "GENAI_GRPC_ENDPOINT": "nowhere"}
+    environment = {**paths(), "GEMINI_API_KEY": "not-a-key", "GENAI_GRPC_ENDPOINT": "nowhere"}
     done = subprocess.run(
         [sys.executable, "-c", WATCH], env=environment, check=True, capture_output=True, text=True, timeout=60
     )
@@ -170,6 +176,28 @@ def test_import_opens_nothing(imported: dict[str, Any]) -> None:
 def test_import_is_light(imported: dict[str, Any], name: str) -> None:
     """Importing the package imports neither gRPC nor an engine, nor what only some programs use."""
     assert [module for module in imported["imported"] if module == name or module.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "google.protobuf.descriptor_pool",
+        "dataclasses",
+        "genai_grpc.caching",
+        "genai_grpc.types",
+        "grpc",
+        "inspect",
+        "json",
+        "pathlib",
+        "random",
+    ],
+)
+def test_a_model_imports_what_it_uses(name: str) -> None:
+    """A program that imports the model pays for neither protobuf's pure Python runtime nor what it does not name."""
+    if name.startswith("google") and api_implementation.Type() != "upb":
+        pytest.skip("this is the pure Python runtime")
+    program = f"from genai_grpc import GenerativeModel; import sys; sys.exit({name!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-S", "-c", program], env=paths(), check=False, timeout=60).returncode == 0
 
 
 def test_import_starts_no_thread(imported: dict[str, Any]) -> None:
