@@ -76,8 +76,8 @@ audit: .venv/.dev ## Ask the vulnerability database about what the package and i
 	@.venv-audit/bin/pip-audit --strict --disable-pip --no-deps -r build/audited.txt
 
 bench: .venv-bench/.ready ## Measure the client beside a plain stub and the other clients, into docs/performance.md
-	@echo "bench: python -m benchmarks table, latency (some ten minutes)"
-	@.venv-bench/bin/python -m benchmarks table
+	@echo "bench: python -m benchmarks table $(ARGS), latency (three runs, some ten minutes each)"
+	@.venv-bench/bin/python -m benchmarks table $(ARGS)
 	@.venv-bench/bin/python -m benchmarks latency
 
 bench-check: .venv-bench/.ready ## Does the client cost no more than its bounds beside a plain stub?

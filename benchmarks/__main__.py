@@ -37,11 +37,12 @@ def main() -> None:
         commands.add_parser(name, help=says, description=says)
     for name, rounds in ROUNDS.items():
         commands.choices[name].add_argument("--rounds", type=int, default=rounds, help="of each kind of work")
+    commands.choices["table"].add_argument("--runs", type=int, default=3, help="of the whole, one after the other")
     commands.choices["soak"].add_argument("--calls", type=int, default=1_000_000)
     arguments = parser.parse_args()
     match arguments.command:
         case "table":
-            measure_table(arguments.rounds)
+            measure_table(arguments.rounds, arguments.runs)
         case "latency":
             from benchmarks.latency import latency_table
 
@@ -82,12 +83,16 @@ def main() -> None:
             importlib.import_module(f"benchmarks.{alone}").main()
 
 
-def measure_table(rounds: int) -> None:
+def measure_table(rounds: int, runs: int) -> None:
     from benchmarks import table
 
-    rows = table.measure(rounds)
-    save("table", rows)
-    pages.write(pages.PERFORMANCE, "table", f"{table.table(rows)}\n\n{pages.circumstances()}")
+    found = []
+    for number in range(1, runs + 1):
+        print(f"run {number}", flush=True)
+        found.append(table.measure(rounds))
+        save("table", found[-1])
+    pages.write(pages.PERFORMANCE, "table", f"{table.table(found[-1])}\n\n{pages.circumstances()}")
+    pages.write(pages.PERFORMANCE, "runs", table.runs_table(found))
     draw()
 
 

@@ -14,7 +14,7 @@ from benchmarks.workloads import WORKLOADS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Row", "measure", "memory_of_blob", "rounds_of", "table"]
+__all__ = ["Row", "measure", "memory_of_blob", "rounds_of", "runs_table", "table"]
 
 BASE: Final = "plain"
 OURS: Final = "genai_grpc"
@@ -69,6 +69,8 @@ def memory_of_blob(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
         return found
 
 
+# What is aimed at is a time of its own, too.
+ABSOLUTE: Final = frozenset({"first_call", "image", "import"})
 TITLES: Final = {
     "blob_memory": ("inline image of 10 MiB, memory", "byte"),
     "import": ("import", "import"),
@@ -93,12 +95,25 @@ def table(rows: dict[str, Any]) -> str:
     others = [peer for peer in PEERS if peer not in (BASE, OURS)]
     heads = ["work", "plain stub", "**genai_grpc**", *(PEERS[peer].title for peer in others)]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
-    for row in rows.values():
+    for name, row in rows.items():
         ours = Spread(*row.peers[OURS])
         cells = [row.title, f"1 = {_shown(row.base[1], row.unit)}"]
-        cells += [f"**{ours.median:.2f}** ({ours.low:.2f} to {ours.high:.2f})"]
+        absolute = f", {_shown(ours.median * row.base[1], row.unit)}" if name in ABSOLUTE else ""
+        cells += [f"**{ours.median:.2f}** ({ours.low:.2f} to {ours.high:.2f}){absolute}"]
         cells += [f"{row.peers[peer][1]:.1f}" for peer in others]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def runs_table(runs: Sequence[dict[str, Row]]) -> str:
+    """What is aimed at, and what this project's client reached in each run, as a table in Markdown."""
+    heads = ["work", "aimed at", *(f"run {number}" for number in range(1, len(runs) + 1))]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for name, row in runs[0].items():
+        reach = BOUNDS[name].reach
+        found = [run[name].peers[OURS].median for run in runs]
+        cells = [f"**{ratio:.2f}**" if round(ratio, 2) <= reach else f"{ratio:.2f}" for ratio in found]
+        lines.append(f"| {' | '.join([row.title, f'{reach:.2f}', *cells])} |")
     return "\n".join(lines)
 
 
