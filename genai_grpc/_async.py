@@ -13,7 +13,7 @@ import grpc.aio
 
 from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
 from genai_grpc._channel import Unreadable
-from genai_grpc._flow import Waiter
+from genai_grpc._gate import Waiter
 from genai_grpc._sources import OpenStream
 from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from genai_grpc._call import Interceptor
     from genai_grpc._channel import Channels, Connection
-    from genai_grpc._flow import Flow, Gate
+    from genai_grpc._flow import Flow
+    from genai_grpc._gate import Gate
     from genai_grpc._headers import Headers
     from genai_grpc.config import Config
 

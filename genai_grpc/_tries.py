@@ -13,7 +13,9 @@ from genai_grpc.errors import APIError, DeadlineExceeded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genai_grpc._flow import Flow, Gate, Rate
+    from genai_grpc._flow import Flow
+    from genai_grpc._gate import Gate
+    from genai_grpc._rate import Rate
 
 __all__ = ["Admit", "attempts"]
 

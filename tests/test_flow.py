@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_grpc import errors, protos
+from genai_grpc._balance import A_SECOND, RESERVE, Balance
 from genai_grpc._call import COUNT_TOKENS, Call, Limits, Sleep, Try, same
-from genai_grpc._flow import A_SECOND, RESERVE, Balance, Flow, Gate, Rate, Waiter
+from genai_grpc._flow import Flow
+from genai_grpc._gate import Gate, Waiter
 from genai_grpc._limits import AdaptiveLimit, RateLimit
+from genai_grpc._rate import Rate
 from genai_grpc._retry import NEVER, RetryPolicy
 from genai_grpc._tries import Admit, attempts
 from genai_grpc_protos.rpc import QuotaFailure, RetryInfo

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from genai_grpc import protos
 from genai_grpc._call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
 from genai_grpc._channel import Connection, Pool
-from genai_grpc._flow import Flow, Gate, Waiter
+from genai_grpc._flow import Flow
+from genai_grpc._gate import Gate, Waiter
 from genai_grpc._retry import RetryPolicy
 from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
