@@ -158,7 +158,7 @@ def _cancelling() -> bool:
     return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
 
 
-async def _stand_in_line(gate: Gate, seconds: float) -> None:
+async def _stand_in_line(gate: Gate, seconds: float) -> bool:
     loop = asyncio.get_running_loop()
     turn: asyncio.Future[None] = loop.create_future()
 
@@ -172,12 +172,11 @@ async def _stand_in_line(gate: Gate, seconds: float) -> None:
             await asyncio.wait_for(turn, max(0.0, seconds))
     except asyncio.TimeoutError:
         gate.give_up(waiter)
-        raise DeadlineExceeded(
-            f"{gate.limit} calls were in flight, the client's max_in_flight, until the deadline"
-        ) from None
+        return False
     except BaseException:
         gate.give_up(waiter)
         raise
+    return True
 
 
 class _Source(OpenStream):

@@ -33,16 +33,17 @@ class Rate:
         """Requests and tokens a minute, as far as they are limited or learned."""
         return self._per_minute[_REQUESTS], self._per_minute[_TOKENS]
 
-    def reserve(self, now: float, left: float) -> tuple[float, float]:
+    def reserve(self, now: float, patience: float) -> tuple[float, float | None]:
         """The next call's turn: seconds to wait, and the tokens taken off for it.
 
-        A call with fewer seconds `left` than its turn is away takes no turn.
+        A call that would have to wait, and for more than `patience` seconds, takes no turn: None.
         """
         with self._lock:
             wait = max(0.0, *(time - self._burst - now for time in self._times.values()))
-            if wait < left:
-                self._take(_REQUESTS, now, 1.0)
-                self._take(_TOKENS, now, self._guess)
+            if wait > max(0.0, patience):
+                return wait, None
+            self._take(_REQUESTS, now, 1.0)
+            self._take(_TOKENS, now, self._guess)
             return wait, self._guess
 
     def settle(self, guessed: float, tokens: int) -> None:

@@ -146,18 +146,18 @@ class SyncShell:
         return left, metadata
 
 
-def _stand_in_line(gate: Gate, seconds: float) -> None:
+def _stand_in_line(gate: Gate, seconds: float) -> bool:
     turn = threading.Lock()
     turn.acquire()
     waiter = Waiter(turn.release)
     try:
         if gate.wait(waiter) or turn.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
-            return
+            return True
     except BaseException:
         gate.give_up(waiter)
         raise
     gate.give_up(waiter)
-    raise DeadlineExceeded(f"{gate.limit} calls were in flight, the client's max_in_flight, until the deadline")
+    return False
 
 
 class _Source(OpenStream):

@@ -6,7 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genai_grpc._call import Call, Limits, Plan, Sleep, Try
+from genai_grpc._call import Call, Limits, Method, Plan, Sleep, Try
 from genai_grpc._log import LOG
 from genai_grpc.errors import APIError, DeadlineExceeded
 
@@ -21,7 +21,7 @@ __all__ = ["Admit", "attempts"]
 
 
 class Admit(NamedTuple):
-    """A place in line at a gate, for so many seconds at the most. Sent back: None, once it may go through."""
+    """A place in line at a gate, for so many seconds at the most. Sent back: whether it may go through."""
 
     gate: Gate
     seconds: float
@@ -32,31 +32,33 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
 
     Raises:
         APIError: The last try's, which says how many there were.
+        DeadlineExceeded: Likewise, or there was no turn for the call while it could still be answered.
     """
     began = now()
     deadline = began + limits.timeout
-    policy, gate, guessed = limits.retry, flow.gate, 0.0
+    policy, method, gate, rate = limits.retry, call.method, flow.gate, flow.rate
     flow.balance.pay_in(policy)
-    tried = 0
+    tried, guessed = 0, 0.0
+    last: APIError | None = None
     while True:
+        try:
+            if rate is not None:
+                guessed = yield from _turn(rate, call, limits, flow, deadline, now)
+            if not gate.enter():
+                yield from _stand_in_line(call, limits, flow, deadline, now)
+        except DeadlineExceeded as refused:
+            refused.tries = tried
+            raise refused from last
+        began = now()
         tried += 1
         try:
-            if flow.rate is not None:
-                guessed = yield from _turn(flow.rate, deadline, now)
-            if not gate.enter():
-                yield Admit(gate, deadline - now())
-            began = now()
-            try:
-                reply = yield Try(call, deadline - began, limits.idle_timeout)
-            except BaseException as error:
-                # Ctrl-C, a task's cancellation and a plan that nobody drives any more make room too, and teach nothing.
-                ended = now()
-                gate.leave(began, ended, error, ended if isinstance(error, APIError) else None)
-                raise
+            reply = yield Try(call, deadline - began, limits.idle_timeout)
         except APIError as error:
+            ended = now()
+            flow.leave(method, began, ended, error, ended)
             error.tries = tried
-            if flow.rate is not None:
-                flow.rate.learn(error, now())
+            if rate is not None:
+                rate.learn(error, ended)
             yield Sleep(_wait(call, limits, flow, error, deadline, now))
             if now() >= deadline:
                 raise DeadlineExceeded(
@@ -64,14 +66,19 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
                     details=error.details,
                     tries=tried,
                 ) from error
+            last = error
             continue
+        except BaseException as error:
+            # Ctrl-C, a task's cancellation and a plan that nobody drives any more make room too, and teach nothing.
+            flow.leave(method, began, now(), error)
+            raise
         answered = now()
-        if call.method.streaming:
-            reply[0].on_end(partial(_end_stream, flow, began, answered, guessed, now))
+        if method.streaming:
+            reply[0].on_end(partial(_end_stream, flow, method, began, answered, guessed, now))
         else:
-            gate.leave(began, answered, None, answered)
-            if flow.rate is not None:
-                _settle(flow.rate, guessed, reply)
+            flow.leave(method, began, answered, None, answered)
+            if rate is not None:
+                _settle(rate, guessed, reply)
         return reply
 
 
@@ -90,20 +97,45 @@ def _wait(
     return delay
 
 
-def _turn(rate: Rate, deadline: float, now: Callable[[], float]) -> Plan[float]:
+def _turn(
+    rate: Rate, call: Call[Any, Any, Any], limits: Limits, flow: Flow, deadline: float, now: Callable[[], float]
+) -> Plan[float]:
     """The wait for a call's time by the rate; its result are the tokens that were taken off for it."""
-    began = now()
-    left = deadline - began
-    wait, guessed = rate.reserve(began, left)
-    if wait >= left:
-        raise DeadlineExceeded(f"the client's rate limit has the call wait {wait:.1f} s, which is past its deadline")
+    left = deadline - (began := now())
+    wait, guessed = rate.reserve(began, left - flow.kept(call.method, limits.timeout))
+    if guessed is None:
+        raise DeadlineExceeded(
+            f"the client's rate limit has the call wait {wait:.1f} s, {_too_late(call, flow, left)}; "
+            "begin fewer calls, or set a longer timeout or a higher rate_limit"
+        )
     if wait > 0:
         yield Sleep(wait)
     return guessed
 
 
+def _stand_in_line(
+    call: Call[Any, Any, Any], limits: Limits, flow: Flow, deadline: float, now: Callable[[], float]
+) -> Plan[None]:
+    """The wait for room among the calls in flight."""
+    began = now()
+    left = deadline - began
+    if not (yield Admit(flow.gate, left - flow.kept(call.method, limits.timeout))):
+        ended = now()
+        raise DeadlineExceeded(
+            f"{flow.gate.limit} calls were in flight, the client's max_in_flight, for {ended - began:.1f} s, and a "
+            f"later turn is {_too_late(call, flow, deadline - ended)}; begin fewer calls, or set a longer timeout"
+        )
+
+
+def _too_late(call: Call[Any, Any, Any], flow: Flow, left: float) -> str:
+    usual = flow.usual(call.method)
+    answer = f", as an answer usually takes {usual:.2g} s" if usual else ""
+    return f"too late for its deadline in {max(0.0, left):.1f} s{answer}"
+
+
 def _end_stream(
     flow: Flow,
+    method: Method[Any, Any],
     began: float,
     answered: float,
     guessed: float,
@@ -113,7 +145,7 @@ def _end_stream(
 ) -> None:
     """A stream has ended, with `last` as its last chunk; `answered` is when its first one came."""
     ended = now()
-    flow.gate.leave(began, ended, error, answered)
+    flow.leave(method, began, ended, error, answered)
     if flow.rate is None:
         return
     if error is None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from genai_grpc import errors, protos
 from genai_grpc._balance import A_SECOND, RESERVE, Balance
-from genai_grpc._call import COUNT_TOKENS, Call, Limits, Sleep, Try, same
+from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
 from genai_grpc._flow import Flow
 from genai_grpc._gate import Gate, Waiter
 from genai_grpc._limits import AdaptiveLimit, RateLimit
@@ -204,7 +205,7 @@ def test_no_turn_past_the_deadline() -> None:
     """A call whose turn would come too late takes none from the others."""
     rate = Rate(RateLimit(requests=60, burst=0))
     assert rate.reserve(0, 10) == (0, 0)
-    assert rate.reserve(0, 0.5) == (1, 0)
+    assert rate.reserve(0, 0.5) == (1, None)
     assert rate.reserve(0, 10) == (1, 0)
 
 
@@ -278,9 +279,111 @@ CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), same
 REPLY = protos.CountTokensResponse(total_tokens=3)
 
 
-def plan(flow: Flow, timeout: float = 60, policy: RetryPolicy = NEVER) -> Any:
-    """The plan of a call at a time that stands still."""
-    return attempts(CALL, Limits(timeout, 300, policy), flow, lambda: 100.0)
+class Clock:
+    """A clock that stands still unless it is set."""
+
+    time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def plan(flow: Flow, timeout: float = 60, policy: RetryPolicy = NEVER, now: Callable[[], float] = lambda: 100.0) -> Any:
+    """The plan of a call, most often at a time that stands still."""
+    return attempts(CALL, Limits(timeout, 300, policy), flow, now)
+
+
+def answer(flow: Flow, seconds: float, reply: Any = REPLY, timeout: float = 60) -> None:
+    """Have a call answered, or fail, after so many seconds."""
+    clock = Clock()
+    running = plan(flow, timeout, now=clock)
+    assert isinstance(next(running), Try)
+    clock.time += seconds
+    with pytest.raises((StopIteration, errors.APIError)):
+        running.throw(reply) if isinstance(reply, Exception) else running.send(reply)
+
+
+def test_what_is_kept_for_the_answer() -> None:
+    """Who waits in line keeps thrice the usual answer time, or half its timeout, or the usual time if that is more."""
+    flow = Flow(9)
+    assert (flow.usual(COUNT_TOKENS), flow.kept(COUNT_TOKENS, 60)) == (0, 0)
+    answer(flow, 2)
+    assert flow.usual(COUNT_TOKENS) == 2
+    assert [flow.kept(COUNT_TOKENS, timeout) for timeout in (60, 12, 10, 4, 3)] == [6, 6, 5, 2, 2]
+    assert flow.kept(GENERATE_CONTENT, 60) == 0
+    answer(flow, 3)
+    assert 2 < flow.usual(COUNT_TOKENS) < 3
+
+
+def test_what_tells_how_long_answers_take() -> None:
+    """Answers do, and deadlines that passed after the usual time; what was refused, or had less time, does not."""
+    flow = Flow(9)
+    late = errors.DeadlineExceeded("late")
+    answer(flow, 2)
+    for seconds, error in (0.01, FULL), (50, errors.InternalServerError("no")), (1, late):
+        answer(flow, seconds, error)
+    assert flow.usual(COUNT_TOKENS) == 2
+    for _ in range(20):
+        answer(flow, 30, late)
+    assert 25 < flow.usual(COUNT_TOKENS) < 30
+    unknown = Flow(9)
+    answer(unknown, 5, late)
+    assert unknown.usual(COUNT_TOKENS) == 5
+
+
+def test_no_turn_too_late_for_an_answer() -> None:
+    """A call whose turn by the rate leaves no time for an answer is refused at once and takes no turn."""
+    flow = Flow(9, RateLimit(requests=6, burst=0))
+    answer(flow, 3)
+    assert next(plan(flow)) == Sleep(10)
+    with pytest.raises(
+        errors.DeadlineExceeded, match=r"wait 20\.0 s, too late .* in 25\.0 s, as an answer usually takes 3 s"
+    ):
+        next(plan(flow, timeout=25))
+    assert next(plan(flow, timeout=35)) == Sleep(20)
+
+
+def test_no_room_too_late_for_an_answer() -> None:
+    """A call waits for room for as long as leaves time for its answer, and is refused then, if there is no room yet."""
+    flow, clock = Flow(1), Clock()
+    answer(flow, 3)
+    assert flow.gate.enter()
+    waiting = plan(flow, now=clock)
+    assert next(waiting) == Admit(flow.gate, 51)
+    clock.time += 51
+    with pytest.raises(
+        errors.DeadlineExceeded,
+        match=r"1 calls were in flight, .* for 51\.0 s, .* in 9\.0 s, as an answer usually takes 3 s",
+    ) as caught:
+        waiting.send(False)
+    assert caught.value.tries == 0
+
+
+def test_a_retry_without_a_turn() -> None:
+    """A retry that gets no turn says how often the call was tried, and what the last try ended with."""
+    flow = Flow(9, RateLimit(requests=6, burst=0))
+    running = plan(flow, timeout=15, policy=RetryPolicy(initial=0))
+    next(running)
+    assert next(plan(flow)) == Sleep(10)
+    unavailable = errors.ServiceUnavailable("no")
+    assert running.throw(unavailable) == Sleep(0)
+    with pytest.raises(errors.DeadlineExceeded, match="rate limit has the call wait") as caught:
+        next(running)
+    assert (caught.value.tries, caught.value.__cause__) == (1, unavailable)
+
+
+def test_a_stream_takes_until_its_last_chunk() -> None:
+    """What a stream takes is the time to its end, not to its first chunk."""
+    flow, clock, told = Flow(9), Clock(), list[Any]()
+    call: Call[Any, Any, Any] = Call(STREAM_GENERATE_CONTENT, protos.GenerateContentRequest(), same)
+    running = attempts(call, Limits(60, 300, NEVER), flow, clock)
+    next(running)
+    clock.time += 1
+    with pytest.raises(StopIteration):
+        running.send((SimpleNamespace(on_end=told.append), None))
+    clock.time += 7
+    told[0](None, None)
+    assert flow.usual(STREAM_GENERATE_CONTENT) == 8
 
 
 def test_a_call_waits_for_its_turn() -> None:
@@ -292,7 +395,7 @@ def test_a_call_waits_for_its_turn() -> None:
     with pytest.raises(StopIteration):
         first.send(REPLY)
     assert flow.gate.enter()  # as the shell does for the second
-    assert isinstance(second.send(None), Try)
+    assert isinstance(second.send(True), Try)
     second.close()
     assert flow.gate.inside == 0
 
@@ -322,10 +425,10 @@ def test_a_rate_in_a_call() -> None:
     flow = Flow(9, RateLimit(requests=6, burst=0))
     assert isinstance(next(plan(flow)), Try)
     assert next(plan(flow)) == Sleep(10)
-    with pytest.raises(
-        errors.DeadlineExceeded, match=r"rate limit has the call wait 20\.0 s, which is past its deadline"
-    ):
+    wanted = r"rate limit has the call wait 20\.0 s, too late for its deadline in 15\.0 s; begin fewer calls, or set"
+    with pytest.raises(errors.DeadlineExceeded, match=wanted) as caught:
         next(plan(flow, timeout=15))
+    assert caught.value.tries == 0
 
 
 def test_an_outage_is_not_amplified() -> None:

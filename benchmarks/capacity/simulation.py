@@ -217,16 +217,17 @@ class _Running:
 
     def _stand_in_line(self, gate: Gate, seconds: float) -> None:
         clock = self._process.clock
-        waiter = Waiter(partial(clock.after, 0.0, self.begin))
+        enter = partial(self._resume, self._plan.send, True)
+        waiter = Waiter(partial(clock.after, 0.0, enter))
         if gate.wait(waiter):
-            self.begin()
+            enter()
         else:
             clock.after(seconds, partial(self._out_of_line, gate, waiter))
 
     def _out_of_line(self, gate: Gate, waiter: Waiter) -> None:
         if not waiter.admitted:
             gate.give_up(waiter)
-            self._resume(self._plan.throw, DeadlineExceeded("no place until the deadline"))
+            self._resume(self._plan.send, False)
 
     def _send(self, timeout: float) -> None:
         process = self._process

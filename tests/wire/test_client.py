@@ -114,6 +114,35 @@ def test_no_more_in_flight() -> None:
     assert script.most == 2
 
 
+class Slow(ScriptEngine):
+    """Answers everything, in half a second."""
+
+    async def generate(self, request: Any) -> Any:
+        self.reply("Hello", Delay(0.5))
+        async for chunk in super().generate(request):
+            yield chunk
+
+
+def test_nothing_is_sent_too_late_to_be_answered() -> None:
+    """Of more calls than the rate has turns for, those are sent that can be answered, and the others are refused."""
+    script, burst = Slow(), 40
+
+    async def asking(client: genai.Client) -> list[types.AsyncGenerateContentResponse | BaseException]:
+        model = genai.GenerativeModel(client=client)
+        async with client:
+            await model.generate_content_async("Hi")
+            calls = [model.generate_content_async("Hi", request_options={"timeout": 2}) for _ in range(burst)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    with serve(script) as server:
+        limit = types.RateLimit(requests=600, burst=0)
+        came = asyncio.run(asking(genai.Client(endpoint=server.endpoint, rate_limit=limit)))
+    refused = [each for each in came if isinstance(each, errors.DeadlineExceeded)]
+    assert {error.tries for error in refused} == {0}
+    assert 1 + burst - len(refused) == len(script.requests)
+    assert len(refused) < burst
+
+
 @with_client(max_in_flight=1)
 def test_a_stream_is_in_flight_to_its_end(
     client: genai.Client, colour: Colour, model: genai.GenerativeModel, script: ScriptEngine
