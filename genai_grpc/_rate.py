@@ -17,9 +17,13 @@ __all__ = ["Rate"]
 
 
 class Rate:
-    """A rate of requests and one of tokens, as two queues in which every call has its time (GCRA, ITU-T I.371)."""
+    """A rate of requests and one of tokens, as two queues in which every call has its time (GCRA, ITU-T I.371).
 
-    __slots__ = ("_burst", "_guess", "_lock", "_per_minute", "_times")
+    Attributes:
+        held: Until when the service has asked to be left alone, by the clock that the caller tells the time by.
+    """
+
+    __slots__ = ("_burst", "_guess", "_lock", "_per_minute", "_times", "held")
 
     def __init__(self, limit: RateLimit) -> None:
         self._lock = threading.Lock()
@@ -27,6 +31,7 @@ class Rate:
         self._per_minute = {_REQUESTS: limit.requests, _TOKENS: limit.tokens}
         self._times = {_REQUESTS: float("-inf"), _TOKENS: float("-inf")}
         self._guess = 0.0
+        self.held = float("-inf")
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
@@ -62,6 +67,7 @@ class Rate:
                 known = self._per_minute[kind]
                 self._per_minute[kind] = quota if known is None else min(known, quota)
             if (delay := error.retry_delay) is not None:
+                self.held = max(self.held, now + delay)
                 for kind, time in self._times.items():
                     self._times[kind] = max(time, now + delay + self._burst)
 

@@ -101,16 +101,20 @@ def _turn(
     rate: Rate, call: Call[Any, Any, Any], limits: Limits, flow: Flow, deadline: float, now: Callable[[], float]
 ) -> Plan[float]:
     """The wait for a call's time by the rate; its result are the tokens that were taken off for it."""
-    left = deadline - (began := now())
-    wait, guessed = rate.reserve(began, left - flow.kept(call.method, limits.timeout))
-    if guessed is None:
-        raise DeadlineExceeded(
-            f"the client's rate limit has the call wait {wait:.1f} s, {_too_late(call, flow, left)}; "
-            "begin fewer calls, or set a longer timeout or a higher rate_limit"
-        )
-    if wait > 0:
-        yield Sleep(wait)
-    return guessed
+    while True:
+        left, held = deadline - (began := now()), rate.held
+        wait, guessed = rate.reserve(began, left - flow.kept(call.method, limits.timeout))
+        if guessed is None:
+            raise DeadlineExceeded(
+                f"the client's rate limit has the call wait {wait:.1f} s, {_too_late(call, flow, left)}; "
+                "begin fewer calls, or set a longer timeout or a higher rate_limit"
+            )
+        if wait > 0:
+            yield Sleep(wait)
+            # Since this turn was given, the service may have asked to be left alone for longer.
+            if rate.held > max(held, now()):
+                continue
+        return guessed
 
 
 def _stand_in_line(

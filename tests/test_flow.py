@@ -209,6 +209,13 @@ def test_no_turn_past_the_deadline() -> None:
     assert rate.reserve(0, 10) == (1, 0)
 
 
+def asks_to_wait(seconds: int) -> errors.ResourceExhausted:
+    """A failure with which the service asks to be left alone for so long."""
+    info = RetryInfo()
+    info.retry_delay.seconds = seconds
+    return errors.ResourceExhausted("no", details=[info])
+
+
 def violation(quota_id: str, value: int, metric: str = "") -> QuotaFailure:
     """A failure of one quota."""
     return QuotaFailure(violations=[QuotaFailure.Violation(quota_id=quota_id, quota_value=value, quota_metric=metric)])
@@ -243,9 +250,8 @@ def test_a_quota_lowers_only() -> None:
 
 def test_everybody_is_held_back() -> None:
     """The wait that the service asks of one call holds back all calls of the client."""
-    rate, info = Rate(RateLimit()), RetryInfo()
-    info.retry_delay.seconds = 7
-    rate.learn(errors.ResourceExhausted("no", details=[info]), 100)
+    rate = Rate(RateLimit())
+    rate.learn(asks_to_wait(7), 100)
     assert rate.reserve(101, 60) == (6, 0)
 
 
@@ -357,6 +363,28 @@ def test_no_room_too_late_for_an_answer() -> None:
     ) as caught:
         waiting.send(False)
     assert caught.value.tries == 0
+
+
+def test_those_who_wait_are_held_back_too() -> None:
+    """A call that waits for its turn when the service asks to be left alone takes another turn, after that."""
+    flow, clock = Flow(9, RateLimit(requests=60, burst=0)), Clock()
+    assert isinstance(next(plan(flow, now=clock)), Try)
+    early, late = plan(flow, now=clock), plan(flow, now=clock)
+    assert [next(early), next(late)] == [Sleep(1), Sleep(2)]
+    assert flow.rate is not None
+    flow.rate.learn(asks_to_wait(10), clock.time)
+    after = plan(flow, now=clock)
+    assert next(after) == Sleep(10)
+    clock.time += 1
+    assert early.send(None) == Sleep(10)
+    clock.time += 1
+    assert late.send(None) == Sleep(10)
+    clock.time += 8
+    assert isinstance(after.send(None), Try)
+    clock.time += 1
+    assert isinstance(early.send(None), Try)
+    clock.time += 0.999999  # a turn is a turn, however the clock rounds
+    assert isinstance(late.send(None), Try)
 
 
 def test_a_retry_without_a_turn() -> None:
