@@ -51,12 +51,13 @@ class Rate:
             self._take(_TOKENS, now, self._guess)
             return wait, self._guess
 
-    def settle(self, guessed: float, tokens: int) -> None:
-        """Set right what a call took, when its reply has said."""
+    def settle(self, guessed: float, tokens: int | None) -> None:
+        """Set right what a call took, when its reply has said; None for a call that took no tokens."""
         with self._lock:
-            self._guess = tokens if not self._guess else self._guess + _FORGET * (tokens - self._guess)
+            if tokens is not None:
+                self._guess = tokens if not self._guess else self._guess + _FORGET * (tokens - self._guess)
             if (limit := self._per_minute[_TOKENS]) is not None:
-                self._times[_TOKENS] += (tokens - guessed) * 60 / limit
+                self._times[_TOKENS] += ((tokens or 0) - guessed) * 60 / limit
 
     def learn(self, error: APIError, now: float) -> None:
         """Take in what a quota's failure says of the quota, and when to come back."""

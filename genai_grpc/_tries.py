@@ -58,6 +58,9 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
             flow.leave(method, began, ended, error, ended)
             error.tries = tried
             if rate is not None:
+                if not isinstance(error, DeadlineExceeded):
+                    # An answer that comes too late is counted all the same.
+                    rate.settle(guessed, None)
                 rate.learn(error, ended)
             yield Sleep(_wait(call, limits, flow, error, deadline, now))
             if now() >= deadline:
@@ -155,10 +158,11 @@ def _end_stream(
     if error is None:
         _settle(flow.rate, guessed, last)
     else:
+        # It was answered in part, and what that took is not said: the guess stands.
         flow.rate.learn(error, ended)
 
 
 def _settle(rate: Rate, guessed: float, reply: Any) -> None:
-    """Tell the rate what a reply says it took."""
-    if (usage := getattr(reply, "usage_metadata", None)) is not None:
-        rate.settle(guessed, usage.total_token_count)
+    """Tell the rate what a reply says it took; one that counts tokens, say, or lists models, has taken none."""
+    usage = getattr(reply, "usage_metadata", None)
+    rate.settle(guessed, None if usage is None else usage.total_token_count)

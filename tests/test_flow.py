@@ -400,6 +400,21 @@ def test_a_retry_without_a_turn() -> None:
     assert (caught.value.tries, caught.value.__cause__) == (1, unavailable)
 
 
+@pytest.mark.parametrize("reply", [REPLY, FULL], ids=["a reply without usage", "a failure"])
+def test_tokens_that_nobody_took(reply: Any) -> None:
+    """The tokens that were taken off for a call which took none are given back, and change no guess."""
+    flow, clock = Flow(9, RateLimit(tokens=600, burst=0)), Clock()
+    assert flow.rate is not None
+    flow.rate.settle(0, 50)
+    clock.time += 5
+    running = plan(flow, now=clock)
+    assert isinstance(next(running), Try)
+    assert flow.rate.reserve(clock.time, 0) == (5, None)
+    with pytest.raises((StopIteration, errors.APIError)):
+        running.throw(reply) if isinstance(reply, Exception) else running.send(reply)
+    assert flow.rate.reserve(clock.time, 0) == (0, 50)
+
+
 def test_a_stream_takes_until_its_last_chunk() -> None:
     """What a stream takes is the time to its end, not to its first chunk."""
     flow, clock, told = Flow(9), Clock(), list[Any]()
