@@ -37,7 +37,7 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
     began = now()
     deadline = began + limits.timeout
     policy, method, gate, rate = limits.retry, call.method, flow.gate, flow.rate
-    flow.balance.pay_in(policy)
+    flow.balance.pay_in(policy, began)
     tried, guessed = 0, 0.0
     last: APIError | None = None
     while True:

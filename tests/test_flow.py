@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_grpc import errors, protos
-from genai_grpc._balance import A_SECOND, RESERVE, Balance
+from genai_grpc._balance import RESERVE, WINDOW, Balance
 from genai_grpc._call import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
 from genai_grpc._flow import Flow
 from genai_grpc._gate import Gate, Waiter
@@ -262,15 +262,46 @@ def test_a_wrong_rate(wrong: Any) -> None:
         RateLimit(**wrong)
 
 
+def taken(balance: Balance, now: float, wanted: int = 1000) -> int:
+    """How many retries a client may spend at once."""
+    return sum(balance.take_out(RetryPolicy(), now) for _ in range(wanted))
+
+
 def test_the_balance_of_retries() -> None:
-    """The reserve is spent, then only what calls and time pay in."""
+    """The reserve is spent, then only what calls pay in; time fills the reserve again."""
     balance, policy = Balance(), RetryPolicy(budget=0.5)
-    assert sum(balance.take_out(policy, 0) for _ in range(200)) == RESERVE
+    assert taken(balance, 100) == RESERVE
     for _ in range(4):
-        balance.pay_in(policy)
-    assert [balance.take_out(policy, 0) for _ in range(3)] == [True, True, False]
-    assert [balance.take_out(policy, 3 / A_SECOND) for _ in range(4)] == [True, True, True, False]
-    assert sum(balance.take_out(policy, 1e6) for _ in range(200)) == RESERVE
+        balance.pay_in(policy, 100)
+    assert taken(balance, 100) == 2
+    assert taken(balance, 100 + WINDOW) == 1
+    assert taken(balance, 100 + 4.5 * WINDOW) == 3
+    assert taken(balance, 1e6) == RESERVE
+
+
+def test_what_was_paid_in_lapses() -> None:
+    """A busy client may try again many calls at once, but not more for what it called long ago."""
+    balance, policy = Balance(), RetryPolicy(budget=0.5)
+    for now in range(100, 200):
+        for _ in range(20):
+            balance.pay_in(policy, now)
+    assert taken(balance, 199) == RESERVE + 2 * 0.5 * 20 * WINDOW
+    for now in range(200, 300):
+        for _ in range(20):
+            balance.pay_in(policy, now)
+    assert taken(balance, 300 + WINDOW) == RESERVE
+
+
+def test_a_fleet_that_calls_seldom() -> None:
+    """In an outage of a minute, a client of one call a second tries some half of its calls again."""
+    balance, policy = Balance(), RetryPolicy()
+    for now in range(100, 1000):
+        balance.pay_in(policy, now)
+    spent = 0
+    for now in range(1000, 1060):
+        balance.pay_in(policy, now)
+        spent += taken(balance, now, 3)
+    assert spent < 0.6 * 60
 
 
 def test_no_budget() -> None:
@@ -488,4 +519,4 @@ def test_an_outage_is_not_amplified() -> None:
             tries.append(error.tries)
     assert tries[0] == 9
     assert tries[-1] == 1
-    assert sum(tries) - 100 <= RESERVE + 100 * 0.2
+    assert sum(tries) - 100 <= RESERVE + 100 * 0.2 + 1
