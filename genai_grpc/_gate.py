@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from genai_grpc.errors import ResourceExhausted, ServiceUnavailable
+from genai_grpc._height import Height
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,23 +36,22 @@ class Waiter:
 
 
 class Gate:
-    """A bound on calls in flight: first come, first served."""
+    """A bound on calls in flight: first come, first served.
 
-    __slots__ = ("_adaptive", "_cut", "_limit", "_lock", "_queue", "inside")
+    Attributes:
+        inside: How many are in flight.
+        limit: How many may be in flight now.
+    """
+
+    __slots__ = ("_height", "_lock", "_queue", "inside", "limit")
 
     def __init__(self, limit: int | AdaptiveLimit) -> None:
-        self._adaptive = None if isinstance(limit, int) else limit
-        self._limit: float = limit if isinstance(limit, int) else limit.initial
-        self._cut = 0.0
+        self._height = None if isinstance(limit, int) else Height(limit)
+        self.limit = limit if isinstance(limit, int) else limit.initial
         # Taken again by the same thread when the garbage collector ends a stream meanwhile.
         self._lock = threading.RLock()
         self._queue: deque[Waiter] = deque()
         self.inside = 0
-
-    @property
-    def limit(self) -> int:
-        """How many may be in flight now."""
-        return int(self._limit)
 
     @property
     def waiting(self) -> int:
@@ -62,7 +61,7 @@ class Gate:
     def enter(self) -> bool:
         """Go through at once, if there is room and nobody waits; whoever did must `leave`."""
         with self._lock:
-            if self.inside >= int(self._limit) or self._queue:
+            if self.inside >= self.limit or self._queue:
                 return False
             self.inside += 1
             return True
@@ -70,7 +69,7 @@ class Gate:
     def wait(self, waiter: Waiter) -> bool:
         """Stand in line; True if it could go through meanwhile. Whoever was admitted must `leave`."""
         with self._lock:
-            if self.inside < int(self._limit) and not self._queue:
+            if self.inside < self.limit and not self._queue:
                 self.inside += 1
                 waiter.admitted = True
             else:
@@ -88,20 +87,19 @@ class Gate:
             self.inside -= 1
         self._let_in()
 
-    def leave(
-        self, began: float, now: float, error: BaseException | None = None, answered: float | None = None
-    ) -> None:
+    def leave(self, began: float, now: float, overloaded: bool | None = None, usual: float = 0.0) -> None:
         """Make room, and learn.
 
         Args:
             began: When the call was sent, in seconds of a clock that never goes back.
             now: What that clock says now.
-            error: What the call failed with.
-            answered: When the reply or the first chunk came.
+            overloaded: Whether it met overload, or was answered; None if it tells neither.
+            usual: Seconds that its answer would usually take.
         """
         with self._lock:
-            if self._adaptive is not None:
-                self._learn(self._adaptive, began, now, error, answered)
+            if self._height is not None and overloaded is not None:
+                self._height.learn(began, now, usual, overloaded=overloaded, used=self.inside * 2 >= self.limit)
+                self.limit = int(self._height.limit)
             self.inside -= 1
             if not self._queue:
                 return
@@ -112,7 +110,7 @@ class Gate:
             with self._lock:
                 while self._queue and self._queue[0].gone:
                     self._queue.popleft()
-                if not self._queue or self.inside >= int(self._limit):
+                if not self._queue or self.inside >= self.limit:
                     return
                 waiter = self._queue.popleft()
                 waiter.admitted = True
@@ -123,15 +121,3 @@ class Gate:
                 # Its loop was closed under it.
                 with self._lock:
                     self.inside -= 1
-
-    def _learn(
-        self, rule: AdaptiveLimit, began: float, now: float, error: BaseException | None, answered: float | None
-    ) -> None:
-        slow = rule.latency is not None and answered is not None and answered - began > rule.latency
-        if slow or isinstance(error, (ServiceUnavailable, ResourceExhausted)):
-            # Calls that were in flight together tell of one overload.
-            if began >= self._cut:
-                self._limit, self._cut = max(float(rule.minimum), self._limit * rule.backoff), now
-        elif error is None and self.inside * 2 >= int(self._limit):
-            # A limit that is far from used up teaches nothing about more.
-            self._limit = min(float(rule.maximum), self._limit + 1 / self._limit)

@@ -119,45 +119,117 @@ def test_a_gate_between_threads() -> None:
     assert 1 <= most[1] <= 3
 
 
-def rounds(gate: Gate, count: int, error: Exception | None = None, took: float = 1.0) -> int:
-    """The limit after so many rounds of calls, each begun as soon as there was room."""
+def rounds(gate: Gate, count: int, failed: float = 0.0, began: float = 100.0) -> int:
+    """The limit after so many rounds of a second of calls that use it up, of which a part meets overload."""
+    short = 0.0
     for number in range(count):
-        began = float(number + 100)
         while gate.enter():
             pass
-        for _ in range(gate.limit):
-            gate.leave(began, began + took, error, began + took)
+        for _ in range(gate.inside):
+            short += failed
+            gate.leave(began + number, began + number + 1, short >= 1, 1.0)
+            short %= 1
             gate.enter()
     return gate.limit
 
 
 def test_an_adaptive_limit_grows() -> None:
-    """A round of calls that went well adds about one, up to the maximum."""
-    assert 28 <= rounds(Gate(AdaptiveLimit(initial=20)), 10) <= 30
+    """From a low start, rounds that go well make it grow more and more quickly, up to the maximum."""
+    gate = Gate(AdaptiveLimit(initial=20))
+    first, second, third = rounds(gate, 3), rounds(gate, 3), rounds(gate, 3)
+    assert 20 < first < 40 < second < 100 < 200 < third
+    assert rounds(gate, 30) == 1000
     assert rounds(Gate(AdaptiveLimit(initial=20, maximum=24)), 30) == 24
 
 
-@pytest.mark.parametrize("error", [FULL, errors.ServiceUnavailable("no")], ids=["exhausted", "unavailable"])
-def test_an_adaptive_limit_falls(error: errors.APIError) -> None:
+def test_an_adaptive_limit_falls() -> None:
     """A round of overload takes off its part once, however many calls tell of it, and never goes below the minimum."""
-    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5)), 1, error) == 10
-    assert rounds(Gate(AdaptiveLimit(initial=20, minimum=3)), 50, error) == 3
+    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5)), 1, failed=1) == 10
+    assert rounds(Gate(AdaptiveLimit(initial=20, minimum=3)), 50, failed=1) == 3
+
+
+def test_quick_refusals_are_one_overload() -> None:
+    """However quickly calls are refused, the limit falls once in the time that an answer usually takes."""
+    gate = Gate(AdaptiveLimit(initial=300))
+    found = []
+    for number in range(200):
+        gate.enter()
+        gate.leave(100 + number * 0.05, 100.05 + number * 0.05, True, 2.0)
+        found.append(gate.limit)
+    assert sorted(set(found), reverse=True) == [300, 210, 147, 102, 72]
+
+
+def test_calls_from_before_a_cut() -> None:
+    """Calls that were sent before the limit fell tell of the same overload, whenever they end."""
+    gate = Gate(AdaptiveLimit(initial=20, backoff=0.5))
+    assert rounds(gate, 1, failed=1) == 10
+    for _ in range(20):
+        gate.enter()
+        gate.leave(100, 109, True, 1.0)
+    assert gate.limit == 10
+
+
+def test_an_adaptive_limit_comes_back() -> None:
+    """After an outage that brought it down to the minimum, ten rounds bring it back to hundreds."""
+    gate = Gate(AdaptiveLimit(initial=300))
+    assert rounds(gate, 60, failed=1) == 1
+    assert rounds(gate, 12, began=200) > 200
+
+
+def test_a_few_failures_are_no_overload() -> None:
+    """A service that refuses a few calls at all times does not keep the limit down; one that refuses many does."""
+    assert rounds(Gate(AdaptiveLimit(initial=20)), 20, failed=0.03) > 500
+    assert rounds(Gate(AdaptiveLimit(initial=300)), 20, failed=0.3) < 50
+
+
+def ended(error: errors.APIError | None, took: float, latency: float | None = None) -> int:
+    """A limit of 20 after a round of calls that ended so; an answer usually takes a second."""
+    flow = Flow(AdaptiveLimit(initial=20, backoff=0.5, latency=latency))
+    answer(flow, 1)
+    for _ in range(20):
+        flow.gate.enter()
+    for _ in range(20):
+        flow.leave(COUNT_TOKENS, 200, 200 + took, error, 200 + took)
+    return flow.gate.limit
+
+
+OVERLOAD = {
+    "exhausted": (FULL, 0.1),
+    "unavailable": (errors.ServiceUnavailable("no"), 0.1),
+    "no answer in time": (errors.DeadlineExceeded("no"), 30),
+}
+NO_OVERLOAD = {
+    "an answer": (None, 30),
+    "not found": (errors.NotFound("no"), 0.1),
+    "cancelled": (errors.Cancelled("no"), 30),
+    "less time than an answer takes": (errors.DeadlineExceeded("no"), 0.5),
+}
+
+
+@pytest.mark.parametrize(("error", "took"), OVERLOAD.values(), ids=list(OVERLOAD))
+def test_what_is_overload(error: errors.APIError, took: float) -> None:
+    """Refusals lower the limit, and deadlines that passed though there was time for an answer."""
+    assert ended(error, took) == 10
+
+
+@pytest.mark.parametrize(("error", "took"), NO_OVERLOAD.values(), ids=list(NO_OVERLOAD))
+def test_what_is_no_overload(error: errors.APIError | None, took: float) -> None:
+    """Errors of the request itself and the impatience of its caller leave the limit alone."""
+    assert ended(error, took) == 20
 
 
 def test_slow_answers_are_overload() -> None:
     """Where a latency is set, answers above it lower the limit."""
-    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5, latency=2)), 1, took=3) == 10
-    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5)), 1, took=3) == 20
+    assert ended(None, 3, latency=2) == 10
+    assert ended(None, 1.5, latency=2) == 20
 
 
-@pytest.mark.parametrize("error", [errors.NotFound("no"), errors.Cancelled("no")], ids=["not found", "cancelled"])
-def test_what_teaches_nothing(error: errors.APIError) -> None:
-    """Errors of the request itself leave the limit alone, as do calls far below it."""
-    assert rounds(Gate(AdaptiveLimit(initial=20)), 10, error) == 20
+def test_what_is_far_from_used_up() -> None:
+    """Answers of calls far below the limit teach nothing about more."""
     gate = Gate(AdaptiveLimit(initial=20))
     for _ in range(100):
         gate.enter()
-        gate.leave(0, 1, None, 1)
+        gate.leave(100, 101, False, 1.0)
     assert gate.limit == 20
 
 
