@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc._balance import Balance
@@ -23,7 +24,8 @@ class Flow:
 
     def __init__(self, max_in_flight: int | AdaptiveLimit, rate: RateLimit | None = None) -> None:
         self.gate = Gate(max_in_flight)
-        self._latency = None if isinstance(max_in_flight, int) else max_in_flight.latency
+        latency = None if isinstance(max_in_flight, int) else max_in_flight.latency
+        self._latency = inf if latency is None else latency
         self.rate = None if rate is None else Rate(rate)
         self.balance = Balance()
         # By method, since counting tokens takes milliseconds and a long answer minutes.
@@ -40,37 +42,31 @@ class Flow:
         half the timeout, half of it, but never less than an answer usually takes.
         """
         usual = self._usual.get(method, 0.0)
-        return max(usual, min(3 * usual, timeout / 2))
+        return 3 * usual if 6 * usual < timeout else max(usual, timeout / 2)
 
-    def leave(
-        self,
-        method: Method[Any, Any],
-        began: float,
-        now: float,
-        error: BaseException | None = None,
-        answered: float | None = None,
-    ) -> None:
-        """A try is over.
+    def answered(self, method: Method[Any, Any], began: float, first: float, now: float) -> None:
+        """A try was answered, and makes room.
 
         Args:
             method: What was called.
             began: When it was sent, in seconds of a clock that never goes back.
-            now: What that clock says now.
-            error: What it failed with.
-            answered: When the reply or the first chunk came; None if none did.
+            first: When the reply or the first chunk came.
+            now: When the reply or the last chunk did.
         """
         took = now - began
-        usual = self._usual.get(method)
-        late = isinstance(error, DeadlineExceeded) and (usual is None or took > usual)
-        # A deadline that passed tells how long the answer takes at the least. Of a method whose answers got slow, there
-        # might be nothing else to learn from.
-        if error is None or late:
-            self._usual[method] = took if usual is None else usual + _FORGET * (took - usual)
-        slow = self._latency is not None and answered is not None and answered - began > self._latency
-        if slow or late or isinstance(error, (ServiceUnavailable, ResourceExhausted)):
-            self.gate.leave(began, now, True, usual or 0.0)
-        else:
-            self.gate.leave(began, now, False if error is None else None, usual or 0.0)
+        usual = self._usual.get(method, took)
+        self._usual[method] = usual + _FORGET * (took - usual)
+        self.gate.leave(began, now, first - began > self._latency, usual)
+
+    def failed(self, method: Method[Any, Any], began: float, now: float, error: BaseException) -> None:
+        """A try failed, or nobody waits for it any more, and makes room; the times are as in `answered`."""
+        took, usual = now - began, self._usual.get(method, 0.0)
+        overloaded = isinstance(error, (ServiceUnavailable, ResourceExhausted))
+        if isinstance(error, DeadlineExceeded) and took > usual:
+            # It tells how long the answer takes at the least. Of a method whose answers got slow, there might be
+            # nothing else to learn from.
+            overloaded, self._usual[method] = True, usual + _FORGET * (took - usual) if usual else took
+        self.gate.leave(began, now, overloaded or None, usual)
 
 
 # How much one answer changes what is usual.

@@ -98,7 +98,7 @@ class Gate:
         """
         with self._lock:
             if self._height is not None and overloaded is not None:
-                self._height.learn(began, now, usual, overloaded=overloaded, used=self.inside * 2 >= self.limit)
+                self._height.learn(began, now, usual, overloaded, self.inside)
                 self.limit = int(self._height.limit)
             self.inside -= 1
             if not self._queue:

@@ -36,7 +36,7 @@ class Height:
         self._share = 0.0
         self._cut = self._round = float("-inf")
 
-    def learn(self, began: float, now: float, usual: float, *, overloaded: bool, used: bool) -> None:
+    def learn(self, began: float, now: float, usual: float, overloaded: bool, inside: int) -> None:
         """Take in the end of a call.
 
         Args:
@@ -44,7 +44,7 @@ class Height:
             now: When it ended.
             usual: Seconds that its answer would usually take.
             overloaded: Whether it met overload; it was answered, else.
-            used: Whether the limit is used up by half at least; if not, answers teach nothing about more.
+            inside: How many calls were in flight with it.
         """
         if began < self._cut or now < self._round:
             return
@@ -55,7 +55,8 @@ class Height:
                 self._peak, self._rounds = limit, -((limit * (1 - rule.backoff) / _SCALE) ** (1 / 3))
                 self.limit = max(float(rule.minimum), limit * rule.backoff)
                 self._share, self._cut, self._round = 0.0, now, now + usual
-        elif used:
+        elif inside * 2 >= int(limit):
+            # A limit that is far from used up teaches nothing about more.
             self._rounds += 1 / limit
             self.limit = min(float(rule.maximum), max(limit, self._peak + _SCALE * self._rounds**3))
 

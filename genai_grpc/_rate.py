@@ -45,7 +45,7 @@ class Rate:
         """
         with self._lock:
             wait = max(0.0, *(time - self._burst - now for time in self._times.values()))
-            if wait > max(0.0, patience):
+            if 0.0 < wait > patience:
                 return wait, None
             self._take(_REQUESTS, now, 1.0)
             self._take(_TOKENS, now, self._guess)

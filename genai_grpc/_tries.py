@@ -55,7 +55,7 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
             reply = yield Try(call, deadline - began, limits.idle_timeout)
         except APIError as error:
             ended = now()
-            flow.leave(method, began, ended, error, ended)
+            flow.failed(method, began, ended, error)
             error.tries = tried
             if rate is not None:
                 if not isinstance(error, DeadlineExceeded):
@@ -73,13 +73,13 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
             continue
         except BaseException as error:
             # Ctrl-C, a task's cancellation and a plan that nobody drives any more make room too, and teach nothing.
-            flow.leave(method, began, now(), error)
+            flow.failed(method, began, now(), error)
             raise
         answered = now()
         if method.streaming:
             reply[0].on_end(partial(_end_stream, flow, method, began, answered, guessed, now))
         else:
-            flow.leave(method, began, answered, None, answered)
+            flow.answered(method, began, answered, answered)
             if rate is not None:
                 _settle(rate, guessed, reply)
         return reply
@@ -151,15 +151,16 @@ def _end_stream(
     last: Any,
 ) -> None:
     """A stream has ended, with `last` as its last chunk; `answered` is when its first one came."""
-    ended = now()
-    flow.leave(method, began, ended, error, answered)
-    if flow.rate is None:
-        return
+    ended, rate = now(), flow.rate
     if error is None:
-        _settle(flow.rate, guessed, last)
+        flow.answered(method, began, answered, ended)
+        if rate is not None:
+            _settle(rate, guessed, last)
     else:
-        # It was answered in part, and what that took is not said: the guess stands.
-        flow.rate.learn(error, ended)
+        flow.failed(method, began, ended, error)
+        if rate is not None:
+            # It was answered in part, and what that took is not said: the guess stands.
+            rate.learn(error, ended)
 
 
 def _settle(rate: Rate, guessed: float, reply: Any) -> None:

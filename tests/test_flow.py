@@ -189,7 +189,10 @@ def ended(error: errors.APIError | None, took: float, latency: float | None = No
     for _ in range(20):
         flow.gate.enter()
     for _ in range(20):
-        flow.leave(COUNT_TOKENS, 200, 200 + took, error, 200 + took)
+        if error is None:
+            flow.answered(COUNT_TOKENS, 200, 200 + took, 200 + took)
+        else:
+            flow.failed(COUNT_TOKENS, 200, 200 + took, error)
     return flow.gate.limit
 
 
