@@ -52,7 +52,8 @@ class RateLimit:
     """How many requests and tokens a client sends a minute, evenly spread, each caller in turn.
 
     A quota that the service says is used up (QuotaFailure) lowers the limit to what it says the quota is, and its
-    RetryInfo holds back every call of the client for that long.
+    RetryInfo holds back every call of the client for that long. What several clients share, each of them learns as a
+    whole.
 
     Attributes:
         requests: Requests a minute; None for no limit until the service names one.
