@@ -54,21 +54,9 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
         try:
             reply = yield Try(call, deadline - began, limits.idle_timeout)
         except APIError as error:
-            ended = now()
-            flow.failed(method, began, ended, error)
+            flow.failed(method, began, now(), error)
             error.tries = tried
-            if rate is not None:
-                if not isinstance(error, DeadlineExceeded):
-                    # An answer that comes too late is counted all the same.
-                    rate.settle(guessed, None)
-                rate.learn(error, ended)
-            yield Sleep(_wait(call, limits, flow, error, deadline, now))
-            if now() >= deadline:
-                raise DeadlineExceeded(
-                    f"the deadline of {limits.timeout:g} s passed after {tried} tries; the last: {error.message}",
-                    details=error.details,
-                    tries=tried,
-                ) from error
+            yield from _rest(call, limits, flow, error, deadline, guessed, now)
             last = error
             continue
         except BaseException as error:
@@ -85,19 +73,36 @@ def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callabl
         return reply
 
 
-def _wait(
-    call: Call[Any, Any, Any], limits: Limits, flow: Flow, error: APIError, deadline: float, now: Callable[[], float]
-) -> float:
-    """Seconds until the next try; raises `error` if there is none."""
-    policy = limits.retry
+def _rest(
+    call: Call[Any, Any, Any],
+    limits: Limits,
+    flow: Flow,
+    error: APIError,
+    deadline: float,
+    guessed: float,
+    now: Callable[[], float],
+) -> Plan[None]:
+    """The wait until the next try; raises `error` if there is none."""
+    policy, failed = limits.retry, now()
+    if flow.rate is not None:
+        flow.rate.learn(error, failed)
+        if not isinstance(error, DeadlineExceeded):
+            # An answer that comes too late is counted all the same.
+            flow.rate.settle(guessed, None)
     delay = policy.delay(error, error.tries, idempotent=call.method.idempotent)
     if LOG.isEnabledFor(logging.DEBUG):
         # A status message is the service's own and could quote what it was sent: its code says enough.
         again = "" if delay is None else f"; again in {delay:.2f} s at the earliest"
         LOG.debug("%s: try %d ended with %s%s", call.method.path, error.tries, error.status, again)
-    if delay is None or now() + delay >= deadline or not flow.balance.take_out(policy, now()):
+    if delay is None or failed + delay >= deadline or not flow.balance.take_out(policy, failed):
         raise error
-    return delay
+    yield Sleep(delay)
+    if now() >= deadline:
+        raise DeadlineExceeded(
+            f"the deadline of {limits.timeout:g} s passed after {error.tries} tries; the last: {error.message}",
+            details=error.details,
+            tries=error.tries,
+        ) from error
 
 
 def _turn(
