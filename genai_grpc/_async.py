@@ -13,7 +13,7 @@ import grpc.aio
 
 from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
 from genai_grpc._channel import Unreadable
-from genai_grpc._flow import Waiter
+from genai_grpc._gate import Waiter
 from genai_grpc._sources import OpenStream
 from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from genai_grpc._call import Interceptor
     from genai_grpc._channel import Channels, Connection
-    from genai_grpc._flow import Flow, Gate
+    from genai_grpc._flow import Flow
+    from genai_grpc._gate import Gate
     from genai_grpc._headers import Headers
     from genai_grpc.config import Config
 
@@ -157,7 +158,7 @@ def _cancelling() -> bool:
     return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
 
 
-async def _stand_in_line(gate: Gate, seconds: float) -> None:
+async def _stand_in_line(gate: Gate, seconds: float) -> bool:
     loop = asyncio.get_running_loop()
     turn: asyncio.Future[None] = loop.create_future()
 
@@ -171,12 +172,11 @@ async def _stand_in_line(gate: Gate, seconds: float) -> None:
             await asyncio.wait_for(turn, max(0.0, seconds))
     except asyncio.TimeoutError:
         gate.give_up(waiter)
-        raise DeadlineExceeded(
-            f"{gate.limit} calls were in flight, the client's max_in_flight, until the deadline"
-        ) from None
+        return False
     except BaseException:
         gate.give_up(waiter)
         raise
+    return True
 
 
 class _Source(OpenStream):

@@ -1,4 +1,4 @@
-"""How much a client sends at once and a minute, as a program says it; `_flow` keeps to it."""
+"""How much a client sends at once and a minute, as a program says it; `_gate` and `_rate` keep to it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ __all__ = ["AdaptiveLimit", "RateLimit"]
 class AdaptiveLimit:
     """A bound on calls in flight that finds its own height.
 
-    It goes up by one for each round of calls that went well, and down by a factor when the service is overloaded (AIMD,
-    as in TCP: https://www.rfc-editor.org/rfc/rfc5681). Overloaded means ServiceUnavailable, ResourceExhausted, or an
-    answer slower than `latency`.
+    While calls go well and use it up, it grows: quickly to where it last met overload, slowly there, and more and more
+    quickly beyond. From 20 to 200 it takes some nine rounds of calls. Where more than a tenth of the calls of a round
+    meet overload, it goes down by a factor, once in the time that an answer usually takes (CUBIC, as in TCP:
+    https://www.rfc-editor.org/rfc/rfc9438).
+
+    Overload is ServiceUnavailable, ResourceExhausted, a deadline that passed though there was more time than an answer
+    usually takes, or an answer slower than `latency`.
 
     Attributes:
         initial: Calls in flight at first.
         minimum: The bound never falls below this.
         maximum: Nor does it grow above this.
-        backoff: What the bound is multiplied by, at most once for the calls that were in flight together.
+        backoff: What the bound is multiplied by at overload.
         latency: Seconds, to the reply or to the first chunk, above which an answer counts as overload; None: however
             long it takes.
 
@@ -48,7 +52,8 @@ class RateLimit:
     """How many requests and tokens a client sends a minute, evenly spread, each caller in turn.
 
     A quota that the service says is used up (QuotaFailure) lowers the limit to what it says the quota is, and its
-    RetryInfo holds back every call of the client for that long.
+    RetryInfo holds back every call of the client for that long. What several clients share, each of them learns as a
+    whole.
 
     Attributes:
         requests: Requests a minute; None for no limit until the service names one.

@@ -31,8 +31,9 @@ class RetryPolicy(NamedTuple):
         initial: Seconds: the bound of the first wait. The wait is drawn evenly between 0 and its bound.
         multiplier: What the bound grows by from wait to wait.
         maximum: Seconds: the bound never grows past this.
-        budget: Retries that each call pays in for; a client whose calls have used theirs up, and its reserve of 100,
-            tries nothing again until more are paid in (and one by every second that passes). None for no bound.
+        budget: The part of a retry that each call pays in for. A client may spend what its calls of the last ten to
+            twenty seconds paid in, and a reserve of 10 that every ten seconds fill by one; where that is used up,
+            calls fail after one try. None for no bound.
         when: Which errors are tried again, in place of the rule above; None for that rule.
 
     >>> RetryPolicy(tries=6, maximum=10.0).initial

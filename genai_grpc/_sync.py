@@ -12,7 +12,7 @@ import grpc
 
 from genai_grpc._call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
 from genai_grpc._channel import Unreadable
-from genai_grpc._flow import Waiter
+from genai_grpc._gate import Waiter
 from genai_grpc._idle import IDLE
 from genai_grpc._sources import OpenStream
 from genai_grpc._tries import Admit, attempts
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from genai_grpc._call import Interceptor
     from genai_grpc._channel import Channels, Connection
-    from genai_grpc._flow import Flow, Gate
+    from genai_grpc._flow import Flow
+    from genai_grpc._gate import Gate
     from genai_grpc._headers import Headers
     from genai_grpc.config import Config
 
@@ -145,18 +146,18 @@ class SyncShell:
         return left, metadata
 
 
-def _stand_in_line(gate: Gate, seconds: float) -> None:
+def _stand_in_line(gate: Gate, seconds: float) -> bool:
     turn = threading.Lock()
     turn.acquire()
     waiter = Waiter(turn.release)
     try:
         if gate.wait(waiter) or turn.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
-            return
+            return True
     except BaseException:
         gate.give_up(waiter)
         raise
     gate.give_up(waiter)
-    raise DeadlineExceeded(f"{gate.limit} calls were in flight, the client's max_in_flight, until the deadline")
+    return False
 
 
 class _Source(OpenStream):

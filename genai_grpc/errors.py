@@ -150,7 +150,7 @@ class APIError(GenAIError):
         message: The status message, as the service sent it.
         status: The name of the gRPC status code, e.g. "NOT_FOUND" (https://grpc.io/docs/guides/status-codes/).
         code: The HTTP status that the code maps to, e.g. 404, as in `google.api_core` (https://aip.dev/193).
-        tries: How many times the call was tried.
+        tries: How many times the call was tried; 0 if there was no turn for it while it could be answered.
 
     >>> import genai_grpc as genai
     >>> try:

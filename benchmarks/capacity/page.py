@@ -170,7 +170,10 @@ def _tiers(findings: Findings) -> str:
 
 
 def _binding(findings: Findings) -> str:
-    heads = ["answered in time; tries a call; share of the quota", *(f"{load:g} of the quota" for load in runs.LOADS)]
+    heads = [
+        "answered in time; tries a call; share of the quota; median",
+        *(f"{load:g} of the quota" for load in runs.LOADS),
+    ]
     rows = [
         [f"`{name}`" if "(" in name else name, *map(_load, loads.values())] for name, loads in findings.binding.items()
     ]
@@ -178,7 +181,8 @@ def _binding(findings: Findings) -> str:
 
 
 def _load(load: Load) -> str:
-    return f"{_part(load.answered)}; {load.tries:.2f}; {load.used:.0%}"
+    median = "" if load.median is None else f"; {load.median:.0f} s"
+    return f"{_part(load.answered)}; {load.tries:.2f}; {load.used:.0%}{median}"
 
 
 def _outage(findings: Findings) -> str:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from genai_grpc import protos
 from genai_grpc._call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
 from genai_grpc._channel import Connection, Pool
-from genai_grpc._flow import Flow, Gate, Waiter
+from genai_grpc._flow import Flow
+from genai_grpc._gate import Gate, Waiter
 from genai_grpc._retry import RetryPolicy
 from genai_grpc._tries import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
@@ -216,16 +217,17 @@ class _Running:
 
     def _stand_in_line(self, gate: Gate, seconds: float) -> None:
         clock = self._process.clock
-        waiter = Waiter(partial(clock.after, 0.0, self.begin))
+        enter = partial(self._resume, self._plan.send, True)
+        waiter = Waiter(partial(clock.after, 0.0, enter))
         if gate.wait(waiter):
-            self.begin()
+            enter()
         else:
             clock.after(seconds, partial(self._out_of_line, gate, waiter))
 
     def _out_of_line(self, gate: Gate, waiter: Waiter) -> None:
         if not waiter.admitted:
             gate.give_up(waiter)
-            self._resume(self._plan.throw, DeadlineExceeded("no place until the deadline"))
+            self._resume(self._plan.send, False)
 
     def _send(self, timeout: float) -> None:
         process = self._process

@@ -125,6 +125,40 @@ def test_a_rate_limit_keeps_the_quota(burst: float) -> None:
     assert busiest <= quota.requests * (60 + burst) / 60 + 1
 
 
+BOUNDS = {
+    "rate": Setting(rate=RateLimit(requests=600), timeout=20.0),
+    "in flight": Setting(max_in_flight=10, timeout=20.0),
+}
+
+
+@pytest.mark.parametrize("setting", BOUNDS.values(), ids=list(BOUNDS))
+def test_more_than_there_is_room_for(setting: Setting) -> None:
+    """At one and a half times what a bound lets through, as many calls are answered as it does let through."""
+    found = run(setting, [15.0], 300.0, Answers(first=1.0, spread=0.3))
+    late = [call for call in found.ended if call.arrived >= 100]
+    assert 0.55 < sum(call.error is None for call in late) / len(late) < 0.75
+    assert {call.error for call in found.ended} == {None, DeadlineExceeded}
+    # Hardly a request is sent for nothing.
+    assert sum(call.tries for call in late if call.error) < 0.05 * len(late)
+
+
+TROUBLES = {
+    "none": (20, 0.0, (0.0, 0.0)),
+    "an outage of 2 s": (150, 0.0, (30.0, 32.0)),
+    "an outage of 30 s": (150, 0.0, (30.0, 60.0)),
+    "some failures": (150, 0.02, (0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize(("initial", "unavailable", "outage"), TROUBLES.values(), ids=list(TROUBLES))
+def test_an_adaptive_limit_finds_the_load(initial: int, unavailable: float, outage: tuple[float, float]) -> None:
+    """From a low start, after an outage, and with a few failures at all times, every call is answered."""
+    setting = Setting(max_in_flight=AdaptiveLimit(initial=initial))
+    found = run(setting, [50.0], 150.0, Answers(first=2.0, unavailable=unavailable), outage=outage)
+    after = [call for call in found.ended if call.arrived >= outage[1]]
+    assert sum(call.error is None for call in after) > 0.999 * len(after)
+
+
 def test_without_a_rate_limit() -> None:
     """Without one, what is above the quota is refused, and tried again as far as the balance of retries goes."""
     found = run(Setting(), [20.0], 240.0, quota=Minutes(Quota(600)))
@@ -143,12 +177,14 @@ def test_a_quota_of_tokens() -> None:
 
 
 def test_the_balance_in_an_outage() -> None:
-    """In an outage a busy client sends little more than a request a call; without a balance, all its tries."""
+    """In an outage clients send little more than a request a call, many slow ones too; without a balance, all tries."""
     bounded = run(Setting(), [100.0], 60.0, outage=(0.0, 90.0))
     free = run(Setting(retry=RetryPolicy(budget=None)), [100.0], 60.0, outage=(0.0, 90.0))
     assert {call.error for call in bounded.ended + free.ended} == {ServiceUnavailable}
     assert bounded.tries < 1.3
     assert free.tries == 4
+    fleet = run(Setting(), [1.0] * 20, 60.0, outage=(0.0, 90.0))
+    assert fleet.tries < 1.6
 
 
 def test_a_service_that_refusing_wears_out() -> None:

@@ -22,7 +22,7 @@ from genai_grpc import errors, types
 from genai_grpc.local import STALL, Delay, ScriptEngine, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from genai_grpc.local.server import Server
     from tests.conftest import Colour
@@ -112,6 +112,53 @@ def test_no_more_in_flight() -> None:
             answers = pool.submit(asyncio.run, asking(model)).result() + [each.result() for each in sync]
     assert sorted(answers, key=int) == [str(number) for number in range(12)]
     assert script.most == 2
+
+
+class Slow(ScriptEngine):
+    """Answers everything, in half a second."""
+
+    async def generate(self, request: Any) -> Any:
+        self.reply("Hello", Delay(0.5))
+        async for chunk in super().generate(request):
+            yield chunk
+
+
+QUICK: Any = {"timeout": 2}
+
+
+def burst_of_threads(client: genai.Client, calls: int) -> list[Any]:
+    """What came of calls of so many threads, after a first one."""
+    model = genai.GenerativeModel(client=client)
+    model.generate_content("Hi")
+    with client, ThreadPoolExecutor(calls) as pool:
+        running = [pool.submit(model.generate_content, "Hi", request_options=QUICK) for _ in range(calls)]
+        return [each.exception() or each.result() for each in running]
+
+
+def burst_of_tasks(client: genai.Client, calls: int) -> list[Any]:
+    """What came of calls of so many tasks, after a first one."""
+    model = genai.GenerativeModel(client=client)
+
+    async def burst() -> list[Any]:
+        async with client:
+            await model.generate_content_async("Hi")
+            running = [model.generate_content_async("Hi", request_options=QUICK) for _ in range(calls)]
+            return await asyncio.gather(*running, return_exceptions=True)
+
+    return asyncio.run(burst())
+
+
+@pytest.mark.parametrize("burst", [burst_of_threads, burst_of_tasks], ids=["threads", "tasks"])
+def test_nothing_is_sent_too_late_to_be_answered(burst: Callable[[genai.Client, int], list[Any]]) -> None:
+    """Of more calls than the rate has turns for, those are sent that can be answered, and the others are refused."""
+    script, calls = Slow(), 40
+    with serve(script) as server:
+        limit = types.RateLimit(requests=600, burst=0)
+        came = burst(genai.Client(endpoint=server.endpoint, rate_limit=limit), calls)
+    refused = [each for each in came if isinstance(each, errors.DeadlineExceeded)]
+    assert {error.tries for error in refused} == {0}
+    assert 1 + calls - len(refused) == len(script.requests)
+    assert len(refused) < calls
 
 
 @with_client(max_in_flight=1)
