@@ -296,12 +296,12 @@ WORKLOADS: Final = {
     "threads": Workload("unary, 16 threads", "call", 1600, 16, "short", threads),
     "async": Workload("unary, async, 200 in flight", "call", 2000, 200, "short", in_flight),
     "uvloop": Workload(
-        "the same on uvloop, the stub on asyncio", "call", 2000, 200, "short", in_flight_uvloop, "async"
+        "the same on uvloop (the stub on asyncio)", "call", 2000, 200, "short", in_flight_uvloop, "async"
     ),
     "stream": Workload("stream of 1,000, sync, `.text` of each", "chunk", 5000, 1000, "short", stream),
     "stream_async": Workload("the same, async", "chunk", 5000, 1000, "short", stream_async),
     "stream_uvloop": Workload(
-        "the same on uvloop, the stub on asyncio", "chunk", 5000, 1000, "short", stream_uvloop, "stream_async"
+        "the same stream on uvloop (the stub on asyncio)", "chunk", 5000, 1000, "short", stream_uvloop, "stream_async"
     ),
     "chat": Workload("chat of 200 turns, 1 kB + 1 kB", "turn", 200, 1, "kilobyte", chat),
     "blob": Workload("inline image of 10 MiB", "call", 3, BLOB, "short", blob),
