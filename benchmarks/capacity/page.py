@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 CLIENTS: Final = ("plain", "genai_grpc", "generativeai", "generativeai_key", "google_genai")
+BASE: Final = "plain"
 OURS: Final = "genai_grpc"
 TITLES: Final = {peer: PEERS[peer].title for peer in CLIENTS} | {"generativeai_key": "google-generativeai, API key"}
 
@@ -86,6 +87,10 @@ def _core(findings: Findings) -> str:
     heads = ["a core, all of its time", "calls/s: threads", "async", "uvloop", "chunks/s: sync", "async", "uvloop"]
     kinds = ("threads", "async", "uvloop", "stream", "stream_async", "stream_uvloop")
     rows = [[_title(peer), *(rounded(1 / findings.costs[kind][peer]) for kind in kinds)] for peer in CLIENTS]
+    for row, peer in zip(rows, CLIENTS, strict=True):
+        if peer == BASE:
+            # The stub beside the others' uvloop is on asyncio.
+            row[3] = row[6] = ""
     return _table(heads, rows)
 
 
