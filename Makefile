@@ -76,7 +76,7 @@ audit: .venv/.dev ## Ask the vulnerability database about what the package and i
 	@.venv-audit/bin/pip-audit --strict --disable-pip --no-deps -r build/audited.txt
 
 bench: .venv-bench/.ready ## Measure the client beside a plain stub and the other clients, into docs/performance.md
-	@echo "bench: python -m benchmarks table $(ARGS), latency (three runs, some ten minutes each)"
+	@echo "bench: python -m benchmarks table $(ARGS), latency (some twenty minutes)"
 	@.venv-bench/bin/python -m benchmarks table $(ARGS)
 	@.venv-bench/bin/python -m benchmarks latency
 

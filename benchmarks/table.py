@@ -14,7 +14,7 @@ from benchmarks.workloads import WORKLOADS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Row", "measure", "memory_of_blob", "rounds_of", "runs_table", "table"]
+__all__ = ["BASE", "OURS", "Row", "measure", "memory_of_blob", "rounds_of", "runs_table", "table"]
 
 BASE: Final = "plain"
 OURS: Final = "genai_grpc"
@@ -36,12 +36,12 @@ class Row(NamedTuple):
     peers: dict[str, Spread]
 
 
-def measure(rounds: int) -> dict[str, Row]:
-    """All rows, by the names that `bounds.BOUNDS` has for them."""
+def measure(rounds: int, peers: Sequence[str] = tuple(PEERS)) -> dict[str, Row]:
+    """All rows of these peers, by the names that `bounds.BOUNDS` has for them."""
     rows = {}
     for name in BOUNDS:
         print(f"  {name}", flush=True)
-        rows[name] = _row(name, rounds_of(name, list(PEERS), rounds))
+        rows[name] = _row(name, rounds_of(name, peers, rounds))
     return rows
 
 
@@ -86,7 +86,7 @@ def _row(name: str, found: list[dict[str, Cost]]) -> Row:
         title, unit, count = WORKLOADS[name][:3]
     scale = 1.0 if unit == "byte" else 1e6
     base = spread([costs[BASE].cpu / count * scale for costs in found if BASE in costs])
-    peers = {peer: spread(ratios(found, peer, BASE)) for peer in PEERS if peer != BASE}
+    peers = {peer: spread(ratios(found, peer, BASE)) for peer in found[0] if peer != BASE}
     return Row(title, unit, base, peers)
 
 
