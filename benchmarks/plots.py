@@ -80,7 +80,7 @@ def draw_table(rows: dict[str, Row]) -> None:
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xscale("log", base=2)
         every = [row.peers[peer][1] for row in rows.values() for peer in peers]
-        axes.set_xlim(min(*every, 1) / 1.6, max(*every, 1) * 1.6)
+        axes.set_xlim(min(*every, 1) / 2.2, max(*every, 1) * 1.6)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("CPU, or memory, over the plain stub's (1); a logarithmic axis")
