@@ -90,7 +90,7 @@ async def _told(peer: Transport, since: float) -> str:
     await asyncio.sleep(WAIT)
     ended = (await _seen(peer))["ended"]
     if ended is None:
-        return "server never told"
+        return "**server never told**"
     late = ended - since
     return "server told at once" if late < WAIT / 4 else "**server told with the next call**"
 
