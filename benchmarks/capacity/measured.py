@@ -49,7 +49,7 @@ def _of_page(text: str) -> dict[str, dict[str, float]]:
     kinds = {WORKLOADS[kind].title: kind for kind in KINDS}
     found = {}
     for title, base, *ratios in lines:
-        if (kind := kinds.get(title)) is not None:
+        if (kind := kinds.get(title)) is not None and len(ratios) == len(heads) - 2:
             shown = dict(zip(heads[2:], ratios, strict=True))
             numbers = {names[head]: float(ratio.split()[0].strip("*")) for head, ratio in shown.items()}
             found[kind] = _seconds(float(base.split()[2]), numbers)
