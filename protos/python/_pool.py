@@ -26,20 +26,21 @@ __all__ = ["POOL", "bind", "later"]
 
 _UPB = api_implementation.Type() == "upb"
 if not TYPE_CHECKING:
-    if _UPB:
+    try:
         # What the public modules below come to, without the pure Python runtime that they import: 18 ms.
         from google.protobuf.message import Message
         from google.protobuf.pyext.cpp_message import GeneratedProtocolMessageType, _message
-
+    except ImportError:
+        # This is the pure Python runtime, or a release that has moved them.
+        from google.protobuf.descriptor_pool import DescriptorPool
+        from google.protobuf.message_factory import GetMessageClass
+    else:
         DescriptorPool = _message.DescriptorPool
 
         def GetMessageClass(descriptor):  # noqa: N802 -- as the public module has it
             return getattr(descriptor, "_concrete_class", None) or GeneratedProtocolMessageType(
                 descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None}
             )
-    else:
-        from google.protobuf.descriptor_pool import DescriptorPool
-        from google.protobuf.message_factory import GetMessageClass
 
 
 def _load() -> DescriptorPool:
