@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.scale import Figures, Point
     from benchmarks.table import Row
 
-__all__ = ["draw_scale", "draw_table"]
+__all__ = ["COLOURS", "STYLE", "draw_scale", "draw_table", "write_svg"]
 
 IMAGES: Final = Path("docs/images")
 COLOURS: Final = {
@@ -182,12 +182,16 @@ def _logarithmic(axes: Any, sizes: dict[int, str]) -> None:
 
 
 def _save(figure: Figure, name: str) -> None:
-    """Write the picture as SVG, without what changes from one day or release to the next."""
     if not figure.legends:
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    write_svg(figure, IMAGES / f"{name}.svg")
+
+
+def write_svg(figure: Figure, path: Path) -> None:
+    """Write a picture, without what changes from one day or release to the next."""
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
-    IMAGES.mkdir(exist_ok=True)
-    (IMAGES / f"{name}.svg").write_text("\n".join(lines) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")

@@ -1,7 +1,6 @@
 """The pictures of docs/capacity.md.
 
-They are the same to the byte when the figures are, and on white wherever they are shown. The colours are those of Okabe
-and Ito, which colour-blind eyes tell apart (https://jfly.uni-koeln.de/color/); lines differ by their marks too.
+Lines differ by their marks, not by their colours alone.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.capacity.page import CLIENTS, TIERS, TITLES, TOKENS, UTILISATION, per_minute, rounded
 from benchmarks.capacity.runs import OUTAGE, formula
+from benchmarks.plots import COLOURS, STYLE, write_svg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-COLOURS: Final = {
-    "plain": "#555555",
-    "genai_grpc": "#0072B2",
-    "generativeai": "#D55E00",
-    "generativeai_key": "#CC79A7",
-    "google_genai": "#009E73",
-}
 LINES: Final[tuple[tuple[str, str, Any], ...]] = (
     ("#0072B2", "o", "-"),
     ("#D55E00", "s", "--"),
@@ -37,24 +30,10 @@ LINES: Final[tuple[tuple[str, str, Any], ...]] = (
     ("#CC79A7", "D", ":"),
     ("#E69F00", "v", (0, (3, 5))),
 )
-STYLE: Final = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "figure.facecolor": "white",
-    "font.size": 9,
-    "grid.color": "#dddddd",
-    "savefig.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "genai_grpc",
-}
 
 
-def draw(findings: Findings, place: Path, suffix: str = "svg") -> None:
+def draw(findings: Findings, place: Path) -> None:
     """Draw them all into a directory, as `capacity-NAME.svg`."""
-    place.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         pictures = {
             "wait": _wait(findings),
@@ -63,11 +42,7 @@ def draw(findings: Findings, place: Path, suffix: str = "svg") -> None:
             "outage": _outage(findings.outages),
         }
         for name, figure in pictures.items():
-            metadata = {"Date": None, "Creator": None} if suffix == "svg" else None
-            path = place / f"capacity-{name}.{suffix}"
-            figure.savefig(path, format=suffix, metadata=metadata, dpi=100)
-            if suffix == "svg":
-                path.write_text("".join(f"{line.rstrip()}\n" for line in path.read_text().splitlines()))
+            write_svg(figure, place / f"capacity-{name}.svg")
 
 
 def _plain_numbers(axis: Any) -> None:
