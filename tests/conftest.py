@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genai_grpc.local.server import Server
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C work in the programs that tests start: a shell starts what runs in its background without it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Colour(Protocol):
