@@ -9,7 +9,7 @@ import statistics
 import time
 
 from genai_grpc import protos
-from genai_grpc._fold import Fold
+from genai_grpc._responses.merge import Fold
 
 ROUNDS = 5
 SIZES = (10_000, 100_000)

@@ -8,8 +8,9 @@
 'In the quaint little town of Lakeside…'
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from genai_grpc._lazy import attach
 from genai_grpc._version import __version__
 
 if TYPE_CHECKING:
@@ -37,33 +38,22 @@ __all__ = [
     "types",
 ]
 
-# Where each name lives: a program pays for the import of what it uses. A submodule lives in itself.
-_HOMES = {
-    "ChatSession": "chat",
-    "Client": "client",
-    "GenerationConfig": "types",
-    "GenerativeModel": "generative_model",
-    "caching": "",
-    "configure": "client",
-    "errors": "",
-    "get_model": "models",
-    "get_model_async": "models",
-    "list_models": "models",
-    "list_models_async": "models",
-    "protos": "",
-    "types": "",
-}
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES[name]
-    found = import_module(f"{__name__}.{home or name}")
-    return globals().setdefault(name, getattr(found, name) if home else found)
-
-
-def __dir__() -> list[str]:
-    return __all__
+# A program pays for the import of what it uses.
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "ChatSession": ".chat",
+        "Client": ".client",
+        "GenerationConfig": ".types",
+        "GenerativeModel": ".generative_model",
+        "caching": ".caching",
+        "configure": ".client",
+        "errors": ".errors",
+        "get_model": ".models",
+        "get_model_async": ".models",
+        "list_models": ".models",
+        "list_models_async": ".models",
+        "protos": ".protos",
+        "types": ".types",
+    },
+)

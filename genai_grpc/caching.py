@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._call import SERVICES, Call, Emit, Method, Plan, same
-from genai_grpc._coerce.caching import to_cached_content, to_cached_content_name, to_expiration
+from genai_grpc._rpc.call import SERVICES, Call, Emit, Method, Plan, same
+from genai_grpc._coerce.cached_content import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.settings import to_options
 from genai_grpc.client import Client, default_client

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_grpc import protos
-from genai_grpc._call import Call, Open, same
+from genai_grpc._rpc.call import Call, Open, same
 from genai_grpc._coerce.content import to_content, to_contents
-from genai_grpc._coerce.framing import frame_turn
+from genai_grpc._coerce.serialize import frame_turn
 from genai_grpc._coerce.settings import to_generation_settings
-from genai_grpc._text import GOOD_ENDS
+from genai_grpc._responses.text import GOOD_ENDS
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
     IncompleteIterationError,
     StopCandidateException,
 )
-from genai_grpc.function_calling import Exchange, converse, converse_streaming
+from genai_grpc._function_calling import Exchange, converse, converse_streaming
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 from genai_grpc.types import AutomaticFunctionCalling
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from genai_grpc._call import Plan
+    from genai_grpc._rpc.call import Plan
     from genai_grpc.generative_model import GenerativeModel
     from genai_grpc.types import ContentType, GenerateOptions, StrictContentType
 

@@ -7,7 +7,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from genai_grpc.config import Config, Secret, check, client_arguments, resolve
+from genai_grpc._transport.config import Config, Secret, check, client_arguments, resolve
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from genai_grpc._async import AsyncShell
-    from genai_grpc._call import Call, Plan
-    from genai_grpc._channel import Channels
-    from genai_grpc._headers import Headers
-    from genai_grpc._limits import AdaptiveLimit, RateLimit
-    from genai_grpc._retry import RetryPolicy
-    from genai_grpc._sync import SyncShell
-    from genai_grpc._trust import TLS
+    from genai_grpc._transport.aio import AsyncShell
+    from genai_grpc._rpc.call import Call, Plan
+    from genai_grpc._transport.grpc.channel_pool import Channels
+    from genai_grpc._transport.metadata import Headers
+    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+    from genai_grpc._rpc.rate_limiter import RateLimit
+    from genai_grpc._rpc.retry_policy import RetryPolicy
+    from genai_grpc._transport.sync import SyncShell
+    from genai_grpc._transport.tls import TLS
 
 __all__ = ["Client", "configure", "default_client"]
 
@@ -123,7 +124,7 @@ class Client:
         >>> client = Client("a-key", endpoint="http://127.0.0.1:50051")
         >>> client.update_api_key("another-key")
         """
-        from genai_grpc._identity import identity_of
+        from genai_grpc._transport.credentials import identity_of
 
         config = self._config._replace(api_key=Secret(api_key), credentials=None)
         check(config)
@@ -213,12 +214,12 @@ def _make_performers(config: Config) -> _Performers:
     # grpc takes longer to import than all of this package: it is, at the first call.
     import grpc.aio
 
-    from genai_grpc._async import AsyncShell
-    from genai_grpc._channel import Channels, check_interceptors
-    from genai_grpc._flow import Flow
-    from genai_grpc._headers import Headers
-    from genai_grpc._identity import identity_of
-    from genai_grpc._sync import SyncShell
+    from genai_grpc._transport.aio import AsyncShell
+    from genai_grpc._transport.grpc.channel_pool import Channels, check_interceptors
+    from genai_grpc._rpc.admission import Flow
+    from genai_grpc._transport.metadata import Headers
+    from genai_grpc._transport.credentials import identity_of
+    from genai_grpc._transport.sync import SyncShell
 
     check_interceptors(config.interceptors)
     channels = Channels(config)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from genai_grpc import protos
-from genai_grpc._call import COUNT_TOKENS, DEFAULTS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Framed, same
+from genai_grpc._rpc.call import COUNT_TOKENS, DEFAULTS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Framed, same
 from genai_grpc._coerce.content import to_contents, to_system_instruction
-from genai_grpc._coerce.framing import frame_contents
-from genai_grpc._coerce.names import to_model_name
+from genai_grpc._coerce.serialize import frame_contents
+from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.settings import (
     to_generation_config,
     to_generation_settings,

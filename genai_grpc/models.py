@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._call import SERVICES, Call, Emit, Method, Plan, same
-from genai_grpc._coerce.names import to_model_name
+from genai_grpc._rpc.call import SERVICES, Call, Emit, Method, Plan, same
+from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.settings import to_options
 from genai_grpc.client import Client, default_client
 

@@ -7,19 +7,12 @@ They are plain protobuf classes of a descriptor pool of their own, so they live 
 'Hello'
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from genai_grpc_protos import v1beta
+from genai_grpc._lazy import attach
 from genai_grpc_protos.v1beta import __all__ as __all__
 
 if TYPE_CHECKING:
     from genai_grpc_protos.v1beta import *  # noqa: F403 -- the list of names is generated, and __all__ with it
 
-
-def __getattr__(name: str) -> Any:
-    found = globals()[name] = getattr(v1beta, name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "genai_grpc_protos.v1beta"))

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._received import Received
-from genai_grpc._text import GOOD_ENDS, no_text, one_line, part_text
+from genai_grpc._responses.stream_buffer import Received
+from genai_grpc._responses.text import GOOD_ENDS, no_text, one_line, part_text
 from genai_grpc.errors import IncompleteIterationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from genai_grpc._sources import AsyncSource, SyncSource
+    from genai_grpc._responses.stream import AsyncSource, SyncSource
     from genai_grpc.protos import GenerateContentResponse as Chunk
 
 __all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentResponse"]
@@ -134,7 +134,7 @@ class BaseResponse:
         if self._schema is None:
             return value
         # What reads Python types is imported by the programs that use them.
-        from genai_grpc._coerce.parse import parse_as
+        from genai_grpc._coerce.schema.parse import parse_as
 
         return parse_as(self._schema, value, "the answer")
 

@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry import context, metrics, trace
 
 from genai_grpc import protos
-from genai_grpc._call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Plan, Try
+from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Plan, Try
 from genai_grpc._version import __version__
 from genai_grpc.errors import APIError
 

@@ -12,9 +12,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
-from genai_grpc._limits import AdaptiveLimit, RateLimit
-from genai_grpc._retry import RetryPolicy
-from genai_grpc._trust import TLS
+from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+from genai_grpc._rpc.rate_limiter import RateLimit
+from genai_grpc._rpc.retry_policy import RetryPolicy
+from genai_grpc._transport.tls import TLS
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from genai_grpc import protos
-from genai_grpc._call import Call
+from genai_grpc._rpc.call import Call
 from genai_grpc.caching import CachedContent
 from genai_grpc_protos.protobuf import Duration, Timestamp
 

@@ -183,7 +183,7 @@ def modules() -> Iterator[Any]:
     """Our modules whose docstrings hold examples."""
     yield "genai_grpc"
     for module in pkgutil.walk_packages(genai_grpc.__path__, "genai_grpc."):
-        if module.name == "genai_grpc.local.llama":
+        if module.name == "genai_grpc.local.engines.llama.engine":
             yield pytest.param(module.name, marks=pytest.mark.llama)
         elif module.name not in ("genai_grpc.__main__", "genai_grpc.cli"):
             yield module.name

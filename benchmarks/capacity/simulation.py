@@ -1,7 +1,7 @@
 """A client's calls in a simulated world: a clock that jumps, cores that are queues, a service with limits.
 
-What decides in the client is the client's own code, as shipped: the plan of a call (`genai_grpc._tries.attempts`), the
-gate, the rate and the balance of retries (`genai_grpc._flow`), `RetryPolicy`, and the pool that counts the calls of a
+What decides in the client is the client's own code, as shipped: the plan of a call (`genai_grpc._rpc.attempts.attempts`), the
+gate, the rate and the balance of retries (`genai_grpc._rpc.admission`), `RetryPolicy`, and the pool that counts the calls of a
 connection. Simulated are time, the CPU, the arrivals and the service. The same seed gives the same run.
 """
 
@@ -17,19 +17,20 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from genai_grpc import protos
-from genai_grpc._call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
-from genai_grpc._channel import Connection, Pool
-from genai_grpc._flow import Flow
-from genai_grpc._gate import Gate, Waiter
-from genai_grpc._retry import RetryPolicy
-from genai_grpc._tries import Admit, attempts
+from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
+from genai_grpc._transport.grpc.channel_pool import Connection, Pool
+from genai_grpc._rpc.admission import Flow
+from genai_grpc._rpc.concurrency_limiter import Gate, Waiter
+from genai_grpc._rpc.retry_policy import RetryPolicy
+from genai_grpc._rpc.attempts import Admit, attempts
 from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.capacity.service import Outcome, Service
-    from genai_grpc._limits import AdaptiveLimit, RateLimit
+    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+    from genai_grpc._rpc.rate_limiter import RateLimit
 
 __all__ = ["Clock", "Core", "Costs", "Ended", "Process", "Run", "Setting", "TurnedAway", "simulate"]
 

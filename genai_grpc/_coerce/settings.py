@@ -8,9 +8,9 @@ from math import inf
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._call import DEFAULTS, Options
+from genai_grpc._rpc.call import DEFAULTS, Options
 from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
-from genai_grpc._retry import NEVER, RetryPolicy
+from genai_grpc._rpc.retry_policy import NEVER, RetryPolicy
 
 __all__ = [
     "to_generation_config",
@@ -86,7 +86,7 @@ def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig
         ValueError: A key is no setting.
     """
     if (given := settings.get("response_schema")) is not None:
-        from genai_grpc._coerce.schema import to_schema  # imported by the programs that use it
+        from genai_grpc._coerce.schema.proto_schema import to_schema  # imported by the programs that use it
 
         form = to_schema(given, "GenerationConfig.response_schema")
         if form.schema is None and settings.get("response_json_schema") is not None:

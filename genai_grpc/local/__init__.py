@@ -12,33 +12,25 @@ It speaks the same gRPC as Google's service, with `Engine`s behind it: `LlamaEng
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from genai_grpc._lazy import attach
 from genai_grpc.local.server import MAX_REQUEST_BYTES, Server, serve
 
 if TYPE_CHECKING:
-    from genai_grpc.local.engine import Engine
-    from genai_grpc.local.llama import LlamaEngine
-    from genai_grpc.local.script import STALL, Delay, ScriptEngine
+    from genai_grpc.local.engines.engine import Engine
+    from genai_grpc.local.engines.llama.engine import LlamaEngine
+    from genai_grpc.local.engines.script import STALL, Delay, ScriptEngine
 
 __all__ = ["MAX_REQUEST_BYTES", "STALL", "Delay", "Engine", "LlamaEngine", "ScriptEngine", "Server", "serve"]
 
-_LAZY: Final = {
-    "Delay": "script",
-    "Engine": "engine",
-    "LlamaEngine": "llama",
-    "STALL": "script",
-    "ScriptEngine": "script",
-}
-
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Delay": ".engines.script",
+        "Engine": ".engines.engine",
+        "LlamaEngine": ".engines.llama.engine",
+        "STALL": ".engines.script",
+        "ScriptEngine": ".engines.script",
+    },
+)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc.local._hosted import Hosted, join, loopback
+from genai_grpc.local._background_server import Hosted, join, loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]  # ships no types
 
-    from genai_grpc.local._cache_store import CacheStore
-    from genai_grpc.local._servicers import Catalogue
-    from genai_grpc.local.engine import Engine
+    from genai_grpc.local.state.cached_contents import CacheStore
+    from genai_grpc.local.services.generative import Catalogue
+    from genai_grpc.local.engines.engine import Engine
 
 __all__ = ["MAX_REQUEST_BYTES", "Server", "serve"]
 
@@ -154,14 +154,14 @@ class Server(Hosted):
         self._on_loop(self._restart(grace))
 
     def _conclude(self) -> None:
-        from genai_grpc.local.engine import Verifiable
+        from genai_grpc.local.engines.engine import Verifiable
 
         for engine in self._engines:
             if isinstance(engine, Verifiable):
                 engine.verify()
 
     async def _serve(self, ready: Callable[[int], None], stop: Awaitable[float | None]) -> None:
-        from genai_grpc.local._cache_store import CacheStore
+        from genai_grpc.local.state.cached_contents import CacheStore
 
         async with AsyncExitStack() as stack:
             self._store = CacheStore(self._settings.state)
@@ -179,7 +179,7 @@ class Server(Hosted):
                     await self._services.stop(grace)
 
     async def _come_up(self, port: int) -> tuple[_Services, int]:
-        from genai_grpc.local._servicers import Catalogue
+        from genai_grpc.local.services.generative import Catalogue
 
         assert self._store is not None  # noqa: S101 -- opened before anything listens
         services = _Services(Catalogue(self._engines), self._store, self._settings)
@@ -217,7 +217,7 @@ class _Services:
     def __init__(self, catalogue: Catalogue, store: CacheStore, settings: _Settings) -> None:
         import grpc.aio
 
-        from genai_grpc.local import _cache, _servicers
+        from genai_grpc.local.services import caching, generative
         from genai_grpc_protos.v1beta import (
             cache_service_pb2_grpc,
             generative_service_pb2_grpc,
@@ -225,18 +225,18 @@ class _Services:
         )
 
         self._server = grpc.aio.server(
-            interceptors=[] if settings.api_key is None else [_servicers.KeyCheck(settings.api_key)],
+            interceptors=[] if settings.api_key is None else [generative.KeyCheck(settings.api_key)],
             options=_options(settings),
         )
         # The stubs of gRPC's base classes call every method abstract; at run time those not defined are UNIMPLEMENTED.
-        self._generative = _servicers.GenerativeService(  # type: ignore[abstract]
+        self._generative = generative.GenerativeService(  # type: ignore[abstract]
             catalogue, store, max_request_bytes=settings.max_request_bytes
         )
         generative_service_pb2_grpc.add_GenerativeServiceServicer_to_server(self._generative, self._server)
-        models = _servicers.ModelService(catalogue)  # type: ignore[abstract]  # as above
+        models = generative.ModelService(catalogue)  # type: ignore[abstract]  # as above
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server)
-        caching = _cache.CacheService(catalogue, store, max_request_bytes=settings.max_request_bytes)
-        cache_service_pb2_grpc.add_CacheServiceServicer_to_server(caching, self._server)
+        cache_service = caching.CacheService(catalogue, store, max_request_bytes=settings.max_request_bytes)
+        cache_service_pb2_grpc.add_CacheServiceServicer_to_server(cache_service, self._server)
         self._health = _add_health_and_reflection(self._server)
         self._credentials = settings.credentials
 
@@ -337,6 +337,6 @@ def _try_to_bind(host: str, port: int) -> None:
 
 
 def _real_model() -> Engine:
-    from genai_grpc.local.llama import LlamaEngine
+    from genai_grpc.local.engines.llama.engine import LlamaEngine
 
     return LlamaEngine()

@@ -11,15 +11,17 @@ import. docs/testing.md is the guide.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from genai_grpc._lazy import attach
 
 if TYPE_CHECKING:
     from genai_grpc.local import STALL, Delay, ScriptEngine, Server, serve
-    from genai_grpc.testing._authority import Authority
-    from genai_grpc.testing._canned import CannedServer
-    from genai_grpc.testing._cassette import CassetteError
-    from genai_grpc.testing._cassettes import CassetteServer, record, replay
-    from genai_grpc.testing._proxy import FaultProxy
+    from genai_grpc.testing._certificate_authority import Authority
+    from genai_grpc.testing._load_server import CannedServer
+    from genai_grpc.testing._cassette_file import CassetteError
+    from genai_grpc.testing._cassette_server import CassetteServer, record, replay
+    from genai_grpc.testing._fault_proxy import FaultProxy
     from genai_grpc.testing._replies import blocked, call, error, response
 
 __all__ = [
@@ -41,33 +43,24 @@ __all__ = [
     "serve",
 ]
 
-_LAZY: Final = {
-    "Authority": "genai_grpc.testing._authority",
-    "CannedServer": "genai_grpc.testing._canned",
-    "CassetteError": "genai_grpc.testing._cassette",
-    "CassetteServer": "genai_grpc.testing._cassettes",
-    "Delay": "genai_grpc.local",
-    "FaultProxy": "genai_grpc.testing._proxy",
-    "STALL": "genai_grpc.local",
-    "ScriptEngine": "genai_grpc.local",
-    "Server": "genai_grpc.local",
-    "blocked": "genai_grpc.testing._replies",
-    "call": "genai_grpc.testing._replies",
-    "error": "genai_grpc.testing._replies",
-    "record": "genai_grpc.testing._cassettes",
-    "replay": "genai_grpc.testing._cassettes",
-    "response": "genai_grpc.testing._replies",
-    "serve": "genai_grpc.local",
-}
-
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Authority": "genai_grpc.testing._certificate_authority",
+        "CannedServer": "genai_grpc.testing._load_server",
+        "CassetteError": "genai_grpc.testing._cassette_file",
+        "CassetteServer": "genai_grpc.testing._cassette_server",
+        "Delay": "genai_grpc.local",
+        "FaultProxy": "genai_grpc.testing._fault_proxy",
+        "STALL": "genai_grpc.local",
+        "ScriptEngine": "genai_grpc.local",
+        "Server": "genai_grpc.local",
+        "blocked": "._replies",
+        "call": "._replies",
+        "error": "._replies",
+        "record": "genai_grpc.testing._cassette_server",
+        "replay": "genai_grpc.testing._cassette_server",
+        "response": "._replies",
+        "serve": "genai_grpc.local",
+    },
+)

@@ -23,7 +23,7 @@ from google.protobuf import duration_pb2, text_format, timestamp_pb2
 from google.protobuf.message import Message
 
 from genai_grpc import GenerativeModel, protos, types
-from genai_grpc._coerce.caching import to_cached_content
+from genai_grpc._coerce.cached_content import to_cached_content
 from genai_grpc_protos import protobuf
 
 TABLES: Final = Path(__file__).with_name("golden")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from genai_grpc import types
-from genai_grpc._call import Options
+from genai_grpc._rpc.call import Options
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._retry import NEVER, RetryPolicy
-from genai_grpc._status import error_class
+from genai_grpc._rpc.retry_policy import NEVER, RetryPolicy
+from genai_grpc._rpc.status import error_class
 
 POLICY = RetryPolicy(tries=2)
 

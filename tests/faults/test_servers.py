@@ -11,7 +11,7 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, types
-from genai_grpc._channel import STREAMS
+from genai_grpc._transport.grpc.channel_pool import STREAMS
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.testing import FaultProxy
 from genai_grpc_protos.rpc import ErrorInfo, RequestInfo

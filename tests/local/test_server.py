@@ -15,9 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # ships no types
 
 from genai_grpc import local, protos
-from genai_grpc.local._cache_store import CacheStore
-from genai_grpc.local._servicers import Catalogue, GenerativeService
-from genai_grpc.local.script import STALL, ScriptEngine
+from genai_grpc.local.state.cached_contents import CacheStore
+from genai_grpc.local.services.generative import Catalogue, GenerativeService
+from genai_grpc.local.engines.script import STALL, ScriptEngine
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 
 REQUEST = protos.GenerateContentRequest(
@@ -332,7 +332,7 @@ def test_importing_loads_nothing() -> None:
     code = """if True:
         import sys
         import genai_grpc.local
-        wanted = {"genai_grpc.local.script", "genai_grpc.local.llama", "grpc_health", "grpc_reflection", "xllamacpp"}
+        wanted = {"genai_grpc.local.engines.script", "genai_grpc.local.engines.llama.engine", "grpc_health", "grpc_reflection", "xllamacpp"}
         print(sorted(wanted & set(sys.modules)))
     """
     assert run(code).stdout == "[]\n"

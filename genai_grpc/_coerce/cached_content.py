@@ -1,0 +1,121 @@
+"""Cached contents: their names, what they hold, and when they expire."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Final
+
+from genai_grpc import protos
+from genai_grpc._coerce.content import to_contents, to_system_instruction
+from genai_grpc._coerce.messages import foreign, to_message
+from genai_grpc._coerce.resource_names import to_model_name
+from genai_grpc._coerce.tools import to_function_library, to_tool_config
+from genai_grpc_protos.protobuf import Duration, Timestamp
+
+__all__ = ["to_cached_content", "to_cached_content_name", "to_expiration"]
+
+DISPLAY_NAME: Final = 128
+"""The most characters of a display name."""
+
+
+def to_cached_content_name(name: str) -> str:
+    """A cached content's resource name: a bare one is put under `cachedContents/`.
+
+    >>> to_cached_content_name("abc"), to_cached_content_name("cachedContents/abc")
+    ('cachedContents/abc', 'cachedContents/abc')
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a cached content is named by a str such as 'cachedContents/abc'; got {type(name).__name__}")
+    if not name.strip():
+        raise ValueError("the name is empty; CachedContent.list() lists the cached contents there are")
+    return name if "/" in name else f"cachedContents/{name}"
+
+
+def to_expiration(ttl: object = None, expire_time: object = None) -> dict[str, Duration | Timestamp]:
+    """When a cached content expires: `ttl` or `expire_time` by its field's name, or nothing where neither is given.
+
+    A ttl is a number of seconds, a timedelta, a Duration or a dict of its fields. An expire_time is a number of whole
+    seconds since 1970 UTC, a datetime (local time where it has no zone), a Timestamp or a dict of its fields.
+
+    Raises:
+        TypeError: It is none of these.
+        ValueError: Both are given, or a dict has unknown keys.
+
+    >>> to_expiration(ttl=90)["ttl"].seconds
+    90
+    """
+    match ttl, expire_time:
+        case None, None:
+            return {}
+        case _, None:
+            return {"ttl": _ttl(ttl)}
+        case None, _:
+            return {"expire_time": _expire_time(expire_time)}
+    raise ValueError("ttl and expire_time are two ways to say one thing; give one of them")
+
+
+def to_cached_content(
+    model: str,
+    *,
+    display_name: str | None = None,
+    system_instruction: Any = None,
+    contents: Any = None,
+    tools: Any = None,
+    tool_config: Any = None,
+    ttl: object = None,
+    expire_time: object = None,
+) -> protos.CachedContent:
+    """The cached content to create, each part given in any of the forms that `GenerativeModel` takes.
+
+    Raises:
+        TypeError: An argument is of a type of which nothing can be made.
+        ValueError: The display name is too long, both ttl and expire_time are given, or a dict has unknown keys.
+    """
+    if display_name is not None and len(display_name) > DISPLAY_NAME:
+        raise ValueError(f"a display name has {DISPLAY_NAME} characters at most; this one has {len(display_name)}")
+    library = to_function_library(tools)
+    expiration: dict[str, Any] = {**to_expiration(ttl, expire_time)}
+    return protos.CachedContent(
+        model=to_model_name(model),
+        display_name=display_name,
+        system_instruction=to_system_instruction(system_instruction),
+        # As in google.generativeai, an empty list is no contents.
+        contents=to_contents(contents) if contents else (),
+        tools=() if library is None else library.to_proto(),
+        tool_config=to_tool_config(tool_config),
+        **expiration,
+    )
+
+
+def _ttl(value: object) -> Duration:
+    match value:
+        case bool():
+            pass
+        case int() | float() | datetime.timedelta() | Mapping():
+            return to_message(Duration, value)
+        case _ if _is_a(value, Duration):
+            return to_message(Duration, value)
+    raise TypeError(f"ttl is a number of seconds, a timedelta, a Duration or its dict; got {type(value).__name__}")
+
+
+def _expire_time(value: object) -> Timestamp:
+    match value:
+        case bool():
+            pass
+        case datetime.datetime():
+            # A moment without a zone is one of the local clock, as for datetime itself.
+            return to_message(Timestamp, value.astimezone(datetime.timezone.utc))
+        case int() | Mapping():
+            return to_message(Timestamp, value)
+        case _ if _is_a(value, Timestamp):
+            return to_message(Timestamp, value)
+    raise TypeError(
+        f"expire_time is a datetime, whole seconds since 1970 UTC, a Timestamp or its dict; got {type(value).__name__}"
+    )
+
+
+def _is_a(value: object, cls: type[Duration] | type[Timestamp]) -> bool:
+    """Whether it is a message of the full name of `cls`, ours or another package's."""
+    message = foreign(value)
+    return message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name

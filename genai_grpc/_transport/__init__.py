@@ -1,0 +1,1 @@
+"""Performs calls: configuration, credentials, metadata, and the sync and async transports."""

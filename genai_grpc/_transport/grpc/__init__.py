@@ -1,0 +1,1 @@
+"""Calls over gRPC: channels, streams and their idle timeouts."""

@@ -1,0 +1,1 @@
+"""A real language model on llama.cpp."""

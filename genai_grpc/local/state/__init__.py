@@ -1,0 +1,1 @@
+"""What the local server stores between requests."""

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from genai_grpc import protos
+from genai_grpc._version import __version__
+from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The command as it is, on a scripted engine in place of the real model, whose arguments it prints.
+PROGRAM = """if True:
+    import sys, types
+    from genai_grpc.local.engines.script import ScriptEngine
+    def engine(path=None, **settings):
+        print(path, settings)
+        return ScriptEngine()
+    sys.modules["genai_grpc.local.engines.llama.engine"] = types.SimpleNamespace(LlamaEngine=engine)
+    from genai_grpc.cli import main
+    main(prog_name="genai-grpc")
+"""
+
+
+@contextmanager
+def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A running `genai-grpc`, killed at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def greeting(process: subprocess.Popen[str]) -> tuple[str, str, str]:
+    """The engine's arguments, the address and the whole greeting of a server that listens."""
+    assert process.stdout is not None
+    engine = process.stdout.readline()
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert all(lines), process.communicate()
+    return engine, lines[0].partition("http://")[2].split()[0], "".join(lines)
+
+
+def ended(*arguments: str) -> tuple[int, str, str]:
+    """The exit code, output and errors of a `genai-grpc` that ends by itself."""
+    with started(*arguments) as process:
+        output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
+    """`serve` says where it listens and how to use it, and ends with code 0 and no traceback on Ctrl-C or SIGTERM."""
+    with started("serve", "--port", "0") as process:
+        engine, address, text = greeting(process)
+        with grpc.insecure_channel(address) as channel:
+            models = ModelServiceStub(channel).ListModels(protos.ListModelsRequest()).models
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+
+    assert engine == "None {'threads': 1}\n"
+    assert [model.name for model in models] == ["models/script", "models/gemini-pro"]
+    assert text.startswith("Serving models/script, also as models/gemini-pro, at http://127.0.0.1:")
+    assert f"GENAI_GRPC_ENDPOINT=http://{address} python" in text
+    assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
+
+
+def test_state(tmp_path: Path) -> None:
+    """`serve --state` makes the directory and keeps its state there."""
+    with started("serve", "--port", "0", "--state", str(tmp_path / "state")) as process:
+        greeting(process)
+        assert [path.name for path in (tmp_path / "state").iterdir()] == ["state.sqlite3"]
+
+
+def test_options_reach_the_engine(tmp_path: os.PathLike[str]) -> None:
+    """The model's path, the threads and the context are handed to the engine."""
+    path = os.path.join(tmp_path, "model.gguf")
+    with open(path, "wb"):
+        pass
+    with started("serve", "--port", "0", "--model", path, "--threads", "2", "--context", "512") as process:
+        engine, _, _ = greeting(process)
+
+    assert engine == f"{path} {{'threads': 2, 'context': 512}}\n"
+
+
+def test_the_key_comes_from_the_environment() -> None:
+    """With GENAI_GRPC_SERVER_KEY set, calls must carry that key, and no output shows it."""
+    with started("serve", "--port", "0", GENAI_GRPC_SERVER_KEY="right-key") as process:
+        _, address, text = greeting(process)
+        with grpc.insecure_channel(address) as channel:
+            stub = ModelServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.ListModels(protos.ListModelsRequest())
+            assert stub.ListModels(protos.ListModelsRequest(), metadata=(("x-goog-api-key", "right-key"),)).models
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+
+    assert getattr(caught.value, "code", None)
+    assert "UNAUTHENTICATED" in str(caught.value)
+    assert "GEMINI_API_KEY=... genai-grpc ask" in text
+    assert "right-key" not in text + output + errors
+
+
+@pytest.mark.parametrize(
+    ("key", "warning"),
+    [("", "anyone who can reach it can use it"), ("right-key", "the API key can be read on the way")],
+)
+def test_warns_of_an_open_network(key: str, warning: str) -> None:
+    """A host that is not loopback is warned of on stderr, as the traffic is plaintext."""
+    with started("serve", "--host", "0.0.0.0", "--port", "0", GENAI_GRPC_SERVER_KEY=key) as process:  # noqa: S104
+        greeting(process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+
+    assert errors == f"Warning: 0.0.0.0 is open to the network, without encryption: {warning}.\n"
+
+
+def test_a_port_that_is_taken() -> None:
+    """A port that is taken is one line on stderr and exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, errors = ended("serve", "--port", str(port))
+
+    assert code == 1
+    assert errors.startswith(f"Error: cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert errors.count("\n") == 1
+
+
+def test_a_model_file_that_is_not_there() -> None:
+    """A path that does not exist is refused before anything starts."""
+    code, output, errors = ended("serve", "--model", "nowhere.gguf")
+
+    assert (code, output) == (2, "")
+    assert "File 'nowhere.gguf' does not exist" in errors
+
+
+def test_version_and_help() -> None:
+    """The command says its version, and in its help that the key may come from the environment."""
+    assert ended("--version") == (0, f"genai-grpc {__version__}\n", "")
+    assert "GENAI_GRPC_SERVER_KEY" in ended("serve", "--help")[1]
+
+
+def test_without_click() -> None:
+    """Without click, the command says in one line what to install, and ends with code 1."""
+    code = "import sys; sys.modules['click'] = None; import genai_grpc.__main__"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert process.returncode == 1
+    assert process.stderr == "genai-grpc: the command needs click: pip install 'genai-grpc[server]'\n"

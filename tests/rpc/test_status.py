@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import any_pb2, struct_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_grpc import errors
+from genai_grpc._rpc.status import DETAILS_KEY, decode_details, encode_details, parse_status
+from genai_grpc_protos import rpc
+
+pytestmark = pytest.mark.usefixtures("no_api_core")
+
+CODES = {
+    "CANCELLED": (errors.Cancelled, 499),
+    "UNKNOWN": (errors.Unknown, 500),
+    "INVALID_ARGUMENT": (errors.InvalidArgument, 400),
+    "DEADLINE_EXCEEDED": (errors.DeadlineExceeded, 504),
+    "NOT_FOUND": (errors.NotFound, 404),
+    "ALREADY_EXISTS": (errors.AlreadyExists, 409),
+    "PERMISSION_DENIED": (errors.PermissionDenied, 403),
+    "RESOURCE_EXHAUSTED": (errors.ResourceExhausted, 429),
+    "FAILED_PRECONDITION": (errors.FailedPrecondition, 400),
+    "ABORTED": (errors.Aborted, 409),
+    "OUT_OF_RANGE": (errors.OutOfRange, 400),
+    "UNIMPLEMENTED": (errors.MethodNotImplemented, 501),
+    "INTERNAL": (errors.InternalServerError, 500),
+    "UNAVAILABLE": (errors.ServiceUnavailable, 503),
+    "DATA_LOSS": (errors.DataLoss, 500),
+    "UNAUTHENTICATED": (errors.Unauthenticated, 401),
+}
+
+
+def test_every_code_is_there() -> None:
+    """The table below names every status that gRPC has but OK."""
+    assert CODES.keys() == {code.name for code in grpc.StatusCode} - {"OK"}
+
+
+@pytest.mark.parametrize("status", CODES)
+def test_code(status: str) -> None:
+    """Each status is an error class of its own, with the code that google.api_core gives it."""
+    kind, code = CODES[status]
+    error = parse_status(grpc.StatusCode[status], "no", None)
+    assert type(error) is kind
+    assert (error.status, error.code, error.grpc_status_code) == (status, code, grpc.StatusCode[status])
+    assert (error.message, str(error), error.details, error.tries) == ("no", f"{code} no", (), 1)
+    assert isinstance(error, errors.APIError)
+    assert isinstance(error, errors.GenAIError)
+
+
+@pytest.mark.parametrize("message", [None, ""])
+def test_no_message(message: str | None) -> None:
+    """A status without a message is said by its name."""
+    assert str(parse_status(grpc.StatusCode.NOT_FOUND, message, ())) == "404 NOT_FOUND"
+
+
+def test_ok_is_no_error_of_its_own() -> None:
+    """A call that failed with OK failed in a way that nobody knows."""
+    assert type(parse_status(grpc.StatusCode.OK, "what?", ())) is errors.Unknown
+
+
+DETAILS = (
+    rpc.ErrorInfo(reason="API_KEY_INVALID", domain="googleapis.com", metadata={"service": "x"}),
+    rpc.RetryInfo(retry_delay={"seconds": 3}),  # type: ignore[arg-type]  # a dict does for a message
+    rpc.QuotaFailure(violations=[rpc.QuotaFailure.Violation(subject="project:1", description="too many")]),
+    rpc.BadRequest(field_violations=[rpc.BadRequest.FieldViolation(field="contents", description="empty")]),
+    rpc.Help(links=[rpc.Help.Link(description="Docs", url="https://ai.google.dev")]),
+)
+
+
+def trailing(*details: Any) -> list[tuple[str, bytes]]:
+    """The metadata that carries these details."""
+    status = rpc.Status(code=8, message="no")
+    for detail in details:
+        packed = status.details.add()
+        packed.type_url, packed.value = f"type.googleapis.com/{detail.DESCRIPTOR.full_name}", detail.SerializeToString()
+    return [(DETAILS_KEY, status.SerializeToString())]
+
+
+def test_details() -> None:
+    """The details of a status are decoded, each to its own message."""
+    pairs: list[tuple[str, str | bytes]] = [("x-other", "1"), *trailing(*DETAILS)]
+    assert parse_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "no", pairs).details == DETAILS
+
+
+def test_details_there_and_back() -> None:
+    """What the server writes, the client reads."""
+    assert decode_details(encode_details(errors.ResourceExhausted("no", details=DETAILS))) == DETAILS
+    assert encode_details(errors.ResourceExhausted("no")) == ()
+
+
+def test_details_of_an_unknown_type() -> None:
+    """A detail of a type that we do not know stays packed, and the others are decoded."""
+    unknown = struct_pb2.Value(string_value="x")
+    pairs = trailing(DETAILS[0])
+    status = rpc.Status.FromString(pairs[0][1])
+    status.details.add(type_url="type.googleapis.com/example.Unknown", value=unknown.SerializeToString())
+    first, second = decode_details([(DETAILS_KEY, status.SerializeToString())])
+    assert first == DETAILS[0]
+    assert second.DESCRIPTOR.full_name == any_pb2.Any.DESCRIPTOR.full_name
+    assert getattr(second, "type_url", "") == "type.googleapis.com/example.Unknown"
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param([], id="none"),
+        pytest.param([("x-other", "1")], id="others only"),
+        pytest.param([(DETAILS_KEY, "a str")], id="text"),
+        pytest.param([(DETAILS_KEY, b"")], id="empty"),
+        pytest.param([(DETAILS_KEY, b"\xff\xff\xff")], id="garbage"),
+    ],
+)
+def test_no_details(pairs: list[tuple[str, str | bytes]]) -> None:
+    """Metadata without details, or with what is no Status, has none."""
+    assert parse_status(grpc.StatusCode.NOT_FOUND, "no", pairs).details == ()
+
+
+@given(st.binary(max_size=200))
+def test_garbage_for_a_status(garbage: bytes) -> None:
+    """Whatever bytes stand for the details, reading them raises nothing."""
+    assert isinstance(decode_details([(DETAILS_KEY, garbage)]), tuple)
+
+
+@given(
+    st.sampled_from(["google.rpc.ErrorInfo", "google.rpc.Code", "google.rpc", "google.protobuf.Any", ""]) | st.text(),
+    st.binary(max_size=100),
+)
+def test_garbage_for_a_detail(name: str, garbage: bytes) -> None:
+    """Whatever a detail says of its type and holds, it is decoded or stays packed."""
+    status = rpc.Status()
+    status.details.add(type_url=f"type.googleapis.com/{name}", value=garbage)
+    assert len(decode_details([(DETAILS_KEY, status.SerializeToString())])) == 1
