@@ -9,7 +9,7 @@ import statistics
 import time
 
 from genai_grpc import protos
-from genai_grpc._responses.merge import Fold
+from genai_grpc._responses.merge import ResponseMerger
 
 ROUNDS = 5
 SIZES = (10_000, 100_000)
@@ -18,7 +18,7 @@ SIZES = (10_000, 100_000)
 def seconds(chunks: list[protos.GenerateContentResponse]) -> float:
     """CPU seconds of folding these chunks into one response."""
     began = time.process_time()
-    fold = Fold()
+    fold = ResponseMerger()
     for chunk in chunks:
         fold.add(chunk)
     fold.result()

@@ -11,20 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import Call, Emit, Invoke, Plan, Read
-from genai_grpc._coerce.serialize import frame_turn
+from genai_grpc._coerce.serialize import serialize_turn
 from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionLibrary, to_function_response
-from genai_grpc._responses.merge import Fold
+from genai_grpc._responses.merge import ResponseMerger
+from genai_grpc._rpc.call import Call, CallFunctions, Operation, ReadChunk, Yield
 from genai_grpc.errors import FunctionCallingError
 
 if TYPE_CHECKING:
     from genai_grpc.types import AutomaticFunctionCalling
 
-__all__ = ["Exchange", "converse", "converse_streaming"]
+__all__ = ["ToolLoopState", "run_tool_loop", "stream_tool_loop"]
 
 
 @dataclass(slots=True)
-class Exchange:
+class ToolLoopState:
     """What one message of the user led to, while it lasts.
 
     Attributes:
@@ -40,19 +40,19 @@ class Exchange:
     @property
     def turns(self) -> list[bytes]:
         """Everything that the next request holds."""
-        return self.history + [frame_turn(turn) for turn in self.sent]
+        return self.history + [serialize_turn(turn) for turn in self.sent]
 
 
 Ask = Callable[[list[bytes]], Call[Any, Any, Any]]
 
 
-def converse(
+def run_tool_loop(
     ask: Ask,
     check: Callable[[Any], object],
-    exchange: Exchange,
+    exchange: ToolLoopState,
     library: FunctionLibrary,
     settings: AutomaticFunctionCalling,
-) -> Plan[Any]:
+) -> Operation[Any]:
     """The plan of an exchange whose replies come at once; its result is the last reply.
 
     Args:
@@ -62,7 +62,7 @@ def converse(
         library: Whose functions answer.
         settings: How far to go.
     """
-    for answered in range(settings.rounds + 1):
+    for answered in range(settings.max_rounds + 1):
         response = yield ask(exchange.turns)
         check(response)
         calls = _to_answer(response.candidates[0].content, library)
@@ -74,19 +74,19 @@ def converse(
     raise AssertionError  # the last round returned or raised
 
 
-def converse_streaming(
-    ask: Ask, exchange: Exchange, library: FunctionLibrary, settings: AutomaticFunctionCalling
-) -> Plan[None]:
+def stream_tool_loop(
+    ask: Ask, exchange: ToolLoopState, library: FunctionLibrary, settings: AutomaticFunctionCalling
+) -> Operation[None]:
     """The plan of an exchange whose replies stream: emits every chunk, each with whether it begins another reply."""
-    for answered in range(settings.rounds + 1):
+    for answered in range(settings.max_rounds + 1):
         source, chunk = yield ask(exchange.turns)
-        fold, begins = Fold(), True
+        fold, begins = ResponseMerger(), True
         try:
             while chunk is not None:
                 fold.add(chunk)
-                yield Emit(((chunk, begins),))
+                yield Yield(((chunk, begins),))
                 begins = False
-                chunk = yield Read(source)
+                chunk = yield ReadChunk(source)
         finally:
             source.cancel()
         candidates = fold.result().candidates
@@ -109,25 +109,25 @@ def _to_answer(content: protos.Content, library: FunctionLibrary) -> list[Answer
 
 
 def _refuse_more(answered: int, settings: AutomaticFunctionCalling, calls: list[Answerable]) -> None:
-    if answered == settings.rounds:
+    if answered == settings.max_rounds:
         names = ", ".join(call.name for call, _ in calls)
         raise FunctionCallingError(
             f"the model still calls functions ({names}) after {answered} rounds of answers; "
-            "pass AutomaticFunctionCalling(rounds=...) to go on longer"
+            "pass AutomaticFunctionCalling(max_rounds=...) to go on longer"
         )
 
 
-def _answer(calls: list[Answerable], settings: AutomaticFunctionCalling) -> Plan[protos.Content]:
+def _answer(calls: list[Answerable], settings: AutomaticFunctionCalling) -> Operation[protos.Content]:
     """Run every call of a reply that is approved; their answers, in order, are one turn."""
     vetoes: dict[int, object] = {}
     if settings.approve is not None:
-        verdicts = yield Invoke(tuple(("approve", partial(settings.approve, call)) for call, _ in calls))
+        verdicts = yield CallFunctions(tuple(("approve", partial(settings.approve, call)) for call, _ in calls))
         vetoes = {
             number: verdict for number, verdict in enumerate(verdicts) if verdict is False or isinstance(verdict, str)
         }
     approved = [number for number in range(len(calls)) if number not in vetoes]
     functions = tuple((calls[number][0].name, partial(_run, *calls[number])) for number in approved)
-    results = yield Invoke(functions, catch=settings.errors == "model")
+    results = yield CallFunctions(functions, catch=settings.on_error == "model")
     said = {number: _veto(verdict) for number, verdict in vetoes.items()}
     said |= {number: _said(result) for number, result in zip(approved, results, strict=True)}
     answers = (to_function_response(call, said[number]) for number, (call, _) in enumerate(calls))

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import SERVICES, Call, Emit, Method, Plan, same
 from genai_grpc._coerce.cached_content import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.settings import to_options
+from genai_grpc._rpc.call import SERVICES, Call, Method, Operation, Yield, identity
 from genai_grpc.client import Client, default_client
 from genai_grpc_protos.protobuf import Empty, FieldMask
 
@@ -313,12 +313,12 @@ def _creating(
     model: str, options: CachedContentOptions, request_options: RequestOptionsType | None
 ) -> Call[Any, Any, protos.CachedContent]:
     request = protos.CreateCachedContentRequest(cached_content=to_cached_content(model, **options))
-    return Call(CREATE_CACHED_CONTENT, request, same, to_options(request_options))
+    return Call(CREATE_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
 def _getting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
     request = protos.GetCachedContentRequest(name=to_cached_content_name(name))
-    return Call(GET_CACHED_CONTENT, request, same, to_options(request_options))
+    return Call(GET_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
 def _updating(
@@ -330,23 +330,25 @@ def _updating(
     request = protos.UpdateCachedContentRequest(
         cached_content=protos.CachedContent(name=name, **expiration), update_mask=FieldMask(paths=[*expiration])
     )
-    return Call(UPDATE_CACHED_CONTENT, request, same, to_options(request_options))
+    return Call(UPDATE_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
 def _deleting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, Any]:
-    return Call(DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), same, to_options(request_options))
+    return Call(
+        DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), identity, to_options(request_options)
+    )
 
 
 def _pages(
     kind: type[CachedContent], client: Client, page_size: int, request_options: RequestOptionsType | None
-) -> Plan[None]:
+) -> Operation[None]:
     """The cached contents of every page (https://google.aip.dev/158)."""
     options = to_options(request_options)
     token = ""
     while True:
         request = protos.ListCachedContentsRequest(page_size=page_size, page_token=token)
-        page: protos.ListCachedContentsResponse = yield Call(LIST_CACHED_CONTENTS, request, same, options)
-        yield Emit(tuple(kind.from_proto(item, client=client) for item in page.cached_contents))
+        page: protos.ListCachedContentsResponse = yield Call(LIST_CACHED_CONTENTS, request, identity, options)
+        yield Yield(tuple(kind.from_proto(item, client=client) for item in page.cached_contents))
         token = page.next_page_token
         if not token:
             return

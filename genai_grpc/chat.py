@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import Call, Open, same
 from genai_grpc._coerce.content import to_content, to_contents
-from genai_grpc._coerce.serialize import frame_turn
+from genai_grpc._coerce.serialize import serialize_turn
 from genai_grpc._coerce.settings import to_generation_settings
-from genai_grpc._responses.text import GOOD_ENDS
+from genai_grpc._function_calling import ToolLoopState, run_tool_loop, stream_tool_loop
+from genai_grpc._responses.text import COMPLETE_REASONS
+from genai_grpc._rpc.call import Call, OpenStream, identity
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
     IncompleteIterationError,
     StopCandidateException,
 )
-from genai_grpc._function_calling import Exchange, converse, converse_streaming
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 from genai_grpc.types import AutomaticFunctionCalling
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from genai_grpc._rpc.call import Plan
+    from genai_grpc._rpc.call import Operation
     from genai_grpc.generative_model import GenerativeModel
     from genai_grpc.types import ContentType, GenerateOptions, StrictContentType
 
@@ -65,7 +65,7 @@ class ChatSession:
         _refuse_many(model.candidate_count)
         self.model = model
         self.enable_automatic_function_calling = enable_automatic_function_calling
-        self._exchange: Exchange | None = None
+        self._exchange: ToolLoopState | None = None
         self._history: list[protos.Content] = []
         # The turns as they are sent; None once a program has been handed turns that it may edit.
         self._frames: list[bytes] | None = []
@@ -120,7 +120,7 @@ class ChatSession:
         self._history = to_contents(turns) if turns else []
         # A turn that was given as a message is the program's own, to be edited.
         theirs = set(map(id, given)).intersection(map(id, self._history))
-        self._frames = None if theirs else list(map(frame_turn, self._history))
+        self._frames = None if theirs else list(map(serialize_turn, self._history))
         self._exchange = None
 
     @property
@@ -196,15 +196,15 @@ class ChatSession:
 
     def _send(
         self, kind: type[Response], content: ContentType, stream: bool, options: GenerateOptions
-    ) -> Plan[Response]:
+    ) -> Operation[Response]:
         """The plan of one message: one call, or as many as the model's function calls take."""
         _refuse_many(to_generation_settings(options.get("generation_config")).get("candidate_count") or 1)
         said = to_content(content)
         turn = protos.Content(role=said.role or "user", parts=said.parts)
         self._commit()
         frames = self._frames
-        history = [frame_turn(each) for each in self._history] if frames is None else list(frames)
-        exchange = Exchange(history=history, sent=[turn])
+        history = [serialize_turn(each) for each in self._history] if frames is None else list(frames)
+        exchange = ToolLoopState(history=history, sent=[turn])
 
         def ask(turns: list[bytes]) -> Call[Any, Any, Response]:
             return self.model.describe_framed(kind, turns, stream, options)
@@ -216,10 +216,10 @@ class ChatSession:
         else:
             settings = automatic if isinstance(automatic, AutomaticFunctionCalling) else AutomaticFunctionCalling()
             if stream:
-                opened = yield Open(converse_streaming(_unparsed(ask), exchange, library, settings))
+                opened = yield OpenStream(stream_tool_loop(_unparsed(ask), exchange, library, settings))
                 response = kind.from_source(opened)
             else:
-                response = yield from converse(ask, _check_whole, exchange, library, settings)
+                response = yield from run_tool_loop(ask, _check_whole, exchange, library, settings)
         if stream:
             _check_prompt(response)
         else:
@@ -247,7 +247,7 @@ class ChatSession:
         turns = [*self._exchange.sent, protos.Content(role=received.role, parts=received.parts)]
         self._history += turns
         if self._frames is not None:
-            self._frames += map(frame_turn, turns)
+            self._frames += map(serialize_turn, turns)
         self._exchange = None
 
     def __copy__(self) -> Self:
@@ -263,7 +263,7 @@ def _unparsed(ask: Callable[[list[bytes]], Call[Any, Any, Any]]) -> Callable[...
 
     def unparsed(turns: list[bytes]) -> Call[Any, Any, Any]:
         call = ask(turns)
-        return Call(call.method, call.request, same, call.options)
+        return Call(call.method, call.request, identity, call.options)
 
     return unparsed
 
@@ -296,7 +296,7 @@ def _check_end(response: AnyResponse) -> protos.Content:
         raise response.error
     if not candidates:
         raise StopCandidateException("the reply has no candidate")
-    if candidates[0].finish_reason not in GOOD_ENDS:
+    if candidates[0].finish_reason not in COMPLETE_REASONS:
         raise StopCandidateException(candidates[0])
     return candidates[0].content
 

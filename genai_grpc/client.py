@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from genai_grpc._transport.aio import AsyncShell
-    from genai_grpc._rpc.call import Call, Plan
-    from genai_grpc._transport.grpc.channel_pool import Channels
-    from genai_grpc._transport.metadata import Headers
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+    from genai_grpc._rpc.call import Call, Operation
     from genai_grpc._rpc.rate_limiter import RateLimit
     from genai_grpc._rpc.retry_policy import RetryPolicy
-    from genai_grpc._transport.sync import SyncShell
+    from genai_grpc._transport.aio import AsyncTransport
+    from genai_grpc._transport.grpc.channel_pool import ChannelPools
+    from genai_grpc._transport.metadata import CallMetadata
+    from genai_grpc._transport.sync import SyncTransport
     from genai_grpc._transport.tls import TLS
 
 __all__ = ["Client", "configure", "default_client"]
@@ -105,7 +105,7 @@ class Client:
             channel_options=channel_options,
             user_agent=user_agent,
         )
-        self._made: _Performers | None = None
+        self._made: _Transports | None = None
         self._lock = threading.Lock()
         _CLIENTS.add(self)
 
@@ -124,24 +124,24 @@ class Client:
         >>> client = Client("a-key", endpoint="http://127.0.0.1:50051")
         >>> client.update_api_key("another-key")
         """
-        from genai_grpc._transport.credentials import identity_of
+        from genai_grpc._transport.credentials import credentials_from
 
         config = self._config._replace(api_key=Secret(api_key), credentials=None)
         check(config)
         with self._lock:
             self._config = config
             if self._made is not None:
-                self._made.headers.identity = self._made.aio_headers.identity = identity_of(config)
+                self._made.headers.identity = self._made.aio_headers.identity = credentials_from(config)
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """Perform one call."""
         return (self._made or self._make()).sync.call(call)
 
-    def run(self, plan: Plan[Out]) -> Out:
+    def run(self, plan: Operation[Out]) -> Out:
         """Perform a plan."""
         return (self._made or self._make()).sync.run(plan)
 
-    def iterate(self, plan: Plan[None]) -> Iterator[Any]:
+    def iterate(self, plan: Operation[None]) -> Iterator[Any]:
         """The items of a plan that emits them."""
         return (self._made or self._make()).sync.iterate(plan)
 
@@ -149,11 +149,11 @@ class Client:
         """Perform one call."""
         return (self._made or self._make()).aio.call(call)
 
-    def run_async(self, plan: Plan[Out]) -> Coroutine[Any, Any, Out]:
+    def run_async(self, plan: Operation[Out]) -> Coroutine[Any, Any, Out]:
         """Perform a plan."""
         return (self._made or self._make()).aio.run(plan)
 
-    def iterate_async(self, plan: Plan[None]) -> AsyncIterator[Any]:
+    def iterate_async(self, plan: Operation[None]) -> AsyncIterator[Any]:
         """The items of a plan that emits them."""
         return (self._made or self._make()).aio.iterate(plan)
 
@@ -193,49 +193,49 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self._config.target.address!r}, tls={self._config.target.tls})"
 
-    def _make(self) -> _Performers:
+    def _make(self) -> _Transports:
         with self._lock:
             if self._made is None:
-                self._made = _make_performers(self._config)
+                self._made = _build_transports(self._config)
             return self._made
 
 
-class _Performers(NamedTuple):
+class _Transports(NamedTuple):
     """What a client performs calls with."""
 
-    channels: Channels
-    headers: Headers
-    aio_headers: Headers
-    sync: SyncShell
-    aio: AsyncShell
+    channels: ChannelPools
+    headers: CallMetadata
+    aio_headers: CallMetadata
+    sync: SyncTransport
+    aio: AsyncTransport
 
 
-def _make_performers(config: Config) -> _Performers:
+def _build_transports(config: Config) -> _Transports:
     # grpc takes longer to import than all of this package: it is, at the first call.
     import grpc.aio
 
-    from genai_grpc._transport.aio import AsyncShell
-    from genai_grpc._transport.grpc.channel_pool import Channels, check_interceptors
-    from genai_grpc._rpc.admission import Flow
-    from genai_grpc._transport.metadata import Headers
-    from genai_grpc._transport.credentials import identity_of
-    from genai_grpc._transport.sync import SyncShell
+    from genai_grpc._rpc.admission import Admission
+    from genai_grpc._transport.aio import AsyncTransport
+    from genai_grpc._transport.credentials import credentials_from
+    from genai_grpc._transport.grpc.channel_pool import ChannelPools, check_interceptors
+    from genai_grpc._transport.metadata import CallMetadata
+    from genai_grpc._transport.sync import SyncTransport
 
     check_interceptors(config.interceptors)
-    channels = Channels(config)
-    identity = identity_of(config)
-    headers = Headers(config, identity, tuple)
+    channels = ChannelPools(config)
+    identity = credentials_from(config)
+    headers = CallMetadata(config, identity, tuple)
     # What gRPC's asyncio part would make of a tuple at every call.
-    aio_headers = Headers(config, identity, grpc.aio.Metadata.from_tuple)
-    flow = Flow(config.max_in_flight, config.rate_limit)
+    aio_headers = CallMetadata(config, identity, grpc.aio.Metadata.from_tuple)
+    admission = Admission(config.max_in_flight, config.rate_limit)
     # The last one wraps the others: what comes first in the list is to see a call first.
     looking_on = tuple(each for each in reversed(config.interceptors) if hasattr(each, "intercept"))
-    return _Performers(
+    return _Transports(
         channels,
         headers,
         aio_headers,
-        SyncShell(config, channels, headers, flow, looking_on),
-        AsyncShell(config, channels, aio_headers, flow, looking_on),
+        SyncTransport(config, channels, headers, admission, looking_on),
+        AsyncTransport(config, channels, aio_headers, admission, looking_on),
     )
 
 

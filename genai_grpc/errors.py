@@ -133,7 +133,7 @@ class FunctionCallingError(GenAIError):
 
     >>> import genai_grpc as genai
     >>> model = genai.GenerativeModel(tools=[{"name": "now", "function": lambda: "noon"}])
-    >>> chat = model.start_chat(enable_automatic_function_calling=genai.types.AutomaticFunctionCalling(rounds=1))
+    >>> chat = model.start_chat(enable_automatic_function_calling=genai.types.AutomaticFunctionCalling(max_rounds=1))
     >>> chat.send_message("What time is it?")
     Traceback (most recent call last):
     genai_grpc.errors.FunctionCallingError: the model still calls functions (now) after 1 rounds of answers; ...
@@ -150,13 +150,13 @@ class APIError(GenAIError):
         message: The status message, as the service sent it.
         status: The name of the gRPC status code, e.g. "NOT_FOUND" (https://grpc.io/docs/guides/status-codes/).
         code: The HTTP status that the code maps to, e.g. 404, as in `google.api_core` (https://aip.dev/193).
-        tries: How many times the call was tried; 0 if there was no turn for it while it could be answered.
+        attempts: How often the call was attempted; 0 if it was not admitted before its deadline.
 
     >>> import genai_grpc as genai
     >>> try:
     ...     genai.get_model("no-such-model")
     ... except APIError as error:
-    ...     print(error.status, error.code, error.tries)
+    ...     print(error.status, error.code, error.attempts)
     NOT_FOUND 404 1
     """
 
@@ -164,10 +164,10 @@ class APIError(GenAIError):
     number: ClassVar[int]
     code: ClassVar[int]
 
-    def __init__(self, message: str, *, details: Iterable[Message] = (), tries: int = 1) -> None:
+    def __init__(self, message: str, *, details: Iterable[Message] = (), attempts: int = 1) -> None:
         super().__init__(message)
         self.message = message
-        self.tries = tries
+        self.attempts = attempts
         self._decoded = tuple(details)
 
     # Properties, not attributes: google.api_core's classes have properties of the same names that cannot be set.
@@ -213,11 +213,11 @@ class APIError(GenAIError):
         return grpc.StatusCode[self.status]
 
     def __str__(self) -> str:
-        tried = f" (after {self.tries} tries)" if self.tries > 1 else ""
-        return f"{self.code} {self.message}{tried}"
+        attempts = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
+        return f"{self.code} {self.message}{attempts}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.number, self.message, self._decoded, self.tries)
+        return _restored, (self.number, self.message, self._decoded, self.attempts)
 
     def _detail(self, name: str) -> Any:
         """The first detail of that `google.rpc` type; None if there is none."""
@@ -396,5 +396,5 @@ class ClientClosed(Cancelled):
 BY_NUMBER: Final[dict[int, type[APIError]]] = {cls.number: cls for cls in APIError.__subclasses__()}
 
 
-def _restored(number: int, message: str, details: tuple[Message, ...], tries: int) -> APIError:
-    return BY_NUMBER[number](message, details=details, tries=tries)
+def _restored(number: int, message: str, details: tuple[Message, ...], attempts: int) -> APIError:
+    return BY_NUMBER[number](message, details=details, attempts=attempts)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import COUNT_TOKENS, DEFAULTS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Framed, same
 from genai_grpc._coerce.content import to_contents, to_system_instruction
-from genai_grpc._coerce.serialize import frame_contents
 from genai_grpc._coerce.resource_names import to_model_name
+from genai_grpc._coerce.serialize import serialize_contents
 from genai_grpc._coerce.settings import (
     to_generation_config,
     to_generation_settings,
@@ -21,6 +20,15 @@ from genai_grpc._coerce.settings import (
     to_safety_settings,
 )
 from genai_grpc._coerce.tools import FunctionLibrary, to_function_library, to_tool_config
+from genai_grpc._rpc.call import (
+    COUNT_TOKENS,
+    DEFAULTS,
+    GENERATE_CONTENT,
+    STREAM_GENERATE_CONTENT,
+    Call,
+    SerializedRequest,
+    identity,
+)
 from genai_grpc.client import Client, default_client
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
@@ -293,12 +301,12 @@ class GenerativeModel:
         self, kind: type[Response], contents: ContentsType, stream: bool, options: GenerateOptions
     ) -> Call[Any, Any, Response]:
         """The call that generates for these contents, with a response of `kind`; nothing is sent."""
-        return self.describe_framed(kind, frame_contents(contents), stream, options)
+        return self.describe_framed(kind, serialize_contents(contents), stream, options)
 
     def describe_framed(
         self, kind: type[Response], contents: list[bytes], stream: bool, options: GenerateOptions
     ) -> Call[Any, Any, Response]:
-        """The same for contents that are serialized already, as `frame_contents` does."""
+        """The same for contents that are serialized already, as `serialize_contents` does."""
         request_options, rest = _split(options) if options else (None, None)
         if rest:
             frame = self._frame(**rest).SerializeToString()
@@ -307,7 +315,7 @@ class GenerativeModel:
             if self._framed is None:
                 self._framed = self._frame().SerializeToString(), self._schema(None)
             frame, schema = self._framed
-        request = Framed(protos.GenerateContentRequest, self._model_name, b"".join([frame, *contents]))
+        request = SerializedRequest(protos.GenerateContentRequest, self._model_name, b"".join([frame, *contents]))
         parse: Any = kind.from_source if stream else kind.from_response
         return Call(
             STREAM_GENERATE_CONTENT if stream else GENERATE_CONTENT,
@@ -330,7 +338,7 @@ class GenerativeModel:
         if contents is None and not any(field.name in _COUNTED for field, _ in request.ListFields()):
             to_contents(contents)  # there is nothing to count; says what contents may be
         counted = protos.CountTokensRequest(model=self._model_name, generate_content_request=request)
-        return Call(COUNT_TOKENS, counted, same, to_options(request_options))
+        return Call(COUNT_TOKENS, counted, identity, to_options(request_options))
 
     @classmethod
     def _of_cached(

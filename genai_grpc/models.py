@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import SERVICES, Call, Emit, Method, Plan, same
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.settings import to_options
+from genai_grpc._rpc.call import SERVICES, Call, Method, Operation, Yield, identity
 from genai_grpc.client import Client, default_client
 
 if TYPE_CHECKING:
@@ -78,17 +78,17 @@ async def get_model_async(
 
 
 def _getting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.Model]:
-    return Call(GET_MODEL, protos.GetModelRequest(name=to_model_name(name)), same, to_options(request_options))
+    return Call(GET_MODEL, protos.GetModelRequest(name=to_model_name(name)), identity, to_options(request_options))
 
 
-def _pages(page_size: int, request_options: RequestOptionsType | None) -> Plan[None]:
+def _pages(page_size: int, request_options: RequestOptionsType | None) -> Operation[None]:
     """The models of every page (https://google.aip.dev/158)."""
     options = to_options(request_options)
     token = ""
     while True:
         request = protos.ListModelsRequest(page_size=page_size, page_token=token)
-        page: protos.ListModelsResponse = yield Call(LIST_MODELS, request, same, options)
-        yield Emit(tuple(page.models))
+        page: protos.ListModelsResponse = yield Call(LIST_MODELS, request, identity, options)
+        yield Yield(tuple(page.models))
         token = page.next_page_token
         if not token:
             return

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._responses.stream_buffer import Received
-from genai_grpc._responses.text import GOOD_ENDS, no_text, one_line, part_text
+from genai_grpc._responses.stream_buffer import StreamBuffer
+from genai_grpc._responses.text import COMPLETE_REASONS, no_text, one_line, part_text
 from genai_grpc.errors import IncompleteIterationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from genai_grpc._responses.stream import AsyncSource, SyncSource
+    from genai_grpc._responses.stream import AsyncStream, SyncStream
     from genai_grpc.protos import GenerateContentResponse as Chunk
 
 __all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentResponse"]
@@ -34,7 +34,9 @@ class BaseResponse:
 
     __slots__ = ("_piece", "_received", "_schema", "_whole")
 
-    def __init__(self, whole: Chunk | None, received: Received | None, schema: Any = None, piece: bool = False) -> None:
+    def __init__(
+        self, whole: Chunk | None, received: StreamBuffer | None, schema: Any = None, piece: bool = False
+    ) -> None:
         # One of the two is there: a message that is all of it, or what has come of a stream.
         self._whole = whole
         self._received = received
@@ -45,7 +47,7 @@ class BaseResponse:
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
         """A whole response, and the Python type that `parsed` is to be of."""
         if response.HasField("prompt_feedback") and response.prompt_feedback.block_reason:
-            return cls(None, Received.opened(None, response), schema)
+            return cls(None, StreamBuffer.opened(None, response), schema)
         return cls(response, None, schema)
 
     @property
@@ -97,7 +99,7 @@ class BaseResponse:
             return ""
         parts = [part for part in self.parts if not part.thought]
         if not parts:
-            if self._piece and candidates[0].finish_reason in GOOD_ENDS:
+            if self._piece and candidates[0].finish_reason in COMPLETE_REASONS:
                 return ""
             raise ValueError(no_text(candidates[0]))
         # A part without data may be there for its thought signature alone.
@@ -274,9 +276,9 @@ class GenerateContentResponse(BaseResponse):
     __slots__ = ()
 
     @classmethod
-    def from_source(cls, opened: tuple[SyncSource, Chunk | None], schema: Any = None) -> Self:
+    def from_source(cls, opened: tuple[SyncStream, Chunk | None], schema: Any = None) -> Self:
         """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
-        return cls(None, Received.opened(*opened), schema)
+        return cls(None, StreamBuffer.opened(*opened), schema)
 
     def __iter__(self) -> Iterator[Self]:
         if (received := self._received) is None:
@@ -329,9 +331,9 @@ class AsyncGenerateContentResponse(BaseResponse):
     __slots__ = ()
 
     @classmethod
-    def from_source(cls, opened: tuple[AsyncSource, Chunk | None], schema: Any = None) -> Self:
+    def from_source(cls, opened: tuple[AsyncStream, Chunk | None], schema: Any = None) -> Self:
         """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
-        return cls(None, Received.opened(*opened), schema)
+        return cls(None, StreamBuffer.opened(*opened), schema)
 
     async def __aiter__(self) -> AsyncIterator[Self]:
         if (received := self._received) is None:
@@ -369,7 +371,7 @@ class AsyncGenerateContentResponse(BaseResponse):
         await self.aclose()
 
 
-def _pull(received: Received) -> None:
+def _pull(received: StreamBuffer) -> None:
     """Wait for the next chunk."""
     try:
         received.take(received.source.read())
@@ -383,7 +385,7 @@ def _is_enum(schema: Any) -> bool:
 
 
 def _restored(kind: type[Any], chunks: list[bytes], schema: Any, error: Exception | None) -> Any:
-    return kind(None, Received.kept(chunks, error), schema)
+    return kind(None, StreamBuffer.kept(chunks, error), schema)
 
 
 _UNREAD: Final = (

@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry import context, metrics, trace
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Plan, Try
+from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Attempt, Call, Operation
 from genai_grpc._version import __version__
 from genai_grpc.errors import APIError
 
@@ -91,7 +91,7 @@ class OpenTelemetry:
         )
         self._retries = meter.create_counter("genai_grpc.client.retries", "{retry}", "Tries of calls after the first.")
 
-    def intercept(self, call: Call[Any, Any, Any], plan: Plan[Any]) -> Plan[Any]:
+    def intercept(self, call: Call[Any, Any, Any], plan: Operation[Any]) -> Operation[Any]:
         """The plan with a span around it."""
         began = time.monotonic()
         generates = call.method.path in _GENERATES
@@ -121,20 +121,20 @@ class OpenTelemetry:
             waited = time.monotonic() - began
             span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
             self._first_chunk.record(waited, labels)
-            reply[0].on_end(partial(self._end, span, labels, began, generates))
+            reply[0].add_done_callback(partial(self._end, span, labels, began, generates))
         else:
             if generates and self._capture and span.is_recording():
                 span.set_attribute("gen_ai.output.messages", json.dumps([_answer(each) for each in reply.candidates]))
             self._end(span, labels, began, generates, None, reply)
         return reply
 
-    def _watch(self, plan: Plan[Any], span: Span, labels: dict[str, Any]) -> Plan[Any]:
+    def _watch(self, plan: Operation[Any], span: Span, labels: dict[str, Any]) -> Operation[Any]:
         """The plan itself, with its tries counted."""
         tries = 0
         try:
             step = next(plan)
             while True:
-                if isinstance(step, Try):
+                if isinstance(step, Attempt):
                     tries += 1
                     if tries > 1:
                         self._retries.add(1, labels)
@@ -148,7 +148,7 @@ class OpenTelemetry:
             return stop.value
         finally:
             plan.close()
-            span.set_attribute("genai_grpc.tries", tries)
+            span.set_attribute("genai_grpc.attempts", tries)
 
     def _end(
         self,

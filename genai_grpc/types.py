@@ -281,27 +281,27 @@ RequestOptionsType: TypeAlias = "RequestOptions | Mapping[str, Any]"
 
 @dataclass(frozen=True, slots=True)
 class AutomaticFunctionCalling:
-    """How far a chat goes in answering the model's calls by itself.
+    """Settings of automatic function calling.
 
     Attributes:
-        rounds: How many replies with calls are answered for one message; the next one is a FunctionCallingError.
-        errors: Where an exception in a function goes: "raise" hands it to the caller, "model" tells it to the model.
-        approve: Asked before each call runs, with the FunctionCall. False vetoes it, a str vetoes it with this reason
-            for the model, anything else lets it run. In async chats it may be a coroutine function.
+        max_rounds: Replies with function calls that are answered per message; one more is a FunctionCallingError.
+        on_error: What an exception in a function does: "raise" raises it in the program, "model" sends it to the model.
+        approve: Called before each function call with the FunctionCall. False rejects the call, a str rejects it with
+            this reason for the model, any other result runs it. In async chats it may be a coroutine function.
 
-    >>> AutomaticFunctionCalling(rounds=3, errors="model").rounds
+    >>> AutomaticFunctionCalling(max_rounds=3, on_error="model").max_rounds
     3
     """
 
-    rounds: int = 10
-    errors: Literal["raise", "model"] = "raise"
+    max_rounds: int = 10
+    on_error: Literal["raise", "model"] = "raise"
     approve: Callable[[protos.FunctionCall], object | Awaitable[object]] | None = None
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise ValueError(f"rounds is at least 1; got {self.rounds}")
-        if self.errors not in ("raise", "model"):
-            raise ValueError(f"errors is 'raise' or 'model'; got {self.errors!r}")
+        if self.max_rounds < 1:
+            raise ValueError(f"max_rounds is at least 1; got {self.max_rounds}")
+        if self.on_error not in ("raise", "model"):
+            raise ValueError(f"on_error is 'raise' or 'model'; got {self.on_error!r}")
 
 
 class GenerateOptions(TypedDict, total=False):

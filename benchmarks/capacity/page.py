@@ -9,7 +9,7 @@ from benchmarks.capacity import runs
 from benchmarks.capacity.measured import costs, memory_in_flight
 from benchmarks.capacity.service import Quota
 from benchmarks.peers import PEERS
-from genai_grpc._transport.grpc.channel_pool import STREAMS as CALLS_A_CONNECTION
+from genai_grpc._transport.grpc.channel_pool import MAX_STREAMS_PER_CHANNEL as CALLS_A_CONNECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -98,11 +98,13 @@ MINUTE_QUOTA: Final = Quota(1000)
 BEGIN, END = 300.0, 900.0
 BINDING: Final = {
     "nothing set": Setting(),
-    "RateLimit(requests=quota)": Setting(rate=RateLimit(requests=MINUTE_QUOTA.requests)),
+    "RateLimit(requests_per_minute=quota)": Setting(rate=RateLimit(requests_per_minute=MINUTE_QUOTA.requests)),
     "RateLimit(), learned": Setting(rate=RateLimit()),
     "AdaptiveLimit()": Setting(max_in_flight=AdaptiveLimit()),
     # 300 calls at 1,000 a minute are 18 seconds of them.
-    "RateLimit(requests=quota), 300 begun": Setting(rate=RateLimit(requests=MINUTE_QUOTA.requests), begun=300),
+    "RateLimit(requests_per_minute=quota), 300 begun": Setting(
+        rate=RateLimit(requests_per_minute=MINUTE_QUOTA.requests), begun=300
+    ),
 }
 
 
@@ -132,7 +134,7 @@ def _summary(calls: Sequence[Ended], begin: float, end: float) -> tuple[float, f
     """Of the calls that arrived in that time: the part answered, the tries of each, the median of seconds."""
     these = [call for call in calls if begin <= call.arrived < end]
     seconds = [call.at - call.arrived for call in these if call.error is None]
-    tries = sum(call.tries for call in these) / len(these)
+    tries = sum(call.attempts for call in these) / len(these)
     return len(seconds) / len(these), tries, statistics.median(seconds) if seconds else None
 
 
@@ -162,11 +164,11 @@ CALLS: Final = 100.0
 ROOM: Final = 1.2
 PROCESSES: Final = {"one process of 100 calls a second": [CALLS], "100 processes of one call a second": [1.0] * 100}
 # What the load needs in flight, two seconds of it and a half more.
-HEIGHT: Final = AdaptiveLimit(initial=int(CALLS * 3))
+HEIGHT: Final = AdaptiveLimit(initial_limit=int(CALLS * 3))
 OUTAGES: Final = {
     "RetryPolicy(), budget of 0.2": Setting(),
-    "RetryPolicy(budget=None)": Setting(retry=RetryPolicy(budget=None)),
-    "RetryPolicy(tries=2)": Setting(retry=RetryPolicy(tries=2)),
+    "RetryPolicy(budget_ratio=None)": Setting(retry=RetryPolicy(budget_ratio=None)),
+    "RetryPolicy(max_attempts=2)": Setting(retry=RetryPolicy(max_attempts=2)),
     "RetryPolicy() and AdaptiveLimit": Setting(max_in_flight=HEIGHT),
 }
 
@@ -247,7 +249,9 @@ FLEET_END: Final = 600.0
 COUNTED: Final = {"by the minute of the clock": Minutes, "evenly": Bucket}
 SHARES: Final = {
     "nothing set": Setting(),
-    "RateLimit(requests=quota / n)": Setting(rate=RateLimit(requests=FLEET_QUOTA.requests / FLEET)),
+    "RateLimit(requests_per_minute=quota / n)": Setting(
+        rate=RateLimit(requests_per_minute=FLEET_QUOTA.requests / FLEET)
+    ),
     "RateLimit(), learned": Setting(rate=RateLimit()),
     "AdaptiveLimit()": Setting(max_in_flight=AdaptiveLimit()),
 }

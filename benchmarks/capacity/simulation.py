@@ -1,7 +1,7 @@
 """A client's calls in a simulated world: a clock that jumps, cores that are queues, a service with limits.
 
-What decides in the client is the client's own code, as shipped: the plan of a call (`genai_grpc._rpc.attempts.attempts`), the
-gate, the rate and the balance of retries (`genai_grpc._rpc.admission`), `RetryPolicy`, and the pool that counts the calls of a
+What decides in the client is the client's own code, as shipped: the plan of a call (`genai_grpc._rpc.attempts.run_attempts`), the
+limiter, the rate and the balance of retries (`genai_grpc._rpc.admission`), `RetryPolicy`, and the pool that counts the calls of a
 connection. Simulated are time, the CPU, the arrivals and the service. The same seed gives the same run.
 """
 
@@ -17,12 +17,12 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Call, Limits, Sleep, Try, same
-from genai_grpc._transport.grpc.channel_pool import Connection, Pool
-from genai_grpc._rpc.admission import Flow
-from genai_grpc._rpc.concurrency_limiter import Gate, Waiter
+from genai_grpc._rpc.admission import Admission
+from genai_grpc._rpc.attempts import Acquire, run_attempts
+from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Attempt, Call, Limits, Sleep, identity
+from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
 from genai_grpc._rpc.retry_policy import RetryPolicy
-from genai_grpc._rpc.attempts import Admit, attempts
+from genai_grpc._transport.grpc.channel_pool import ChannelPool, PooledChannel
 from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Ended(NamedTuple):
 
     arrived: float
     at: float
-    tries: int
+    attempts: int
     error: type[Exception] | None
 
 
@@ -146,12 +146,12 @@ class Process:
         self.costs = setting.costs
         self.begun = setting.begun
         self.core = Core(clock)
-        self.flow = Flow(setting.max_in_flight, setting.rate)
-        self.pool = Pool(lambda _: None)
+        self.admission = Admission(setting.max_in_flight, setting.rate)
+        self.pool = ChannelPool(lambda _: None)
         retry: Any = _Drawn(setting.retry, draw)
         self.limits = Limits(setting.timeout, setting.timeout, retry)
         method: Any = STREAM_GENERATE_CONTENT if setting.streaming else GENERATE_CONTENT
-        self.call: Call[Any, Any, Any] = Call(method, protos.GenerateContentRequest(), same)
+        self.call: Call[Any, Any, Any] = Call(method, protos.GenerateContentRequest(), identity)
         self.arrived = 0
         self.ended: list[Ended] = []
 
@@ -169,12 +169,12 @@ class _Drawn:
     """A policy whose chance is the run's."""
 
     def __init__(self, policy: RetryPolicy, draw: random.Random) -> None:
-        self.budget = policy.budget
+        self.budget_ratio = policy.budget_ratio
         self._policy = policy
         self._draw = draw.random
 
     def delay(self, error: APIError, tried: int, *, idempotent: bool) -> float | None:
-        return self._policy.delay(error, tried, idempotent=idempotent, draw=self._draw)
+        return self._policy.backoff(error, tried, idempotent=idempotent, jitter=self._draw)
 
 
 class _Running:
@@ -184,10 +184,10 @@ class _Running:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._plan = attempts(process.call, process.limits, process.flow, process.clock.time)
+        self._plan = run_attempts(process.call, process.limits, process.admission, process.clock.time)
         self._arrived = process.clock.now
         self._tries = 0
-        self._connection: Connection | None = None
+        self._connection: PooledChannel | None = None
 
     def begin(self) -> None:
         self._resume(self._plan.send, None)
@@ -206,34 +206,34 @@ class _Running:
     def _perform(self, step: Any) -> None:
         process = self._process
         match step:
-            case Try():
+            case Attempt():
                 costs = process.costs
                 process.core.work(costs.call * costs.sending, partial(self._send, step.timeout))
             case Sleep(seconds):
                 process.clock.after(seconds, self.begin)
-            case Admit(gate, seconds):
-                self._stand_in_line(gate, seconds)
+            case Acquire(limiter, seconds):
+                self._stand_in_line(limiter, seconds)
             case _:
                 raise AssertionError(f"the plan of a call does not yield {step!r}")
 
-    def _stand_in_line(self, gate: Gate, seconds: float) -> None:
+    def _stand_in_line(self, limiter: ConcurrencyLimiter, seconds: float) -> None:
         clock = self._process.clock
         enter = partial(self._resume, self._plan.send, True)
         waiter = Waiter(partial(clock.after, 0.0, enter))
-        if gate.wait(waiter):
+        if limiter.enqueue(waiter):
             enter()
         else:
-            clock.after(seconds, partial(self._out_of_line, gate, waiter))
+            clock.after(seconds, partial(self._out_of_line, limiter, waiter))
 
-    def _out_of_line(self, gate: Gate, waiter: Waiter) -> None:
+    def _out_of_line(self, limiter: ConcurrencyLimiter, waiter: Waiter) -> None:
         if not waiter.admitted:
-            gate.give_up(waiter)
+            limiter.cancel(waiter)
             self._resume(self._plan.send, False)
 
     def _send(self, timeout: float) -> None:
         process = self._process
         self._tries += 1
-        self._connection = process.pool.take()
+        self._connection = process.pool.acquire()
         outcome = process.service.ask()
         if outcome.seconds >= timeout:
             outcome = outcome._replace(seconds=timeout, error=DeadlineExceeded("no reply until the deadline"))
@@ -280,7 +280,7 @@ class _Running:
 
     def _leave(self) -> None:
         if self._connection is not None:
-            self._connection.leave()
+            self._connection.release()
 
     def _end(self, error: APIError | None) -> None:
         kind = None if error is None else type(error)
@@ -334,7 +334,7 @@ class Run:
     def tries(self) -> float:
         """Requests sent for each call that arrived."""
         ended = self.ended
-        return sum(call.tries for call in ended) / len(ended)
+        return sum(call.attempts for call in ended) / len(ended)
 
     @property
     def latencies(self) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
-from genai_grpc._coerce.messages import foreign, to_message
+from genai_grpc._coerce.messages import as_message, to_message
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.tools import to_function_library, to_tool_config
 from genai_grpc_protos.protobuf import Duration, Timestamp
@@ -117,5 +117,5 @@ def _expire_time(value: object) -> Timestamp:
 
 def _is_a(value: object, cls: type[Duration] | type[Timestamp]) -> bool:
     """Whether it is a message of the full name of `cls`, ours or another package's."""
-    message = foreign(value)
+    message = as_message(value)
     return message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name

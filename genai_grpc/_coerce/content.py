@@ -8,12 +8,12 @@ from typing import Any, Final, TypeGuard
 
 from genai_grpc import protos
 from genai_grpc._coerce.media import image_to_blob, path_to_blob
-from genai_grpc._coerce.messages import field_of, foreign, to_message
+from genai_grpc._coerce.messages import as_message, field_of, to_message
 
 __all__ = [
     "is_content",
-    "is_many",
-    "is_nothing",
+    "is_empty",
+    "is_sequence",
     "to_content",
     "to_contents",
     "to_part",
@@ -51,9 +51,9 @@ def to_contents(value: object) -> list[protos.Content]:
     >>> len(to_contents(["What is in", "these two parts?"])[0].parts)
     2
     """
-    if is_nothing(value):
+    if is_empty(value):
         raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
-    if is_many(value):
+    if is_sequence(value):
         items = list(value)
         if not items:
             raise TypeError(f"contents must not be empty; pass {PARTS}, or a list of parts or of turns")
@@ -72,16 +72,16 @@ def to_content(value: object) -> protos.Content:
         TypeError: It is empty, or no Content can be made of it.
         ValueError: A dict with unknown keys; an image or file that cannot be read.
     """
-    if is_nothing(value):
+    if is_empty(value):
         raise TypeError(f"a turn must not be empty; pass {PARTS}, or a list of them")
     match value:
         case protos.Content():
             return value
         case Mapping() if "parts" in value:
             return _dict_to_content(value)
-    if (message := foreign(value)) is not None and message.DESCRIPTOR.name == "Content":
+    if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "Content":
         return to_message(protos.Content, message)
-    if is_many(value):
+    if is_sequence(value):
         parts = [to_part(item) for item in value]
         if not parts:
             raise TypeError(f"a turn must not be empty; pass {PARTS}, or a list of them")
@@ -107,7 +107,7 @@ def to_part(value: object) -> protos.Part:
             raise TypeError("a turn stands among parts; pass a list of turns (Contents) only, or of parts only")
         case Mapping():
             return _dict_to_part(value)
-    if (message := foreign(value)) is not None:
+    if (message := as_message(value)) is not None:
         return _message_to_part(message)
     if (blob := image_to_blob(value)) is not None:
         return protos.Part(inline_data=blob)
@@ -123,7 +123,7 @@ def to_system_instruction(value: object) -> protos.Content | None:
 def _dict_to_content(value: Mapping[str, Any]) -> protos.Content:
     parts = value["parts"]
     # A single part is as good as a list of one.
-    made = [to_part(part) for part in parts] if is_many(parts) else [to_part(parts)]
+    made = [to_part(part) for part in parts] if is_sequence(parts) else [to_part(parts)]
     rest = {key: item for key, item in value.items() if key != "parts"}
     content = to_message(protos.Content, rest)
     content.parts.extend(made)
@@ -178,20 +178,20 @@ def is_content(value: object) -> bool:
     """Whether `value` is a turn, as a message or a dict."""
     if isinstance(value, Mapping):
         return "parts" in value
-    message = foreign(value)
+    message = as_message(value)
     return message is not None and message.DESCRIPTOR.name == "Content"
 
 
-def is_nothing(value: object) -> bool:
+def is_empty(value: object) -> bool:
     """Whether there is nothing in `value` to send."""
-    if (message := foreign(value)) is not None:
+    if (message := as_message(value)) is not None:
         return not message.ListFields()
     # Not `value == ""`: a repeated field of the pure Python runtime refuses to be compared with a str.
     return value is None or (isinstance(value, (str, bytes, Mapping)) and not value)
 
 
-def is_many(value: object) -> TypeGuard[Iterable[object]]:
+def is_sequence(value: object) -> TypeGuard[Iterable[object]]:
     """Whether `value` is an iterable of parts or turns rather than one of them."""
-    if isinstance(value, (str, Mapping, *BYTES)) or foreign(value) is not None:
+    if isinstance(value, (str, Mapping, *BYTES)) or as_message(value) is not None:
         return False
     return isinstance(value, Iterable)

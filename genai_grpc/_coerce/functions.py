@@ -10,12 +10,12 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.schema.docstrings import parameter_descriptions
 from genai_grpc._coerce.messages import to_message
-from genai_grpc._coerce.schema.parse import build
-from genai_grpc._coerce.schema.python_types import note_of, read_type, resolve
-from genai_grpc._coerce.schema.proto_schema import to_form
+from genai_grpc._coerce.schema.docstrings import parameter_descriptions
 from genai_grpc._coerce.schema.model import Definitions, Field, Outline, Record
+from genai_grpc._coerce.schema.parse import build
+from genai_grpc._coerce.schema.proto_schema import to_form
+from genai_grpc._coerce.schema.python_types import note_of, read_type, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-__all__ = ["field_of", "foreign", "to_enum", "to_message"]
+__all__ = ["as_message", "field_of", "to_enum", "to_message"]
 
 M = TypeVar("M", bound=Message)
 
@@ -40,7 +40,7 @@ def to_message(cls: type[M], value: object) -> M:
     return _to_message(cls, value, cls.DESCRIPTOR.name)
 
 
-def foreign(value: Any) -> Message | None:
+def as_message(value: Any) -> Message | None:
     """The plain protobuf message in `value`, if there is one: a message itself, or what a proto-plus object wraps."""
     if (plus := sys.modules.get("proto")) is not None and isinstance(value, plus.Message):
         value = type(value).pb(value)
@@ -50,7 +50,7 @@ def foreign(value: Any) -> Message | None:
 def _to_message(cls: type[M], value: object, path: str) -> M:
     if isinstance(value, cls):
         return value
-    message = foreign(value)
+    message = as_message(value)
     if message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name:
         return cls.FromString(message.SerializeToString())
     built = cls()

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.content import is_content, is_many, is_nothing, to_contents, to_part
+from genai_grpc._coerce.content import is_content, is_empty, is_sequence, to_contents, to_part
 from genai_grpc._coerce.media import image_to_blob, path_to_blob
 
-__all__ = ["frame_contents", "frame_turn"]
+__all__ = ["serialize_contents", "serialize_turn"]
 
 
-def frame_contents(value: object) -> list[bytes]:
+def serialize_contents(value: object) -> list[bytes]:
     """The field `contents` of a request, in pieces to be joined: what `to_contents` makes of `value`, serialized.
 
     Raises:
@@ -32,8 +32,8 @@ def frame_contents(value: object) -> list[bytes]:
         before = _TEXT + _varint(len(text))
         before = _PARTS + _varint(len(before) + len(text)) + before
         return [_CONTENTS + _varint(len(before) + len(text) + len(_USER)) + before, text, _USER]
-    if not is_many(value):
-        if isinstance(value, (os.PathLike, Mapping)) and not is_content(value) and not is_nothing(value):
+    if not is_sequence(value):
+        if isinstance(value, (os.PathLike, Mapping)) and not is_content(value) and not is_empty(value):
             return _framed(_CONTENTS, [*_part(value), _USER])
         return _turns(to_contents(value))
     items = list(value)
@@ -43,14 +43,14 @@ def frame_contents(value: object) -> list[bytes]:
     return _turns(to_contents(items))
 
 
-def frame_turn(turn: protos.Content) -> bytes:
+def serialize_turn(turn: protos.Content) -> bytes:
     """One turn as an element of the field `contents` of a request."""
     data = turn.SerializeToString()
     return _CONTENTS + _varint(len(data)) + data
 
 
 def _turns(contents: Iterable[protos.Content]) -> list[bytes]:
-    return list(map(frame_turn, contents))
+    return list(map(serialize_turn, contents))
 
 
 def _part(value: object) -> list[bytes]:

@@ -8,9 +8,9 @@ from math import inf
 from typing import Any, Final
 
 from genai_grpc import protos
+from genai_grpc._coerce.messages import as_message, field_of, to_enum, to_message
 from genai_grpc._rpc.call import DEFAULTS, Options
-from genai_grpc._coerce.messages import field_of, foreign, to_enum, to_message
-from genai_grpc._rpc.retry_policy import NEVER, RetryPolicy
+from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 
 __all__ = [
     "to_generation_config",
@@ -66,7 +66,7 @@ def to_generation_settings(value: Any) -> dict[str, Any]:
     """
     if value is None:
         return {}
-    if (message := foreign(value)) is not None:
+    if (message := as_message(value)) is not None:
         value = {field.name: item for field, item in to_message(protos.GenerationConfig, message).ListFields()}
     elif hasattr(value, "to_dict"):
         value = value.to_dict()
@@ -204,17 +204,17 @@ def _retry(value: object) -> RetryPolicy | None:
         case "default":
             return None
         case None:
-            return NEVER
+            return NO_RETRY
         case RetryPolicy():
             return value
     given: Any = value
     if hasattr(given, "_predicate") and hasattr(given, "_maximum"):  # google.api_core.retry.Retry
         return RetryPolicy(
-            tries=sys.maxsize,  # it has a deadline instead
-            initial=given._initial,
-            multiplier=given._multiplier,
-            maximum=given._maximum,
-            when=given._predicate,
+            max_attempts=sys.maxsize,  # it has a deadline instead
+            initial_backoff=given._initial,
+            backoff_multiplier=given._multiplier,
+            max_backoff=given._maximum,
+            predicate=given._predicate,
         )
     raise TypeError(
         f"retry is a RetryPolicy, a google.api_core.retry.Retry, or None for no retries; got {type(value).__name__}"

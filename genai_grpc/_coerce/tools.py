@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import field_of, foreign, to_message
+from genai_grpc._coerce.messages import as_message, field_of, to_message
 
 __all__ = [
     "CallableFunctionDeclaration",
@@ -185,7 +185,7 @@ class FunctionLibrary:
     """
 
     def __init__(self, tools: Any) -> None:
-        many = isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) and foreign(tools) is None
+        many = isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) and as_message(tools) is None
         made = [to_tool(tool) for tool in tools] if many else [to_tool(tools)]
         if len(made) > 1 and all(len(tool.function_declarations) == 1 for tool in made):
             made = [Tool(function_declarations=[tool.function_declarations[0] for tool in made])]
@@ -237,7 +237,7 @@ def to_tool(value: Any) -> Tool:
         if value.lower() not in SERVICE_TOOLS:
             raise ValueError(f"there is no tool {value!r}; those named by a str are {', '.join(sorted(SERVICE_TOOLS))}")
         return Tool(**{value.lower(): {}})
-    if (message := foreign(value)) is not None and (name := message.DESCRIPTOR.full_name) in SERVICE_FIELDS:
+    if (message := as_message(value)) is not None and (name := message.DESCRIPTOR.full_name) in SERVICE_FIELDS:
         given: dict[str, Any] = {SERVICE_FIELDS[name]: message}
         return Tool(**given)
     if message is not None and message.DESCRIPTOR.name == "Tool":
@@ -256,7 +256,7 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     """One declaration, with its function where there is one."""
     if isinstance(value, FunctionDeclaration):
         return value
-    if (message := foreign(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
+    if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
         return FunctionDeclaration.from_proto(to_message(protos.FunctionDeclaration, message))
     if isinstance(value, Mapping):
         rest = dict(value)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-__all__ = ["Fold"]
+__all__ = ["ResponseMerger"]
 
 # Fields of which the latest value stands for the whole. Every other field is merged as protobuf merges: a scalar's
 # latest value, messages field by field, repeated fields one after the other.
 LATEST: Final = frozenset({"usage_metadata", "citation_metadata"})
 
 
-class Fold:
+class ResponseMerger:
     """The state of a folding; `add` each chunk in order, then take the `result`.
 
     >>> fold = Fold()

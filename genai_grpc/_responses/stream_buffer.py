@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genai_grpc._responses.merge import Fold
+from genai_grpc._responses.merge import ResponseMerger
 from genai_grpc.errors import BlockedPromptException, Cancelled
 from genai_grpc.protos import GenerateContentResponse as Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from genai_grpc._responses.stream import AsyncSource, SyncSource
+    from genai_grpc._responses.stream import AsyncStream, SyncStream
 
-__all__ = ["Received"]
+__all__ = ["StreamBuffer"]
 
 
-class Received:
+class StreamBuffer:
     """The chunks of a stream, and whether more may come.
 
     Attributes:
@@ -37,11 +37,11 @@ class Received:
         self.handed = 0
         self._begin = 0
         self._newest: Chunk | None = None
-        self._fold: Fold | None = None
+        self._fold: ResponseMerger | None = None
         self._folded = 0
 
     @classmethod
-    def opened(cls, source: SyncSource | AsyncSource | None, first: Chunk | None) -> Self:
+    def opened(cls, source: SyncStream | AsyncStream | None, first: Chunk | None) -> Self:
         """An open stream with its first chunk; None if it ended without one."""
         received = cls(source)
         if first is None:
@@ -66,7 +66,7 @@ class Received:
         if chunk is None:
             self.ended = True
             return
-        if self.source.fresh:
+        if self.source.starts_reply:
             # With automatic function calling, a stream may hold several replies; the last one is the answer.
             self._begin = self._folded = len(self.chunks)
             self._fold = None
@@ -122,10 +122,10 @@ class Received:
         """The chunks of the last reply."""
         return self.chunks[self._begin :]
 
-    def _folding(self) -> Fold:
+    def _folding(self) -> ResponseMerger:
         # Folded when first asked for, so that a program that only iterates does not pay for it.
         if self._fold is None:
-            self._fold = Fold()
+            self._fold = ResponseMerger()
         for data in self.chunks[self._folded :]:
             self._fold.add(Chunk.FromString(data))
         self._folded = len(self.chunks)

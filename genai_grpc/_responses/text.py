@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from genai_grpc import protos
 
-__all__ = ["GOOD_ENDS", "no_text", "one_line", "part_text"]
+__all__ = ["COMPLETE_REASONS", "no_text", "one_line", "part_text"]
 
 # The reasons with which a candidate ends as it should, or does not end yet.
-GOOD_ENDS: Final = frozenset(
+COMPLETE_REASONS: Final = frozenset(
     protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
 )
 

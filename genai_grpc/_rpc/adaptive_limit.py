@@ -1,107 +1,104 @@
-"""How high a bound on calls in flight is that finds its own height.
-
-No clock and no lock: the gate that it belongs to tells the time, and has one.
-"""
+"""Adaptive concurrency limit (CUBIC). The caller passes the time and holds the lock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AdaptiveLimit", "Height"]
+__all__ = ["AdaptiveLimit", "CubicLimit"]
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveLimit:
-    """A bound on calls in flight that finds its own height.
+    """Settings of a concurrency limit that adapts to the service's capacity (CUBIC, RFC 9438, as in TCP).
 
-    While calls go well and use it up, it grows: quickly to where it last met overload, slowly there, and more and more
-    quickly beyond. From 20 to 200 it takes some nine rounds of calls. Where more than a tenth of the calls of a round
-    meet overload, it goes down by a factor, once in the time that an answer usually takes (CUBIC, as in TCP:
-    https://www.rfc-editor.org/rfc/rfc9438).
+    While calls succeed and use at least half of it, the limit grows: fast up to where it last met overload, slowly
+    around it, ever faster beyond; from 20 to 200 in about nine round trips. When more than a tenth of the calls of a
+    round trip meet overload, it is multiplied by `backoff_ratio`, at most once per typical latency.
 
-    Overload is ServiceUnavailable, ResourceExhausted, a deadline that passed though there was more time than an answer
-    usually takes, or an answer slower than `latency`.
+    Overload is ServiceUnavailable, ResourceExhausted, a deadline that passed although it was longer than the typical
+    latency, or a latency above `latency_threshold`.
 
     Attributes:
-        initial: Calls in flight at first.
-        minimum: The bound never falls below this.
-        maximum: Nor does it grow above this.
-        backoff: What the bound is multiplied by at overload.
-        latency: Seconds, to the reply or to the first chunk, above which an answer counts as overload; None: however
-            long it takes.
+        initial_limit: Calls in flight at first.
+        min_limit: The limit never falls below this.
+        max_limit: The limit never grows above this.
+        backoff_ratio: Factor applied to the limit on overload, between 0 and 1.
+        latency_threshold: Seconds to the reply, or to the first chunk, above which a call counts as overload; None for
+            no threshold.
 
-    >>> AdaptiveLimit(initial=10, latency=5.0).maximum
+    >>> AdaptiveLimit(initial_limit=10, latency_threshold=5.0).max_limit
     1000
     """
 
-    initial: int = 20
-    minimum: int = 1
-    maximum: int = 1000
-    backoff: float = 0.7
-    latency: float | None = None
+    initial_limit: int = 20
+    min_limit: int = 1
+    max_limit: int = 1000
+    backoff_ratio: float = 0.7
+    latency_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.minimum <= self.initial <= self.maximum:
+        if not 1 <= self.min_limit <= self.initial_limit <= self.max_limit:
             raise ValueError(
-                "an adaptive limit has 1 <= minimum <= initial <= maximum; "
-                f"got {self.minimum}, {self.initial}, {self.maximum}"
+                "an adaptive limit has 1 <= min_limit <= initial_limit <= max_limit; "
+                f"got {self.min_limit}, {self.initial_limit}, {self.max_limit}"
             )
-        if not 0 < self.backoff < 1:
-            raise ValueError(f"backoff is between 0 and 1; got {self.backoff}")
+        if not 0 < self.backoff_ratio < 1:
+            raise ValueError(f"backoff_ratio is between 0 and 1; got {self.backoff_ratio}")
 
 
-class Height:
-    """The height of an adaptive limit, by CUBIC (RFC 9438, https://www.rfc-editor.org/rfc/rfc9438.html#section-4.2).
+class CubicLimit:
+    """CUBIC limit (https://www.rfc-editor.org/rfc/rfc9438.html#section-4.2), measured in round trips, not seconds.
 
-    It grows with the cube of the rounds that went well since it was cut: quickly up to where it was, slowly there, and
-    more and more quickly beyond, so that neither a deep fall nor a low start lasts. It is cut once a round, as in TCP,
-    however many calls tell of one overload: refusals come quickly, and answers that would show the cut do not.
+    Concave growth to the last maximum, convex growth beyond it. As in TCP, it is reduced at most once per round trip,
+    however many calls report the same overload: errors return fast, and replies that would show the effect do not.
 
     Attributes:
-        limit: How many calls may be in flight.
+        limit: Calls that may be in flight.
     """
 
-    __slots__ = ("_cut", "_peak", "_round", "_rounds", "_rule", "_share", "limit")
+    __slots__ = ("_last_cut", "_overload_ratio", "_round_ends", "_rounds_since_cut", "_settings", "_w_max", "limit")
 
-    def __init__(self, rule: AdaptiveLimit) -> None:
-        self._rule = rule
-        self.limit = float(rule.initial)
-        # Where it was when it was cut, or begun; the rounds from there, negative ones until it is there again.
-        self._peak = self.limit
-        self._rounds = 0.0
-        # Of the calls of about one round, the part that met overload.
-        self._share = 0.0
-        self._cut = self._round = float("-inf")
+    def __init__(self, settings: AdaptiveLimit) -> None:
+        self._settings = settings
+        self.limit = float(settings.initial_limit)
+        # W_max of the RFC, and the round trips since the limit was there; negative until it is there again.
+        self._w_max = self.limit
+        self._rounds_since_cut = 0.0
+        # Moving average over the calls of about one round trip.
+        self._overload_ratio = 0.0
+        self._last_cut = self._round_ends = float("-inf")
 
-    def learn(self, began: float, now: float, usual: float, overloaded: bool, inside: int) -> None:
-        """Take in the end of a call.
+    def on_sample(self, started: float, now: float, typical_latency: float, overloaded: bool, in_flight: int) -> None:
+        """Adjust the limit after a call.
 
         Args:
-            began: When it was sent.
+            started: When the call was sent.
             now: When it ended.
-            usual: Seconds that its answer would usually take.
-            overloaded: Whether it met overload; it was answered, else.
-            inside: How many calls were in flight with it.
+            typical_latency: In seconds.
+            overloaded: Whether it met overload.
+            in_flight: Calls in flight, this one included.
         """
-        if began < self._cut or now < self._round:
+        if started < self._last_cut or now < self._round_ends:
             return
-        limit, rule = self.limit, self._rule
-        self._share += (overloaded - self._share) / max(limit, _CALLS)
+        limit, settings = self.limit, self._settings
+        self._overload_ratio += (overloaded - self._overload_ratio) / max(limit, _MIN_SAMPLES)
         if overloaded:
-            if self._share > _OVERLOAD:
-                self._peak, self._rounds = limit, -((limit * (1 - rule.backoff) / _SCALE) ** (1 / 3))
-                self.limit = max(float(rule.minimum), limit * rule.backoff)
-                self._share, self._cut, self._round = 0.0, now, now + usual
-        elif inside * 2 >= int(limit):
-            # A limit that is far from used up teaches nothing about more.
-            self._rounds += 1 / limit
-            self.limit = min(float(rule.maximum), max(limit, self._peak + _SCALE * self._rounds**3))
+            if self._overload_ratio > _OVERLOAD:
+                self._w_max = limit
+                self._rounds_since_cut = -((limit * (1 - settings.backoff_ratio) / _C) ** (1 / 3))
+                self.limit = max(float(settings.min_limit), limit * settings.backoff_ratio)
+                self._overload_ratio, self._last_cut, self._round_ends = 0.0, now, now + typical_latency
+        elif in_flight * 2 >= int(limit):
+            # A limit that is not reached says nothing about a higher one.
+            self._rounds_since_cut += 1 / limit
+            grown = self._w_max + _C * self._rounds_since_cut**3
+            self.limit = min(float(settings.max_limit), max(limit, grown))
 
 
-# C of the RFC, by rounds in place of its seconds.
-_SCALE: Final = 0.4
-# A few failures are no overload: a service that is well has some, too.
+# C of the RFC, per round trip cubed instead of per second cubed.
+_C: Final = 0.4
+# A few errors are no overload: a healthy service has some, too.
 _OVERLOAD: Final = 0.1
-# The share is taken of so many calls at the least, so that one failure is not all that there is.
-_CALLS: Final = 20
+# The ratio is taken over at least this many calls, so that a single error is not 100 %.
+_MIN_SAMPLES: Final = 20

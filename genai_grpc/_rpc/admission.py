@@ -1,74 +1,76 @@
-"""What calls of one client share while they wait and are in flight: a bound, a rate, and a balance of retries."""
+"""Admission control: what the calls of one client share before they are sent."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from genai_grpc._rpc.retry_budget import Balance
-from genai_grpc._rpc.concurrency_limiter import Gate
-from genai_grpc._rpc.rate_limiter import Rate
+from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+from genai_grpc._rpc.call import Method
+from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
+from genai_grpc._rpc.rate_limiter import RateLimit, RateLimiter
+from genai_grpc._rpc.retry_budget import RetryBudget
 from genai_grpc.errors import DeadlineExceeded, ResourceExhausted, ServiceUnavailable
 
-if TYPE_CHECKING:
-    from genai_grpc._rpc.call import Method
-    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
-    from genai_grpc._rpc.rate_limiter import RateLimit
-
-__all__ = ["Flow"]
+__all__ = ["Admission"]
 
 
-class Flow:
-    """The gate, the rate and the balance of one client, and how long its answers usually take."""
+class Admission:
+    """Admission control of one client: its concurrency limiter, rate limiter, retry budget, and typical latencies.
 
-    __slots__ = ("_latency", "_usual", "balance", "gate", "rate")
+    Args:
+        max_in_flight: Limit on calls in flight.
+        rate_limit: Limit on requests and tokens per minute; None for none.
+    """
 
-    def __init__(self, max_in_flight: int | AdaptiveLimit, rate: RateLimit | None = None) -> None:
-        self.gate = Gate(max_in_flight)
-        latency = None if isinstance(max_in_flight, int) else max_in_flight.latency
-        self._latency = inf if latency is None else latency
-        self.rate = None if rate is None else Rate(rate)
-        self.balance = Balance()
-        # By method, since counting tokens takes milliseconds and a long answer minutes.
-        self._usual: dict[Method[Any, Any], float] = {}
+    __slots__ = ("_latency_threshold", "_typical_latency", "limiter", "rate_limiter", "retry_budget")
 
-    def usual(self, method: Method[Any, Any]) -> float:
-        """Seconds that an answer of this method usually takes, a stream to its last chunk; 0 before the first one."""
-        return self._usual.get(method, 0.0)
+    def __init__(self, max_in_flight: int | AdaptiveLimit, rate_limit: RateLimit | None = None) -> None:
+        self.limiter = ConcurrencyLimiter(max_in_flight)
+        threshold = None if isinstance(max_in_flight, int) else max_in_flight.latency_threshold
+        self._latency_threshold = inf if threshold is None else threshold
+        self.rate_limiter = None if rate_limit is None else RateLimiter(rate_limit)
+        self.retry_budget = RetryBudget()
+        # Per method: counting tokens takes milliseconds, a long generation takes minutes.
+        self._typical_latency: dict[Method[Any, Any], float] = {}
 
-    def kept(self, method: Method[Any, Any], timeout: float) -> float:
-        """Seconds of its `timeout` that a call does not wait in line for, since it is to be answered in them.
+    def typical_latency(self, method: Method[Any, Any]) -> float:
+        """Moving average of a method's latency in seconds, of a stream to its last chunk; 0 before the first reply."""
+        return self._typical_latency.get(method, 0.0)
 
-        Three times what an answer usually takes, which is time enough for nearly all of them; where that is more than
-        half the timeout, half of it, but never less than an answer usually takes.
+    def response_reserve(self, method: Method[Any, Any], timeout: float) -> float:
+        """Part of the timeout reserved for the response, in seconds; queueing may use the rest.
+
+        min(3 * typical latency, timeout / 2), and at least the typical latency. Three times the typical latency is
+        enough for nearly all responses.
         """
-        usual = self._usual.get(method, 0.0)
-        return 3 * usual if 6 * usual < timeout else max(usual, timeout / 2)
+        typical = self._typical_latency.get(method, 0.0)
+        return 3 * typical if 6 * typical < timeout else max(typical, timeout / 2)
 
-    def answered(self, method: Method[Any, Any], began: float, first: float, now: float) -> None:
-        """A try was answered, and makes room.
+    def on_success(self, method: Method[Any, Any], started: float, first: float, now: float) -> None:
+        """Record an attempt that succeeded, and release its slot.
 
         Args:
-            method: What was called.
-            began: When it was sent, in seconds of a clock that never goes back.
-            first: When the reply or the first chunk came.
-            now: When the reply or the last chunk did.
+            method: The method called.
+            started: When the attempt was sent, in seconds of a monotonic clock.
+            first: When the reply or the first chunk arrived.
+            now: When the reply or the last chunk arrived.
         """
-        took = now - began
-        usual = self._usual.get(method, took)
-        self._usual[method] = usual + _FORGET * (took - usual)
-        self.gate.leave(began, now, first - began > self._latency, usual)
+        latency = now - started
+        typical = self._typical_latency.get(method, latency)
+        self._typical_latency[method] = typical + _EWMA_WEIGHT * (latency - typical)
+        self.limiter.release(started, now, first - started > self._latency_threshold, typical)
 
-    def failed(self, method: Method[Any, Any], began: float, now: float, error: BaseException) -> None:
-        """A try failed, or nobody waits for it any more, and makes room; the times are as in `answered`."""
-        took, usual = now - began, self._usual.get(method, 0.0)
+    def on_failure(self, method: Method[Any, Any], started: float, now: float, error: BaseException) -> None:
+        """Record an attempt that failed or was abandoned, and release its slot; times are as in `on_success`."""
+        elapsed, typical = now - started, self._typical_latency.get(method, 0.0)
         overloaded = isinstance(error, (ServiceUnavailable, ResourceExhausted))
-        if isinstance(error, DeadlineExceeded) and took > usual:
-            # It tells how long the answer takes at the least. Of a method whose answers got slow, there might be
-            # nothing else to learn from.
-            overloaded, self._usual[method] = True, usual + _FORGET * (took - usual) if usual else took
-        self.gate.leave(began, now, overloaded or None, usual)
+        if isinstance(error, DeadlineExceeded) and elapsed > typical:
+            # A lower bound of the latency, and the only sample of a method whose calls all exceed their deadlines.
+            overloaded = True
+            self._typical_latency[method] = typical + _EWMA_WEIGHT * (elapsed - typical) if typical else elapsed
+        self.limiter.release(started, now, overloaded or None, typical)
 
 
-# How much one answer changes what is usual.
-_FORGET: Final = 0.1
+# Weight of one reply in the typical latency.
+_EWMA_WEIGHT: Final = 0.1

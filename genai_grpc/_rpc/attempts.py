@@ -1,174 +1,187 @@
-"""The plan of one call: its turn, its tries, and the waits between them, all within one deadline."""
+"""The operation of one call: admission, attempts and backoff, within one deadline."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genai_grpc._rpc.call import Call, Limits, Method, Plan, Sleep, Try
+from genai_grpc._rpc.call import Attempt, Call, Limits, Method, Operation, Sleep
 from genai_grpc._rpc.log import LOG
 from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from genai_grpc._rpc.admission import Admission
+    from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
+    from genai_grpc._rpc.rate_limiter import RateLimiter
 
-    from genai_grpc._rpc.admission import Flow
-    from genai_grpc._rpc.concurrency_limiter import Gate
-    from genai_grpc._rpc.rate_limiter import Rate
-
-__all__ = ["Admit", "attempts"]
+__all__ = ["Acquire", "run_attempts"]
 
 
-class Admit(NamedTuple):
-    """A place in line at a gate, for so many seconds at the most. Sent back: whether it may go through."""
+class Acquire(NamedTuple):
+    """Wait for a slot of a concurrency limiter, for at most `seconds`. Sent back: whether there is a slot."""
 
-    gate: Gate
+    limiter: ConcurrencyLimiter
     seconds: float
 
 
-def attempts(call: Call[Any, Any, Any], limits: Limits, flow: Flow, now: Callable[[], float]) -> Plan[Any]:
-    """The plan of one call: try it, and again as its policy says. Its result is what a `Try` is answered with.
+def run_attempts(
+    call: Call[Any, Any, Any], limits: Limits, admission: Admission, clock: Callable[[], float]
+) -> Operation[Any]:
+    """Run one call with retries, within one deadline.
+
+    Wait for the rate limiter and a concurrency slot, yield an `Attempt`, back off. Returns the reply or, for a stream,
+    the open stream and its first chunk.
 
     Raises:
-        APIError: The last try's, which says how many there were.
-        DeadlineExceeded: Likewise, or there was no turn for the call while it could still be answered.
+        APIError: The error of the last attempt, with the number of attempts.
+        DeadlineExceeded: Likewise, or the deadline leaves too little time to wait for admission.
     """
-    began = now()
-    deadline = began + limits.timeout
-    policy, method, gate, rate = limits.retry, call.method, flow.gate, flow.rate
-    flow.balance.pay_in(policy, began)
-    tried, guessed = 0, 0.0
+    started = clock()
+    deadline = started + limits.timeout
+    method, limiter, rate_limiter = call.method, admission.limiter, admission.rate_limiter
+    admission.retry_budget.deposit(limits.retry, started)
+    attempt, estimated_tokens = 0, 0.0
     last: APIError | None = None
     while True:
         try:
-            if rate is not None:
-                guessed = yield from _turn(rate, call, limits, flow, deadline, now)
-            if not gate.enter():
-                yield from _stand_in_line(call, limits, flow, deadline, now)
+            if rate_limiter is not None:
+                estimated_tokens = yield from _acquire_rate(rate_limiter, call, limits, admission, deadline, clock)
+            if not limiter.try_acquire():
+                yield from _acquire_slot(call, limits, admission, deadline, clock)
         except DeadlineExceeded as refused:
-            refused.tries = tried
+            refused.attempts = attempt
             raise refused from last
-        began = now()
-        tried += 1
+        started = clock()
+        attempt += 1
         try:
-            reply = yield Try(call, deadline - began, limits.idle_timeout)
+            reply = yield Attempt(call, deadline - started, limits.idle_timeout)
         except APIError as error:
-            flow.failed(method, began, now(), error)
-            error.tries = tried
-            yield from _rest(call, limits, flow, error, deadline, guessed, now)
+            admission.on_failure(method, started, clock(), error)
+            error.attempts = attempt
+            yield from _backoff(call, limits, admission, error, deadline, estimated_tokens, clock)
             last = error
             continue
         except BaseException as error:
-            # Ctrl-C, a task's cancellation and a plan that nobody drives any more make room too, and teach nothing.
-            flow.failed(method, began, now(), error)
+            # Ctrl-C, the cancellation of a task and an abandoned operation release the slot, too; no sample of load.
+            admission.on_failure(method, started, clock(), error)
             raise
-        answered = now()
+        first = clock()
         if method.streaming:
-            reply[0].on_end(partial(_end_stream, flow, method, began, answered, guessed, now))
+            reply[0].add_done_callback(
+                partial(_on_stream_end, admission, method, started, first, estimated_tokens, clock)
+            )
         else:
-            flow.answered(method, began, answered, answered)
-            if rate is not None:
-                _settle(rate, guessed, reply)
+            admission.on_success(method, started, first, first)
+            if rate_limiter is not None:
+                _reconcile(rate_limiter, estimated_tokens, reply)
         return reply
 
 
-def _rest(
+def _backoff(
     call: Call[Any, Any, Any],
     limits: Limits,
-    flow: Flow,
+    admission: Admission,
     error: APIError,
     deadline: float,
-    guessed: float,
-    now: Callable[[], float],
-) -> Plan[None]:
-    """The wait until the next try; raises `error` if there is none."""
-    policy, failed = limits.retry, now()
-    if flow.rate is not None:
-        flow.rate.learn(error, failed)
+    estimated_tokens: float,
+    clock: Callable[[], float],
+) -> Operation[None]:
+    """Wait until the next attempt; raise `error` if there is none."""
+    policy, now = limits.retry, clock()
+    if admission.rate_limiter is not None:
+        admission.rate_limiter.on_error(error, now)
         if not isinstance(error, DeadlineExceeded):
-            # An answer that comes too late is counted all the same.
-            flow.rate.settle(guessed, None)
-    delay = policy.delay(error, error.tries, idempotent=call.method.idempotent)
+            # A reply that comes after the deadline uses tokens all the same.
+            admission.rate_limiter.reconcile(estimated_tokens, None)
+    delay = policy.backoff(error, error.attempts, idempotent=call.method.idempotent)
     if LOG.isEnabledFor(logging.DEBUG):
-        # A status message is the service's own and could quote what it was sent: its code says enough.
-        again = "" if delay is None else f"; again in {delay:.2f} s at the earliest"
-        LOG.debug("%s: try %d ended with %s%s", call.method.path, error.tries, error.status, again)
-    if delay is None or failed + delay >= deadline or not flow.balance.take_out(policy, failed):
+        # The status code only: a status message may quote the request.
+        retry = "" if delay is None else f"; next attempt in {delay:.2f} s at the earliest"
+        LOG.debug("%s: attempt %d ended with %s%s", call.method.path, error.attempts, error.status, retry)
+    if delay is None or now + delay >= deadline or not admission.retry_budget.try_withdraw(policy, now):
         raise error
     yield Sleep(delay)
-    if now() >= deadline:
+    if clock() >= deadline:
         raise DeadlineExceeded(
-            f"the deadline of {limits.timeout:g} s passed after {error.tries} tries; the last: {error.message}",
+            f"the deadline of {limits.timeout:g} s passed after {error.attempts} attempts; the last: {error.message}",
             details=error.details,
-            tries=error.tries,
+            attempts=error.attempts,
         ) from error
 
 
-def _turn(
-    rate: Rate, call: Call[Any, Any, Any], limits: Limits, flow: Flow, deadline: float, now: Callable[[], float]
-) -> Plan[float]:
-    """The wait for a call's time by the rate; its result are the tokens that were taken off for it."""
+def _acquire_rate(
+    rate_limiter: RateLimiter,
+    call: Call[Any, Any, Any],
+    limits: Limits,
+    admission: Admission,
+    deadline: float,
+    clock: Callable[[], float],
+) -> Operation[float]:
+    """Wait for the rate limiter; returns the tokens reserved for the call."""
     while True:
-        left, held = deadline - (began := now()), rate.held
-        wait, guessed = rate.reserve(began, left - flow.kept(call.method, limits.timeout))
-        if guessed is None:
+        now, blocked_until = clock(), rate_limiter.blocked_until
+        left = deadline - now
+        wait, tokens = rate_limiter.reserve(now, left - admission.response_reserve(call.method, limits.timeout))
+        if tokens is None:
             raise DeadlineExceeded(
-                f"the client's rate limit has the call wait {wait:.1f} s, {_too_late(call, flow, left)}; "
-                "begin fewer calls, or set a longer timeout or a higher rate_limit"
+                f"the client's rate limit delays the call by {wait:.1f} s, {_too_late(call, admission, left)}; "
+                "start fewer calls, or set a longer timeout or a higher rate_limit"
             )
         if wait > 0:
             yield Sleep(wait)
-            # Since this turn was given, the service may have asked to be left alone for longer.
-            if rate.held > max(held, now()):
+            # The service may have asked for a longer delay meanwhile (RetryInfo).
+            if rate_limiter.blocked_until > max(blocked_until, clock()):
                 continue
-        return guessed
+        return tokens
 
 
-def _stand_in_line(
-    call: Call[Any, Any, Any], limits: Limits, flow: Flow, deadline: float, now: Callable[[], float]
-) -> Plan[None]:
-    """The wait for room among the calls in flight."""
-    began = now()
-    left = deadline - began
-    if not (yield Admit(flow.gate, left - flow.kept(call.method, limits.timeout))):
-        ended = now()
+def _acquire_slot(
+    call: Call[Any, Any, Any], limits: Limits, admission: Admission, deadline: float, clock: Callable[[], float]
+) -> Operation[None]:
+    """Wait for a concurrency slot."""
+    started = clock()
+    left = deadline - started
+    if not (yield Acquire(admission.limiter, left - admission.response_reserve(call.method, limits.timeout))):
+        now = clock()
         raise DeadlineExceeded(
-            f"{flow.gate.limit} calls were in flight, the client's max_in_flight, for {ended - began:.1f} s, and a "
-            f"later turn is {_too_late(call, flow, deadline - ended)}; begin fewer calls, or set a longer timeout"
+            f"{admission.limiter.limit} calls were in flight, the client's max_in_flight, for {now - started:.1f} s, "
+            f"and a later start is {_too_late(call, admission, deadline - now)}; start fewer calls, or set a longer "
+            "timeout"
         )
 
 
-def _too_late(call: Call[Any, Any, Any], flow: Flow, left: float) -> str:
-    usual = flow.usual(call.method)
-    answer = f", as an answer usually takes {usual:.2g} s" if usual else ""
-    return f"too late for its deadline in {max(0.0, left):.1f} s{answer}"
+def _too_late(call: Call[Any, Any, Any], admission: Admission, left: float) -> str:
+    typical = admission.typical_latency(call.method)
+    reply = f", as a reply typically takes {typical:.2g} s" if typical else ""
+    return f"too late for its deadline in {max(0.0, left):.1f} s{reply}"
 
 
-def _end_stream(
-    flow: Flow,
+def _on_stream_end(
+    admission: Admission,
     method: Method[Any, Any],
-    began: float,
-    answered: float,
-    guessed: float,
-    now: Callable[[], float],
+    started: float,
+    first: float,
+    estimated_tokens: float,
+    clock: Callable[[], float],
     error: APIError | None,
-    last: Any,
+    last_chunk: Any,
 ) -> None:
-    """A stream has ended, with `last` as its last chunk; `answered` is when its first one came."""
-    ended, rate = now(), flow.rate
+    """Record a stream whose first chunk arrived at `first`."""
+    now, rate_limiter = clock(), admission.rate_limiter
     if error is None:
-        flow.answered(method, began, answered, ended)
-        if rate is not None:
-            _settle(rate, guessed, last)
+        admission.on_success(method, started, first, now)
+        if rate_limiter is not None:
+            _reconcile(rate_limiter, estimated_tokens, last_chunk)
     else:
-        flow.failed(method, began, ended, error)
-        if rate is not None:
-            # It was answered in part, and what that took is not said: the guess stands.
-            rate.learn(error, ended)
+        admission.on_failure(method, started, now, error)
+        if rate_limiter is not None:
+            # The tokens of a partial response are unknown: the estimate stands.
+            rate_limiter.on_error(error, now)
 
 
-def _settle(rate: Rate, guessed: float, reply: Any) -> None:
-    """Tell the rate what a reply says it took; one that counts tokens, say, or lists models, has taken none."""
+def _reconcile(rate_limiter: RateLimiter, estimated_tokens: float, reply: Any) -> None:
+    """Correct the estimate by a reply's usage; a reply without usage, such as a list of models, used no tokens."""
     usage = getattr(reply, "usage_metadata", None)
-    rate.settle(guessed, None if usage is None else usage.total_token_count)
+    rate_limiter.reconcile(estimated_tokens, None if usage is None else usage.total_token_count)

@@ -1,6 +1,6 @@
 """A call described, not performed, and the plans made of calls.
 
-A `Call` is one RPC with its request and the way to read its reply. Work of several RPCs is a `Plan`: a generator that
+A `Call` is one RPC with its request and the way to read its reply. Work of several RPCs is a `Operation`: a generator that
 yields steps and is sent what came of them. Both are pure; the sync and the async shell each perform them with one
 small driver.
 """
@@ -25,21 +25,21 @@ __all__ = [
     "GENERATE_CONTENT",
     "SERVICES",
     "STREAM_GENERATE_CONTENT",
+    "Attempt",
     "Call",
-    "Emit",
-    "Framed",
+    "CallFunctions",
     "Interceptor",
-    "Invoke",
     "Limits",
     "Metadata",
     "Method",
-    "Open",
+    "OpenStream",
+    "Operation",
     "Options",
-    "Plan",
-    "Read",
+    "ReadChunk",
+    "SerializedRequest",
     "Sleep",
-    "Try",
-    "same",
+    "Yield",
+    "identity",
 ]
 
 Req = TypeVar("Req", bound="Message")
@@ -90,7 +90,7 @@ class Method(Generic[Req, Res]):
         self.timeout = timeout
 
 
-class Framed(Generic[Req]):
+class SerializedRequest(Generic[Req]):
     """A request that is serialized already, in place of its message.
 
     Attributes:
@@ -151,7 +151,7 @@ class Call(Generic[Req, Res, Out]):
     def __init__(
         self,
         method: Method[Req, Res],
-        request: Req | Framed[Req],
+        request: Req | SerializedRequest[Req],
         parse: Callable[[Any], Out],
         options: Options = DEFAULTS,
     ) -> None:
@@ -162,12 +162,12 @@ class Call(Generic[Req, Res, Out]):
 
     def shown(self) -> Call[Req, Res, Out]:
         """This call, with a message where its request is serialized: for what looks on."""
-        if isinstance(self.request, Framed):
+        if isinstance(self.request, SerializedRequest):
             return Call(self.method, self.request.message(), self.parse, self.options)
         return self
 
 
-class Try(NamedTuple):
+class Attempt(NamedTuple):
     """One try of a call. Sent back: the reply, or the open stream with its first chunk.
 
     Attributes:
@@ -187,19 +187,19 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-class Read(NamedTuple):
+class ReadChunk(NamedTuple):
     """The next chunk of an open stream; None at its end."""
 
     source: Any
 
 
-class Open(NamedTuple):
+class OpenStream(NamedTuple):
     """A plan that emits chunks, to be opened as a stream. Sent back: the open stream with its first chunk."""
 
-    plan: Plan[None]
+    plan: Operation[None]
 
 
-class Invoke(NamedTuple):
+class CallFunctions(NamedTuple):
     """Functions of the program to run. Sent back: their results, in order.
 
     Attributes:
@@ -212,19 +212,19 @@ class Invoke(NamedTuple):
     catch: bool = False
 
 
-class Emit(NamedTuple):
+class Yield(NamedTuple):
     """Items to hand out at once, from a plan that makes an iterator."""
 
     items: tuple[Any, ...]
 
 
-Plan: TypeAlias = Generator[Any, Any, Out]
+Operation: TypeAlias = Generator[Any, Any, Out]
 
 
 class Interceptor(Protocol):
     """What looks on while a client performs its calls, each over all its tries."""
 
-    def intercept(self, call: Call[Any, Any, Any], plan: Plan[Any]) -> Plan[Any]:
+    def intercept(self, call: Call[Any, Any, Any], plan: Operation[Any]) -> Operation[Any]:
         """The plan to perform instead of `plan`, which performs the call; most often `plan`, with something around.
 
         Its result is the reply or, of a streaming method, the open stream with its first chunk.
@@ -232,7 +232,7 @@ class Interceptor(Protocol):
         ...
 
 
-def same(response: Out) -> Out:
+def identity(response: Out) -> Out:
     """The `parse` of calls whose result is the reply itself."""
     return response
 

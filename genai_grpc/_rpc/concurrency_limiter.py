@@ -1,123 +1,120 @@
-"""The bound on calls in flight, and the line before it.
-
-No clock and no sleep: the time is told by the caller, and waiting is the shells'. Threads and loops share these.
-"""
+"""FIFO concurrency limiter. Pure state: the caller passes the time, and the transport does the waiting. Thread-safe."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from genai_grpc._rpc.adaptive_limit import Height
+from genai_grpc._rpc.adaptive_limit import AdaptiveLimit, CubicLimit
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
-
-__all__ = ["Gate", "Waiter"]
+__all__ = ["ConcurrencyLimiter", "Waiter"]
 
 
 class Waiter:
-    """One who waits at a gate.
+    """A call that waits for a slot.
 
     Attributes:
-        wake: Called when it may go through, by whichever thread left; raises RuntimeError if its loop is gone.
-        admitted: Whether it may go through.
+        notify: Called when the call is admitted, on the thread that released the slot. Raises RuntimeError if the
+            waiter's event loop is closed.
+        admitted: Whether it has a slot.
+        cancelled: Whether it no longer waits.
     """
 
-    __slots__ = ("admitted", "gone", "wake")
+    __slots__ = ("admitted", "cancelled", "notify")
 
-    def __init__(self, wake: Callable[[], object]) -> None:
-        self.wake = wake
+    def __init__(self, notify: Callable[[], object]) -> None:
+        self.notify = notify
         self.admitted = False
-        self.gone = False
+        self.cancelled = False
 
 
-class Gate:
-    """A bound on calls in flight: first come, first served.
+class ConcurrencyLimiter:
+    """Limit on calls in flight, first in, first out.
+
+    Args:
+        limit: A fixed limit, or the settings of an adaptive one.
 
     Attributes:
-        inside: How many are in flight.
-        limit: How many may be in flight now.
+        in_flight: Calls in flight.
+        limit: Calls that may be in flight now.
     """
 
-    __slots__ = ("_height", "_lock", "_queue", "inside", "limit")
+    __slots__ = ("_cubic", "_lock", "_queue", "in_flight", "limit")
 
     def __init__(self, limit: int | AdaptiveLimit) -> None:
-        self._height = None if isinstance(limit, int) else Height(limit)
-        self.limit = limit if isinstance(limit, int) else limit.initial
-        # Taken again by the same thread when the garbage collector ends a stream meanwhile.
+        self._cubic = None if isinstance(limit, int) else CubicLimit(limit)
+        self.limit = limit if isinstance(limit, int) else limit.initial_limit
+        # Reentrant, since the garbage collector may end a stream on the thread that holds it.
         self._lock = threading.RLock()
         self._queue: deque[Waiter] = deque()
-        self.inside = 0
+        self.in_flight = 0
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
-        return sum(not waiter.gone for waiter in self._queue)
+        """Calls that wait for a slot."""
+        return sum(not waiter.cancelled for waiter in self._queue)
 
-    def enter(self) -> bool:
-        """Go through at once, if there is room and nobody waits; whoever did must `leave`."""
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free and no call waits; to be released with `release`."""
         with self._lock:
-            if self.inside >= self.limit or self._queue:
+            if self.in_flight >= self.limit or self._queue:
                 return False
-            self.inside += 1
+            self.in_flight += 1
             return True
 
-    def wait(self, waiter: Waiter) -> bool:
-        """Stand in line; True if it could go through meanwhile. Whoever was admitted must `leave`."""
+    def enqueue(self, waiter: Waiter) -> bool:
+        """Wait for a slot; True if one became free meanwhile. An admitted call must `release`."""
         with self._lock:
-            if self.inside < self.limit and not self._queue:
-                self.inside += 1
+            if self.in_flight < self.limit and not self._queue:
+                self.in_flight += 1
                 waiter.admitted = True
             else:
                 self._queue.append(waiter)
             return waiter.admitted
 
-    def give_up(self, waiter: Waiter) -> None:
-        """Step out of the line, or leave again if it was admitted just then."""
+    def cancel(self, waiter: Waiter) -> None:
+        """Stop waiting; the slot is released if the waiter was admitted just now."""
         with self._lock:
-            waiter.gone = True
+            waiter.cancelled = True
             if not waiter.admitted:
                 if self._queue and self._queue[0] is waiter:
                     self._queue.popleft()
                 return
-            self.inside -= 1
-        self._let_in()
+            self.in_flight -= 1
+        self._admit_waiters()
 
-    def leave(self, began: float, now: float, overloaded: bool | None = None, usual: float = 0.0) -> None:
-        """Make room, and learn.
+    def release(self, started: float, now: float, overloaded: bool | None = None, typical_latency: float = 0.0) -> None:
+        """Return a slot, and adapt the limit.
 
         Args:
-            began: When the call was sent, in seconds of a clock that never goes back.
-            now: What that clock says now.
-            overloaded: Whether it met overload, or was answered; None if it tells neither.
-            usual: Seconds that its answer would usually take.
+            started: When the call was sent, in seconds of a monotonic clock.
+            now: The time of that clock.
+            overloaded: Whether the call met overload; None if its end says nothing about load.
+            typical_latency: In seconds.
         """
         with self._lock:
-            if self._height is not None and overloaded is not None:
-                self._height.learn(began, now, usual, overloaded, self.inside)
-                self.limit = int(self._height.limit)
-            self.inside -= 1
+            if self._cubic is not None and overloaded is not None:
+                self._cubic.on_sample(started, now, typical_latency, overloaded, self.in_flight)
+                self.limit = int(self._cubic.limit)
+            self.in_flight -= 1
             if not self._queue:
                 return
-        self._let_in()
+        self._admit_waiters()
 
-    def _let_in(self) -> None:
+    def _admit_waiters(self) -> None:
         while True:
             with self._lock:
-                while self._queue and self._queue[0].gone:
+                while self._queue and self._queue[0].cancelled:
                     self._queue.popleft()
-                if not self._queue or self.inside >= self.limit:
+                if not self._queue or self.in_flight >= self.limit:
                     return
                 waiter = self._queue.popleft()
                 waiter.admitted = True
-                self.inside += 1
+                self.in_flight += 1
             try:
-                waiter.wake()
+                waiter.notify()
             except RuntimeError:
-                # Its loop was closed under it.
+                # Its event loop was closed while it waited.
                 with self._lock:
-                    self.inside -= 1
+                    self.in_flight -= 1

@@ -1,7 +1,4 @@
-"""The rate of requests and of tokens: when each call has its turn.
-
-No clock and no sleep: the time is told by the caller, and waiting is the shells'. Threads and loops share it.
-"""
+"""Rate limiter for requests and tokens per minute. The caller passes the time and does the waiting. Thread-safe."""
 
 from __future__ import annotations
 
@@ -11,85 +8,85 @@ from typing import Final
 
 from genai_grpc.errors import APIError, ResourceExhausted
 
-__all__ = ["Rate", "RateLimit"]
+__all__ = ["RateLimit", "RateLimiter"]
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How many requests and tokens a client sends a minute, evenly spread, each caller in turn.
+    """Limit on requests and tokens per minute, evenly spaced, first in, first out.
 
-    A quota that the service says is used up (QuotaFailure) lowers the limit to what it says the quota is, and its
-    RetryInfo holds back every call of the client for that long. What several clients share, each of them learns as a
-    whole.
+    A QuotaFailure lowers the limit to the quota that the service names, and its RetryInfo delays every call of the
+    client. Several clients of one quota each learn the whole of it, not a share.
 
     Attributes:
-        requests: Requests a minute; None for no limit until the service names one.
-        tokens: Tokens a minute, prompts and answers together; None likewise. What a request will take is guessed from
-            those before it, and set right when its reply says.
-        burst: Seconds of the rate that may be used at once after a pause.
+        requests_per_minute: None for no limit until the service names one.
+        tokens_per_minute: Tokens of prompts and replies; None for no limit until the service names one. A call's tokens
+            are estimated from the replies before it, and corrected by its own reply.
+        burst_seconds: Seconds' worth of the rate that may be sent at once after a pause: the size of the token bucket.
 
-    >>> RateLimit(requests=600, tokens=1_000_000).burst
+    >>> RateLimit(requests_per_minute=600, tokens_per_minute=1_000_000).burst_seconds
     1.0
     """
 
-    requests: float | None = None
-    tokens: float | None = None
-    burst: float = 1.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    burst_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("requests", "tokens"):
+        for name in ("requests_per_minute", "tokens_per_minute"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise ValueError(f"{name} a minute are more than 0, or None for no limit; got {value}")
-        if self.burst < 0:
-            raise ValueError(f"burst is 0 seconds or more; got {self.burst}")
+                raise ValueError(f"{name} is more than 0, or None for no limit; got {value}")
+        if self.burst_seconds < 0:
+            raise ValueError(f"burst_seconds is 0 or more; got {self.burst_seconds}")
 
 
-class Rate:
-    """A rate of requests and one of tokens, as two queues in which every call has its time (GCRA, ITU-T I.371).
+class RateLimiter:
+    """Two GCRA instances (ITU-T I.371, equivalent to token buckets), one for requests and one for tokens.
 
     Attributes:
-        held: Until when the service has asked to be left alone, by the clock that the caller tells the time by.
+        blocked_until: Time of the caller's clock until which the service asked for no calls (RetryInfo).
     """
 
-    __slots__ = ("_burst", "_guess", "_lock", "_per_minute", "_times", "held")
+    __slots__ = ("_burst", "_estimated_tokens", "_lock", "_per_minute", "_theoretical_arrival", "blocked_until")
 
     def __init__(self, limit: RateLimit) -> None:
         self._lock = threading.Lock()
-        self._burst = limit.burst
-        self._per_minute = {_REQUESTS: limit.requests, _TOKENS: limit.tokens}
-        self._times = {_REQUESTS: float("-inf"), _TOKENS: float("-inf")}
-        self._guess = 0.0
-        self.held = float("-inf")
+        self._burst = limit.burst_seconds
+        self._per_minute = {_REQUESTS: limit.requests_per_minute, _TOKENS: limit.tokens_per_minute}
+        self._theoretical_arrival = {_REQUESTS: float("-inf"), _TOKENS: float("-inf")}
+        self._estimated_tokens = 0.0
+        self.blocked_until = float("-inf")
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
-        """Requests and tokens a minute, as far as they are limited or learned."""
+        """Requests and tokens per minute, as configured or learned; None for no limit."""
         return self._per_minute[_REQUESTS], self._per_minute[_TOKENS]
 
-    def reserve(self, now: float, patience: float) -> tuple[float, float | None]:
-        """The next call's turn: seconds to wait, and the tokens taken off for it.
+    def reserve(self, now: float, max_wait: float) -> tuple[float, float | None]:
+        """Reserve the next call: seconds until it may start, and the tokens reserved for it.
 
-        A call that would have to wait, and for more than `patience` seconds, takes no turn: None.
+        Nothing is reserved, and the tokens are None, if the call would wait longer than `max_wait` seconds.
         """
         with self._lock:
-            wait = max(0.0, *(time - self._burst - now for time in self._times.values()))
-            if 0.0 < wait > patience:
+            wait = max(0.0, *(arrival - self._burst - now for arrival in self._theoretical_arrival.values()))
+            if 0.0 < wait > max_wait:
                 return wait, None
-            self._take(_REQUESTS, now, 1.0)
-            self._take(_TOKENS, now, self._guess)
-            return wait, self._guess
+            self._advance(_REQUESTS, now, 1.0)
+            self._advance(_TOKENS, now, self._estimated_tokens)
+            return wait, self._estimated_tokens
 
-    def settle(self, guessed: float, tokens: int | None) -> None:
-        """Set right what a call took, when its reply has said; None for a call that took no tokens."""
+    def reconcile(self, estimated: float, actual: int | None) -> None:
+        """Replace the estimated tokens of a call by the actual ones; None for a call that used none."""
         with self._lock:
-            if tokens is not None:
-                self._guess = tokens if not self._guess else self._guess + _FORGET * (tokens - self._guess)
+            if actual is not None:
+                before = self._estimated_tokens
+                self._estimated_tokens = before + _EWMA_WEIGHT * (actual - before) if before else actual
             if (limit := self._per_minute[_TOKENS]) is not None:
-                self._times[_TOKENS] += ((tokens or 0) - guessed) * 60 / limit
+                self._theoretical_arrival[_TOKENS] += ((actual or 0) - estimated) * 60 / limit
 
-    def learn(self, error: APIError, now: float) -> None:
-        """Take in what a quota's failure says of the quota, and when to come back."""
+    def on_error(self, error: APIError, now: float) -> None:
+        """Learn the quota from a QuotaFailure, and the delay from RetryInfo."""
         if not isinstance(error, ResourceExhausted):
             return
         with self._lock:
@@ -97,28 +94,28 @@ class Rate:
                 known = self._per_minute[kind]
                 self._per_minute[kind] = quota if known is None else min(known, quota)
             if (delay := error.retry_delay) is not None:
-                self.held = max(self.held, now + delay)
-                for kind, time in self._times.items():
-                    self._times[kind] = max(time, now + delay + self._burst)
+                self.blocked_until = max(self.blocked_until, now + delay)
+                for kind, arrival in self._theoretical_arrival.items():
+                    self._theoretical_arrival[kind] = max(arrival, now + delay + self._burst)
 
-    def _take(self, kind: str, now: float, amount: float) -> None:
+    def _advance(self, kind: str, now: float, amount: float) -> None:
         if (limit := self._per_minute[kind]) is not None:
-            self._times[kind] = max(self._times[kind], now) + amount * 60 / limit
+            self._theoretical_arrival[kind] = max(self._theoretical_arrival[kind], now) + amount * 60 / limit
 
 
 _REQUESTS: Final = "requests"
 _TOKENS: Final = "tokens"
-# How much a reply changes the guess of the next one's tokens.
-_FORGET: Final = 0.2
+# Weight of one reply in the estimate of the next call's tokens.
+_EWMA_WEIGHT: Final = 0.2
 
 
 def _quotas(error: APIError) -> list[tuple[str, float]]:
-    """The quotas a minute that a failure names: of requests or of tokens, by the metric's and the quota's names."""
+    """The quotas per minute that an error names, of requests or tokens by the name of the metric or of the quota."""
     violations = [
         violation
         for detail in error.details
         if detail.DESCRIPTOR.full_name == "google.rpc.QuotaFailure"
-        for violation in detail.violations  # type: ignore[attr-defined] # its name says that it is a QuotaFailure
+        for violation in detail.violations  # type: ignore[attr-defined] # a QuotaFailure, by its full name
     ]
     return [
         (_TOKENS if "token" in (each.quota_metric + each.quota_id).lower() else _REQUESTS, float(each.quota_value))

@@ -1,7 +1,4 @@
-"""The balance of retries: how many a client may spend.
-
-No clock: the time is told by the caller. Threads and loops share it.
-"""
+"""Retry budget: how many retries a client may spend. The caller passes the time. Thread-safe."""
 
 from __future__ import annotations
 
@@ -11,58 +8,57 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from genai_grpc._rpc.retry_policy import RetryPolicy
 
-__all__ = ["RESERVE", "WINDOW", "Balance"]
+__all__ = ["RESERVE", "WINDOW", "RetryBudget"]
 
 
-class Balance:
-    """How many retries a client may spend, so that an outage is not made worse by all of them at once.
+class RetryBudget:
+    """Retry budget, so that retries do not amplify an outage; as in Finagle (https://twitter.github.io/finagle/guide/Clients.html#retries).
 
-    Every call pays in a share of a retry, and every retry takes one out. What was paid in lapses after some ten
-    seconds, but for a reserve. So a busy client can try all calls of a lost connection again, while the clients of a
-    fleet that call seldom have little more than their reserves. The idea is that of Finagle's RetryBudget
-    (https://twitter.github.io/finagle/guide/Clients.html#retries).
+    Each call deposits `budget_ratio` of a retry, each retry withdraws one. Deposits expire after 10 to 20 seconds; a
+    reserve of 10 refills by one every 10 seconds. So a busy client can retry every call of a lost connection, while
+    each of many clients that call seldom has little more than its reserve.
     """
 
-    __slots__ = ("_ends", "_kept", "_lock", "_paid")
+    __slots__ = ("_carried_over", "_deposited", "_lock", "_window_ends")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # What earlier windows left, less what was taken out since; what this window's calls paid in; when it ends.
-        self._kept = RESERVE
-        self._paid = 0.0
-        self._ends = 0.0
+        # Left from earlier windows, less what was withdrawn since; deposited in this window; when the window ends.
+        self._carried_over = RESERVE
+        self._deposited = 0.0
+        self._window_ends = 0.0
 
-    def pay_in(self, policy: RetryPolicy, now: float) -> None:
-        """A call begins."""
-        if policy.budget is not None:
-            if now >= self._ends:
+    def deposit(self, policy: RetryPolicy, now: float) -> None:
+        """Add the share of one call."""
+        if policy.budget_ratio is not None:
+            if now >= self._window_ends:
                 with self._lock:
                     self._begin_window(now)
-            # Without the lock, for speed: where threads meet, one share may be lost.
-            self._paid += policy.budget
+            # Not under the lock, for speed: a race loses one share.
+            self._deposited += policy.budget_ratio
 
-    def take_out(self, policy: RetryPolicy, now: float) -> bool:
-        """Whether a retry may be spent; it is, then."""
-        if policy.budget is None:
+    def try_withdraw(self, policy: RetryPolicy, now: float) -> bool:
+        """Take one retry; False if the budget is used up."""
+        if policy.budget_ratio is None:
             return True
         with self._lock:
             self._begin_window(now)
-            if self._kept + self._paid < 1:
+            if self._carried_over + self._deposited < 1:
                 return False
-            self._kept -= 1
+            self._carried_over -= 1
             return True
 
     def _begin_window(self, now: float) -> None:
-        if now < self._ends:
+        if now < self._window_ends:
             return
-        # However long ago it was, it is time that fills the reserve of one who calls seldom.
-        refilled = 1 + max(0.0, now - self._ends) // WINDOW
-        recent = self._paid if now < self._ends + WINDOW else 0.0
-        self._kept = min(self._kept + self._paid + refilled, RESERVE + recent)
-        self._paid, self._ends = 0.0, now + WINDOW
+        # The reserve refills with time, however seldom the client calls.
+        refilled = 1 + max(0.0, now - self._window_ends) // WINDOW
+        recent = self._deposited if now < self._window_ends + WINDOW else 0.0
+        self._carried_over = min(self._carried_over + self._deposited + refilled, RESERVE + recent)
+        self._deposited, self._window_ends = 0.0, now + WINDOW
 
 
 RESERVE: Final = 10.0
-"""Retries that a client may spend at once after a quiet time."""
+"""Retries that a client may spend at once after a quiet period."""
 WINDOW: Final = 10.0
-"""Seconds after which a call's share lapses, and for each of which the reserve grows by one."""
+"""Seconds after which deposits begin to expire, and after each of which the reserve grows by one."""

@@ -1,75 +1,80 @@
-"""Which failures are tried again, and when: decisions only, no clock and no sleep.
+"""Retry policy: which errors are retried, and after what backoff. Pure: no clock, no sleep.
 
-Retries have one owner, and it is this: gRPC's own retry policy stays off, since it cannot read RetryInfo.
+Retries have one owner, this package: gRPC's own retry policy stays off, since it cannot read RetryInfo.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import random
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from genai_grpc.errors import Cancelled, ClientClosed, ResourceExhausted, ServiceUnavailable
+from genai_grpc.errors import APIError, Cancelled, ClientClosed, ResourceExhausted, ServiceUnavailable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from genai_grpc.errors import APIError
-
-__all__ = ["NEVER", "RetryPolicy"]
+__all__ = ["NO_RETRY", "RetryPolicy"]
 
 
 class RetryPolicy(NamedTuple):
     """Exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
-    Tried again are ServiceUnavailable, Cancelled where it is the service that cancelled (as one does that is about to
-    go), and ResourceExhausted where the service says when to come back (RetryInfo). A
-    call that must not have its effect twice, such as one that creates something, is tried again after ResourceExhausted
-    alone, since nothing else says that it was not begun. A stream is tried again only as long as none of its chunks has
-    arrived.
+    Retried: ServiceUnavailable; Cancelled sent by the server, as in a graceful shutdown; ResourceExhausted with a
+    RetryInfo. Of a call that is not idempotent, such as one that creates a resource, only ResourceExhausted is retried:
+    no other error says that the call had no effect. A stream is retried only before its first chunk.
 
     Attributes:
-        tries: How often a call is tried in all; 1 means never again.
-        initial: Seconds: the bound of the first wait. The wait is drawn evenly between 0 and its bound.
-        multiplier: What the bound grows by from wait to wait.
-        maximum: Seconds: the bound never grows past this.
-        budget: The part of a retry that each call pays in for. A client may spend what its calls of the last ten to
-            twenty seconds paid in, and a reserve of 10 that every ten seconds fill by one; where that is used up,
-            calls fail after one try. None for no bound.
-        when: Which errors are tried again, in place of the rule above; None for that rule.
+        max_attempts: Attempts in all, the first included; 1 for no retries.
+        initial_backoff: Upper bound of the first backoff, in seconds. The backoff is drawn evenly between 0 and its
+            bound, and added to the delay that RetryInfo asks for.
+        backoff_multiplier: Factor by which the bound grows from one backoff to the next.
+        max_backoff: Largest bound, in seconds.
+        budget_ratio: Retries per call that the client may spend, as in Finagle's RetryBudget: each call deposits this
+            much of a retry, for 10 to 20 seconds, beside a reserve of 10 retries that refills by one every 10 seconds.
+            While the budget is used up, calls fail after one attempt. None for no bound.
+        predicate: Decides which errors are retried, in place of the rule above; calls that are not idempotent are still
+            retried after ResourceExhausted only. None for the rule above.
 
-    >>> RetryPolicy(tries=6, maximum=10.0).initial
+    >>> RetryPolicy(max_attempts=6, max_backoff=10.0).initial_backoff
     0.5
     """
 
-    tries: int = 4
-    initial: float = 0.5
-    multiplier: float = 2.0
-    maximum: float = 30.0
-    budget: float | None = 0.2
-    when: Callable[[APIError], bool] | None = None
+    max_attempts: int = 4
+    initial_backoff: float = 0.5
+    backoff_multiplier: float = 2.0
+    max_backoff: float = 30.0
+    budget_ratio: float | None = 0.2
+    predicate: Callable[[APIError], bool] | None = None
 
-    def delay(
-        self, error: APIError, tried: int, *, idempotent: bool = True, draw: Callable[[], float] | None = None
+    def backoff(
+        self,
+        error: APIError,
+        attempt: int,
+        *,
+        idempotent: bool = True,
+        jitter: Callable[[], float] = random.random,
     ) -> float | None:
-        """Seconds to wait before the next try, or None to give up; `draw` gives a number between 0 and 1."""
-        if tried >= self.tries:
+        """Seconds to wait after attempt number `attempt` failed; None for no retry.
+
+        Args:
+            error: The error of the attempt.
+            attempt: Its number, from 1.
+            idempotent: Whether the call may have its effect twice.
+            jitter: Returns a number between 0 and 1.
+        """
+        if attempt >= self.max_attempts:
             return None
-        asked = error.retry_delay
-        if self.when is not None:
-            again = self.when(error) and (idempotent or isinstance(error, ResourceExhausted))
+        requested = error.retry_delay
+        if self.predicate is not None:
+            retry = self.predicate(error) and (idempotent or isinstance(error, ResourceExhausted))
         elif isinstance(error, ResourceExhausted):
-            again = asked is not None
+            retry = requested is not None
         else:
-            gone = isinstance(error, (ServiceUnavailable, Cancelled)) and not isinstance(error, ClientClosed)
-            again = gone and idempotent
-        if not again:
+            lost = isinstance(error, (ServiceUnavailable, Cancelled)) and not isinstance(error, ClientClosed)
+            retry = lost and idempotent
+        if not retry:
             return None
-        bound = min(self.initial * self.multiplier ** (tried - 1), self.maximum)
-        # Beside what the service asks for, a little more each, so that callers do not come back all at once.
-        if draw is None:
-            import random  # which takes 2 ms, and most programs never come here
-
-            draw = random.random
-        return draw() * bound + (asked or 0.0)
+        bound = min(self.initial_backoff * self.backoff_multiplier ** (attempt - 1), self.max_backoff)
+        # On top of the delay that the service asks for, so that callers do not come back all at once.
+        return jitter() * bound + (requested or 0.0)
 
 
-NEVER: Final = RetryPolicy(tries=1)
+NO_RETRY: Final = RetryPolicy(max_attempts=1)

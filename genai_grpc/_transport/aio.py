@@ -11,57 +11,62 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
 
-from genai_grpc._rpc.call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
-from genai_grpc._transport.grpc.channel_pool import Unreadable
+from genai_grpc._rpc.attempts import Acquire, run_attempts
+from genai_grpc._rpc.call import Attempt, Call, CallFunctions, OpenStream, Operation, ReadChunk, Sleep, Yield, identity
 from genai_grpc._rpc.concurrency_limiter import Waiter
-from genai_grpc._responses.stream import OpenStream
-from genai_grpc._rpc.attempts import Admit, attempts
+from genai_grpc._transport.grpc.channel_pool import DecodeFailure
+from genai_grpc._transport.grpc.stream import RpcStream
 from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from genai_grpc._rpc.admission import Admission
     from genai_grpc._rpc.call import Interceptor
-    from genai_grpc._transport.grpc.channel_pool import Channels, Connection
-    from genai_grpc._rpc.admission import Flow
-    from genai_grpc._rpc.concurrency_limiter import Gate
-    from genai_grpc._transport.metadata import Headers
+    from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
     from genai_grpc._transport.config import Config
+    from genai_grpc._transport.grpc.channel_pool import ChannelPools, PooledChannel
+    from genai_grpc._transport.metadata import CallMetadata
 
-__all__ = ["AsyncShell"]
+__all__ = ["AsyncTransport"]
 
 Out = TypeVar("Out")
 
 
-class AsyncShell:
+class AsyncTransport:
     """Performs what is described, on the channels of one client."""
 
     def __init__(
-        self, config: Config, channels: Channels, headers: Headers, flow: Flow, interceptors: tuple[Interceptor, ...]
+        self,
+        config: Config,
+        channels: ChannelPools,
+        headers: CallMetadata,
+        admission: Admission,
+        interceptors: tuple[Interceptor, ...],
     ) -> None:
         self._config = config
         self._channels = channels
         self._headers = headers
-        self._flow = flow
+        self._admission = admission
         self._interceptors = interceptors
 
     def call(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
         """The result of a call, over as many tries as its policy allows."""
         if self._config.interceptors:
             call = call.shown()
-        plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
+        plan = run_attempts(call, self._config.limits(call), self._admission, time.monotonic)
         for interceptor in self._interceptors:
             plan = interceptor.intercept(call, plan)
         return self.run(plan, call.parse)
 
-    async def run(self, plan: Plan[Any], parse: Callable[[Any], Out] = same) -> Out:
+    async def run(self, plan: Operation[Any], parse: Callable[[Any], Out] = identity) -> Out:
         """What `parse` makes of a plan's result. The plan is closed when its task is cancelled, too."""
         try:
             step = next(plan)
             while True:
                 try:
                     # Nearly every step is a try.
-                    done = await self._try(step) if type(step) is Try else await self._perform(step)
+                    done = await self._try(step) if type(step) is Attempt else await self._perform(step)
                 except APIError as error:
                     step = plan.throw(error)
                 else:
@@ -72,7 +77,7 @@ class AsyncShell:
             plan.close()
         return parse(result)
 
-    async def iterate(self, plan: Plan[None]) -> AsyncIterator[Any]:
+    async def iterate(self, plan: Operation[None]) -> AsyncIterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""
         done = None
         with closing(plan):
@@ -81,63 +86,63 @@ class AsyncShell:
                     step = plan.send(done)
                 except StopIteration:
                     return
-                if isinstance(step, Emit):
+                if isinstance(step, Yield):
                     for item in step.items:
                         yield item
                     done = None
                 else:
                     done = await self._perform(step)
 
-    async def open(self, plan: Plan[None]) -> tuple[Any, Any]:
+    async def open(self, plan: Operation[None]) -> tuple[Any, Any]:
         """A plan that emits chunks, as an open stream with its first chunk."""
-        source = _PlanSource(plan, self.iterate(plan))
+        source = _OperationStream(plan, self.iterate(plan))
         return source, await source.read()
 
     async def _perform(self, step: Any) -> Any:
         match step:
-            case Try():
+            case Attempt():
                 return await self._try(step)
-            case Admit(gate, seconds):
-                return await _stand_in_line(gate, seconds)
+            case Acquire(limiter, seconds):
+                return await _acquire_slot(limiter, seconds)
             case Call():
                 return await self.call(step)
             case Sleep(seconds):
                 return await asyncio.sleep(seconds)
-            case Read(source):
+            case ReadChunk(source):
                 return await source.read()
-            case Open(plan):
+            case OpenStream(plan):
                 return await self.open(plan)
-            case Invoke(functions, catch):
-                return await _invoke([function for _, function in functions], catch)
+            case CallFunctions(functions, catch):
+                return await _call_functions([function for _, function in functions], catch)
         raise AssertionError(f"a plan does not yield {step!r}")
 
-    async def _try(self, step: Try) -> Any:
+    async def _try(self, step: Attempt) -> Any:
         call, timeout = step.call, step.timeout
         metadata = self._headers.of(call)
         if metadata is None:
             timeout, metadata = await self._refresh(call, timeout)
-        connection, rpc = self._channels.aio().take(), None
+        channel, rpc = self._channels.aio().acquire(), None
         try:
-            rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
+            rpc = channel[call.method](call.request, timeout=timeout, metadata=metadata)
             if not call.method.streaming:
                 reply = await rpc
-                if type(reply) is Unreadable:
+                if type(reply) is DecodeFailure:
                     raise reply.error()
                 return reply
         except grpc.aio.AioRpcError as error:
-            raise connection.failure(error) from error
+            raise channel.failure(error) from error
         except grpc.aio.UsageError as error:
-            connection.check_open(error)
+            channel.check_open(error)
             raise
         except asyncio.CancelledError as error:
             if not _cancelling():
-                connection.check_open(error)
+                channel.check_open(error)
             raise
         finally:
             if rpc is None or not call.method.streaming:
-                connection.leave()
-        source = _Source(rpc, connection, step.idle_timeout)
-        source.on_end(connection.leave)
+                channel.release()
+        source = _Stream(rpc, channel, step.idle_timeout)
+        source.add_done_callback(channel.release)
         return source, await source.read()
 
     async def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Any]:
@@ -158,7 +163,7 @@ def _cancelling() -> bool:
     return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
 
 
-async def _stand_in_line(gate: Gate, seconds: float) -> bool:
+async def _acquire_slot(limiter: ConcurrencyLimiter, seconds: float) -> bool:
     loop = asyncio.get_running_loop()
     turn: asyncio.Future[None] = loop.create_future()
 
@@ -168,23 +173,23 @@ async def _stand_in_line(gate: Gate, seconds: float) -> bool:
 
     waiter = Waiter(lambda: loop.call_soon_threadsafe(arrive))
     try:
-        if not gate.wait(waiter):
+        if not limiter.enqueue(waiter):
             await asyncio.wait_for(turn, max(0.0, seconds))
     except asyncio.TimeoutError:
-        gate.give_up(waiter)
+        limiter.cancel(waiter)
         return False
     except BaseException:
-        gate.give_up(waiter)
+        limiter.cancel(waiter)
         raise
     return True
 
 
-class _Source(OpenStream):
+class _Stream(RpcStream):
     """The chunks of an open stream, each of which is waited for no longer than `idle_timeout` seconds."""
 
     __slots__ = ("_connection", "_idle_timeout", "_idled", "_timer", "_waiting_since")
 
-    def __init__(self, rpc: Any, connection: Connection, idle_timeout: float) -> None:
+    def __init__(self, rpc: Any, connection: PooledChannel, idle_timeout: float) -> None:
         super().__init__(rpc)
         self._connection = connection
         self._idle_timeout = idle_timeout
@@ -207,7 +212,7 @@ class _Source(OpenStream):
                 self._end(self._connection.failure(error))
             elif self._idled:
                 self._end(DeadlineExceeded(f"no chunk came for {self._idle_timeout:g} s, the idle_timeout"))
-            if self._told is not None and (ended := self._told[0]) is not None:
+            if self._outcome is not None and (ended := self._outcome[0]) is not None:
                 # Not this task was cancelled, but the stream.
                 raise ended from error
             self.cancel()
@@ -219,7 +224,7 @@ class _Source(OpenStream):
         if chunk is grpc.aio.EOF:
             self._end(None)
             return None
-        if type(chunk) is Unreadable:
+        if type(chunk) is DecodeFailure:
             self._rpc.cancel()
             self._end(unread := chunk.error())
             raise unread
@@ -234,8 +239,8 @@ class _Source(OpenStream):
             self._idled = True
             self._rpc.cancel()
         else:
-            itself: weakref.ref[_Source] = weakref.ref(self)
-            self._timer = asyncio.get_running_loop().call_later(left, _look_again, itself)
+            itself: weakref.ref[_Stream] = weakref.ref(self)
+            self._timer = asyncio.get_running_loop().call_later(left, _check_idle, itself)
 
     def _end(self, error: APIError | None) -> None:
         if self._timer is not None:
@@ -243,23 +248,23 @@ class _Source(OpenStream):
         super()._end(error)
 
 
-def _look_again(ref: weakref.ref[_Source]) -> None:
+def _check_idle(ref: weakref.ref[_Stream]) -> None:
     source = ref()
     if source is not None and source.open:
         source.watch()
 
 
-class _PlanSource:
+class _OperationStream:
     """The chunks that a plan emits, each with whether it begins another reply."""
 
-    def __init__(self, plan: Plan[None], chunks: AsyncIterator[Any]) -> None:
+    def __init__(self, plan: Operation[None], chunks: AsyncIterator[Any]) -> None:
         self._plan = plan
         self._chunks = chunks
-        self.fresh = False
+        self.starts_reply = False
 
     async def read(self) -> Any:
         try:
-            chunk, self.fresh = await self._chunks.__anext__()
+            chunk, self.starts_reply = await self._chunks.__anext__()
         except StopAsyncIteration:
             return None
         return chunk
@@ -268,7 +273,7 @@ class _PlanSource:
         self._plan.close()
 
 
-async def _invoke(functions: list[Callable[[], Any]], catch: bool) -> list[Any]:
+async def _call_functions(functions: list[Callable[[], Any]], catch: bool) -> list[Any]:
     """The results of functions, in order; what they return to be awaited runs together."""
 
     async def run(function: Callable[[], Any]) -> Any:

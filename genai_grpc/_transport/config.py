@@ -10,28 +10,37 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from genai_grpc._rpc.call import Limits
 from genai_grpc._coerce.settings import to_timeout
+from genai_grpc._rpc.call import Limits
 from genai_grpc._rpc.retry_policy import RetryPolicy
-from genai_grpc._transport.endpoint import Target, to_proxy, to_target
+from genai_grpc._transport.endpoint import Endpoint, parse_endpoint, parse_proxy
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from genai_grpc._rpc.call import Call, Metadata
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+    from genai_grpc._rpc.call import Call, Metadata
     from genai_grpc._rpc.rate_limiter import RateLimit
     from genai_grpc._transport.tls import TLS
 
-__all__ = ["NO_IDENTITY", "Config", "Secret", "check", "check_plaintext", "client_arguments", "key_pairs", "resolve"]
+__all__ = [
+    "MISSING_CREDENTIALS",
+    "Config",
+    "Secret",
+    "api_key_metadata",
+    "check",
+    "check_plaintext",
+    "client_arguments",
+    "resolve",
+]
 
 HOST: Final = "generativelanguage.googleapis.com"
 KEYS: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 USER_AGENT: Final = f"genai-grpc/{__version__}"
 ENDPOINT: Final = "GENAI_GRPC_ENDPOINT"
 # The metadata that says who calls.
-SECRETS: Final = frozenset({"authorization", "x-goog-api-key"})
-NO_IDENTITY: Final = (
+CREDENTIAL_HEADERS: Final = frozenset({"authorization", "x-goog-api-key"})
+MISSING_CREDENTIALS: Final = (
     f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), or set {' or '.join(KEYS)}; or "
     "use a local server, which needs none: run `genai-grpc serve` and set "
     f"{ENDPOINT}=http://127.0.0.1:50051 (or pass it as endpoint=...); or log in with `gcloud auth application-default "
@@ -72,7 +81,7 @@ class Config(NamedTuple):
         user_agent: What the channel says it is.
     """
 
-    target: Target
+    target: Endpoint
     api_key: Secret | Callable[[], str] | None = None
     credentials: Any = None
     metadata: Metadata = ()
@@ -100,7 +109,7 @@ class Config(NamedTuple):
         )
 
 
-def key_pairs(key: str) -> Metadata:
+def api_key_metadata(key: str) -> Metadata:
     """An API key as metadata.
 
     Raises:
@@ -157,7 +166,7 @@ def resolve(
         raise TypeError(f"an API key is a str, or a function that returns one; got {type(api_key).__name__}")
     if credentials is not None and api_key is not None:
         raise ConfigurationError("api_key and credentials both say who calls; give one of them")
-    target = to_target(endpoint or environment.get(ENDPOINT) or HOST)
+    target = parse_endpoint(endpoint or environment.get(ENDPOINT) or HOST)
     if api_key is None and credentials is None:
         api_key = next((environment[name] for name in KEYS if environment.get(name)), None)
     pairs = tuple((key.lower(), Secret(value)) for key, value in metadata)
@@ -176,7 +185,7 @@ def resolve(
         max_in_flight=MAX_IN_FLIGHT if max_in_flight is None else _to_bound(max_in_flight),
         rate_limit=rate_limit,
         tls=tls,
-        proxy=None if proxy is None else Secret(proxy and to_proxy(proxy)),
+        proxy=None if proxy is None else Secret(proxy and parse_proxy(proxy)),
         interceptors=tuple(interceptors),
         channel_options=tuple(channel_options),
         user_agent=f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
@@ -192,7 +201,7 @@ def _default_credentials() -> Literal["default"]:
     except ModuleNotFoundError:
         there = False
     if not there:
-        raise ConfigurationError(NO_IDENTITY)
+        raise ConfigurationError(MISSING_CREDENTIALS)
     return "default"
 
 
@@ -217,13 +226,13 @@ def check(config: Config) -> None:
     if config.tls is not None and not config.target.tls:
         raise ConfigurationError(f"tls is given, and http://{config.target.address} is plaintext; use https://")
     if isinstance(config.api_key, str):
-        key_pairs(config.api_key)
+        api_key_metadata(config.api_key)
     secret = config.api_key is not None or config.credentials is not None or _holds_secret(config.metadata)
     if secret:
         _refuse_plaintext(config.target)
 
 
-def check_plaintext(target: Target, metadata: Metadata) -> None:
+def check_plaintext(target: Endpoint, metadata: Metadata) -> None:
     """Check that metadata holds no key or token that would go over plaintext to another machine.
 
     Raises:
@@ -234,10 +243,10 @@ def check_plaintext(target: Target, metadata: Metadata) -> None:
 
 
 def _holds_secret(metadata: Metadata) -> bool:
-    return any(name in SECRETS for name, _ in metadata)
+    return any(name in CREDENTIAL_HEADERS for name, _ in metadata)
 
 
-def _refuse_plaintext(target: Target) -> None:
+def _refuse_plaintext(target: Endpoint) -> None:
     if not target.tls and not target.loopback:
         raise ConfigurationError(
             f"refusing to send an API key or token over plaintext to {target.address}. Use https:// for TLS, "

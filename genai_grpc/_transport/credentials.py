@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from genai_grpc._rpc.log import LOG
-from genai_grpc._transport.config import NO_IDENTITY, Secret, key_pairs
+from genai_grpc._transport.config import MISSING_CREDENTIALS, Config, Secret, api_key_metadata
 from genai_grpc.errors import ConfigurationError, ServiceUnavailable, Unauthenticated
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from genai_grpc._rpc.call import Metadata
     from genai_grpc._transport.config import Config
 
-__all__ = ["Identity", "Key", "KeySource", "Token", "identity_of"]
+__all__ = ["CallableKey", "Credentials", "OAuthToken", "StaticKey", "credentials_from"]
 
 # The scope that service accounts ask for: https://ai.google.dev/gemini-api/docs/oauth
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 # Seconds before its expiry from which on a token is renewed, and from which on it is not sent any more.
-STALE: Final = 225.0
-USELESS: Final = 10.0
+REFRESH_MARGIN: Final = 225.0
+EXPIRY_MARGIN: Final = 10.0
 
 
-class Identity(Protocol):
+class Credentials(Protocol):
     """The metadata that says who calls."""
 
     def pairs(self) -> Metadata | None:
@@ -39,13 +39,13 @@ class Identity(Protocol):
         """Fetch what `pairs` needs, on the thread that calls it. Raises APIError."""
 
 
-class Key:
+class StaticKey:
     """A key that stays, or none."""
 
     __slots__ = ("_pairs",)
 
     def __init__(self, key: str | None) -> None:
-        self._pairs: Metadata = () if key is None else key_pairs(key)
+        self._pairs: Metadata = () if key is None else api_key_metadata(key)
 
     def pairs(self) -> Metadata:
         return self._pairs
@@ -54,7 +54,7 @@ class Key:
         return None
 
 
-class KeySource:
+class CallableKey:
     """A function that is asked for the key at each call."""
 
     __slots__ = ("_key", "_pairs", "_source")
@@ -69,14 +69,14 @@ class KeySource:
         if not key or key != self._key:
             if not isinstance(key, str) or not key:
                 raise ConfigurationError(f"api_key was called for a key, a str; it returned {type(key).__name__}")
-            self._key, self._pairs = Secret(key), key_pairs(key)
+            self._key, self._pairs = Secret(key), api_key_metadata(key)
         return self._pairs
 
     def refresh(self) -> None:
         return None
 
 
-class Token:
+class OAuthToken:
     """A token of google-auth's credentials: kept while it is good, renewed on a thread aside before it is not."""
 
     def __init__(self, credentials: Any, clock: Callable[[], float] = time.monotonic) -> None:
@@ -138,12 +138,12 @@ class Token:
         lasts = float("inf")
         if credentials.expiry is not None:  # google-auth's are UTC, without a zone
             lasts = (credentials.expiry.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds()
-        self._useless_at = self._clock() + lasts - USELESS
+        self._useless_at = self._clock() + lasts - EXPIRY_MARGIN
         # A token that lives short is renewed in its last quarter.
-        self._stale_at = self._clock() + lasts - min(STALE, lasts / 4)
+        self._stale_at = self._clock() + lasts - min(REFRESH_MARGIN, lasts / 4)
 
 
-def identity_of(config: Config) -> Identity:
+def credentials_from(config: Config) -> Credentials:
     """The identity that a config says.
 
     Raises:
@@ -151,7 +151,7 @@ def identity_of(config: Config) -> Identity:
     """
     key = config.api_key
     if config.credentials is None:
-        return Key(key) if key is None or isinstance(key, str) else KeySource(key)
+        return StaticKey(key) if key is None or isinstance(key, str) else CallableKey(key)
     import google.auth.credentials
     from google.auth.exceptions import DefaultCredentialsError
 
@@ -159,6 +159,6 @@ def identity_of(config: Config) -> Identity:
         try:
             found, _ = google.auth.default(scopes=SCOPES)
         except DefaultCredentialsError as error:
-            raise ConfigurationError(f"{NO_IDENTITY}. The last was tried: {error}") from error
-        return Token(found)
-    return Token(google.auth.credentials.with_scopes_if_required(config.credentials, SCOPES))
+            raise ConfigurationError(f"{MISSING_CREDENTIALS}. The last was tried: {error}") from error
+        return OAuthToken(found)
+    return OAuthToken(google.auth.credentials.with_scopes_if_required(config.credentials, SCOPES))

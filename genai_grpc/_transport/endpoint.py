@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from genai_grpc.errors import ConfigurationError
 
-__all__ = ["Target", "to_proxy", "to_target"]
+__all__ = ["Endpoint", "parse_endpoint", "parse_proxy"]
 
 
-class Target(NamedTuple):
+class Endpoint(NamedTuple):
     """An address, and whether to speak TLS to it."""
 
     host: str
@@ -35,7 +35,7 @@ class Target(NamedTuple):
             return False
 
 
-def to_target(endpoint: str) -> Target:
+def parse_endpoint(endpoint: str) -> Endpoint:
     """Where an endpoint points.
 
     Raises:
@@ -58,10 +58,10 @@ def to_target(endpoint: str) -> Target:
     if parts.scheme not in ("http", "https") or not host or more:
         raise ConfigurationError(f"cannot read the endpoint {shown!r}; {wanted}")
     tls = parts.scheme == "https"
-    return Target(host, (443 if tls else 80) if port is None else port, tls)
+    return Endpoint(host, (443 if tls else 80) if port is None else port, tls)
 
 
-def to_proxy(proxy: str) -> str:
+def parse_proxy(proxy: str) -> str:
     """The URL of an HTTP proxy as gRPC takes it.
 
     Raises:

@@ -9,17 +9,17 @@ from urllib.parse import quote
 import google.protobuf
 import grpc
 
-from genai_grpc._version import __version__
 from genai_grpc._transport.config import Secret, check_plaintext
+from genai_grpc._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from genai_grpc._rpc.call import Call, Metadata
-    from genai_grpc._transport.credentials import Identity
     from genai_grpc._transport.config import Config
+    from genai_grpc._transport.credentials import Credentials
 
-__all__ = ["Headers"]
+__all__ = ["CallMetadata"]
 
 # As Google's clients say it: the language, gRPC, the library, protobuf.
 API_CLIENT: Final = (
@@ -30,7 +30,7 @@ API_CLIENT: Final = (
 KEPT: Final = 256
 
 
-class Headers:
+class CallMetadata:
     """The metadata of one client's calls.
 
     Args:
@@ -41,7 +41,7 @@ class Headers:
 
     __slots__ = ("_common", "_kept", "_made", "_target", "_who", "identity")
 
-    def __init__(self, config: Config, identity: Identity, made: Callable[[Metadata], Any]) -> None:
+    def __init__(self, config: Config, identity: Credentials, made: Callable[[Metadata], Any]) -> None:
         self.identity = identity
         self._made = made
         self._target = config.target

@@ -10,58 +10,63 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from genai_grpc._rpc.call import Call, Emit, Invoke, Open, Plan, Read, Sleep, Try, same
-from genai_grpc._transport.grpc.channel_pool import Unreadable
+from genai_grpc._rpc.attempts import Acquire, run_attempts
+from genai_grpc._rpc.call import Attempt, Call, CallFunctions, OpenStream, Operation, ReadChunk, Sleep, Yield, identity
 from genai_grpc._rpc.concurrency_limiter import Waiter
-from genai_grpc._transport.grpc.idle_timeout import IDLE
-from genai_grpc._responses.stream import OpenStream
-from genai_grpc._rpc.attempts import Admit, attempts
+from genai_grpc._transport.grpc.channel_pool import DecodeFailure
+from genai_grpc._transport.grpc.idle_timeout import IDLE_TIMEOUTS
+from genai_grpc._transport.grpc.stream import RpcStream
 from genai_grpc.errors import APIError, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from genai_grpc._rpc.admission import Admission
     from genai_grpc._rpc.call import Interceptor
-    from genai_grpc._transport.grpc.channel_pool import Channels, Connection
-    from genai_grpc._rpc.admission import Flow
-    from genai_grpc._rpc.concurrency_limiter import Gate
-    from genai_grpc._transport.metadata import Headers
+    from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
     from genai_grpc._transport.config import Config
+    from genai_grpc._transport.grpc.channel_pool import ChannelPools, PooledChannel
+    from genai_grpc._transport.metadata import CallMetadata
 
-__all__ = ["SyncShell"]
+__all__ = ["SyncTransport"]
 
 Out = TypeVar("Out")
 
 
-class SyncShell:
+class SyncTransport:
     """Performs what is described, on the channels of one client."""
 
     def __init__(
-        self, config: Config, channels: Channels, headers: Headers, flow: Flow, interceptors: tuple[Interceptor, ...]
+        self,
+        config: Config,
+        channels: ChannelPools,
+        headers: CallMetadata,
+        admission: Admission,
+        interceptors: tuple[Interceptor, ...],
     ) -> None:
         self._config = config
         self._channels = channels
         self._headers = headers
-        self._flow = flow
+        self._admission = admission
         self._interceptors = interceptors
 
     def call(self, call: Call[Any, Any, Out]) -> Out:
         """The result of a call, over as many tries as its policy allows."""
         if self._config.interceptors:
             call = call.shown()
-        plan = attempts(call, self._config.limits(call), self._flow, time.monotonic)
+        plan = run_attempts(call, self._config.limits(call), self._admission, time.monotonic)
         for interceptor in self._interceptors:
             plan = interceptor.intercept(call, plan)
         return self.run(plan, call.parse)
 
-    def run(self, plan: Plan[Any], parse: Callable[[Any], Out] = same) -> Out:
+    def run(self, plan: Operation[Any], parse: Callable[[Any], Out] = identity) -> Out:
         """What `parse` makes of a plan's result. The plan is closed with whatever else ends it, such as Ctrl-C."""
         try:
             step = next(plan)
             while True:
                 try:
                     # Nearly every step is a try.
-                    done = self._try(step) if type(step) is Try else self._perform(step)
+                    done = self._try(step) if type(step) is Attempt else self._perform(step)
                 except APIError as error:
                     step = plan.throw(error)
                 else:
@@ -72,7 +77,7 @@ class SyncShell:
             plan.close()
         return parse(result)
 
-    def iterate(self, plan: Plan[None]) -> Iterator[Any]:
+    def iterate(self, plan: Operation[None]) -> Iterator[Any]:
         """The items that a plan emits, each step performed when its items are asked for."""
         done = None
         with closing(plan):
@@ -81,58 +86,58 @@ class SyncShell:
                     step = plan.send(done)
                 except StopIteration:
                     return
-                if isinstance(step, Emit):
+                if isinstance(step, Yield):
                     yield from step.items
                     done = None
                 else:
                     done = self._perform(step)
 
-    def open(self, plan: Plan[None]) -> tuple[Any, Any]:
+    def open(self, plan: Operation[None]) -> tuple[Any, Any]:
         """A plan that emits chunks, as an open stream with its first chunk."""
-        source = _PlanSource(plan, self.iterate(plan))
+        source = _OperationStream(plan, self.iterate(plan))
         return source, source.read()
 
     def _perform(self, step: Any) -> Any:
         match step:
-            case Try():
+            case Attempt():
                 return self._try(step)
-            case Admit(gate, seconds):
-                return _stand_in_line(gate, seconds)
+            case Acquire(limiter, seconds):
+                return _acquire_slot(limiter, seconds)
             case Call():
                 return self.call(step)
             case Sleep(seconds):
                 time.sleep(seconds)
                 return None
-            case Read(source):
+            case ReadChunk(source):
                 return source.read()
-            case Open(plan):
+            case OpenStream(plan):
                 return self.open(plan)
-            case Invoke(functions, catch):
-                return [_invoke(name, function, catch) for name, function in functions]
+            case CallFunctions(functions, catch):
+                return [_call_function(name, function, catch) for name, function in functions]
         raise AssertionError(f"a plan does not yield {step!r}")
 
-    def _try(self, step: Try) -> Any:
+    def _try(self, step: Attempt) -> Any:
         call, timeout = step.call, step.timeout
         metadata = self._headers.of(call)
         if metadata is None:
             timeout, metadata = self._refresh(call, timeout)
-        connection, rpc = self._channels.sync().take(), None
+        channel, rpc = self._channels.sync().acquire(), None
         try:
-            rpc = connection[call.method](call.request, timeout=timeout, metadata=metadata)
+            rpc = channel[call.method](call.request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
-            raise connection.failure(error) from error
+            raise channel.failure(error) from error
         except ValueError as error:
-            connection.check_open(error)
+            channel.check_open(error)
             raise
         finally:
             if rpc is None or not call.method.streaming:
-                connection.leave()
+                channel.release()
         if not call.method.streaming:
-            if type(rpc) is Unreadable:
+            if type(rpc) is DecodeFailure:
                 raise rpc.error()
             return rpc
-        source = _Source(rpc, connection, step.idle_timeout)
-        source.on_end(connection.leave)
+        source = _Stream(rpc, channel, step.idle_timeout)
+        source.add_done_callback(channel.release)
         return source, source.read()
 
     def _refresh(self, call: Call[Any, Any, Any], timeout: float) -> tuple[float, Any]:
@@ -146,21 +151,21 @@ class SyncShell:
         return left, metadata
 
 
-def _stand_in_line(gate: Gate, seconds: float) -> bool:
+def _acquire_slot(limiter: ConcurrencyLimiter, seconds: float) -> bool:
     turn = threading.Lock()
     turn.acquire()
     waiter = Waiter(turn.release)
     try:
-        if gate.wait(waiter) or turn.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
+        if limiter.enqueue(waiter) or turn.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))):
             return True
     except BaseException:
-        gate.give_up(waiter)
+        limiter.cancel(waiter)
         raise
-    gate.give_up(waiter)
+    limiter.cancel(waiter)
     return False
 
 
-class _Source(OpenStream):
+class _Stream(RpcStream):
     """The chunks of an open stream, each of which is waited for no longer than `idle_timeout` seconds.
 
     Attributes:
@@ -170,13 +175,13 @@ class _Source(OpenStream):
 
     __slots__ = ("_connection", "_idled", "idle_timeout", "waiting_since")
 
-    def __init__(self, rpc: Any, connection: Connection, idle_timeout: float) -> None:
+    def __init__(self, rpc: Any, connection: PooledChannel, idle_timeout: float) -> None:
         super().__init__(rpc)
         self._connection = connection
         self._idled = False
         self.idle_timeout = idle_timeout
         self.waiting_since: float | None = None
-        IDLE.watch(self)
+        IDLE_TIMEOUTS.register(self)
 
     def read(self) -> Any:
         self.waiting_since = time.monotonic()
@@ -198,40 +203,40 @@ class _Source(OpenStream):
         if chunk is None:
             self._end(None)
             return None
-        if type(chunk) is Unreadable:
+        if type(chunk) is DecodeFailure:
             self._rpc.cancel()
             self._end(unread := chunk.error())
             raise unread
         self.last = chunk
         return chunk
 
-    def idle_out(self) -> None:
+    def on_idle_timeout(self) -> None:
         """Have the wait for the next chunk fail; called by another thread."""
         self._idled = True
         self._rpc.cancel()
 
     def _end(self, error: APIError | None) -> None:
-        IDLE.forget(self)
+        IDLE_TIMEOUTS.unregister(self)
         super()._end(error)
 
 
-class _PlanSource:
+class _OperationStream:
     """The chunks that a plan emits, each with whether it begins another reply."""
 
-    def __init__(self, plan: Plan[None], chunks: Iterator[Any]) -> None:
+    def __init__(self, plan: Operation[None], chunks: Iterator[Any]) -> None:
         self._plan = plan
         self._chunks = chunks
-        self.fresh = False
+        self.starts_reply = False
 
     def read(self) -> Any:
-        chunk, self.fresh = next(self._chunks, (None, False))
+        chunk, self.starts_reply = next(self._chunks, (None, False))
         return chunk
 
     def cancel(self) -> None:
         self._plan.close()
 
 
-def _invoke(name: str, function: Callable[[], Any], catch: bool) -> Any:
+def _call_function(name: str, function: Callable[[], Any], catch: bool) -> Any:
     try:
         result = function()
     except Exception as error:

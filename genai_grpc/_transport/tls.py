@@ -1,4 +1,4 @@
-"""Whom a client trusts over TLS."""
+"""TLS settings."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ Pem: TypeAlias = "bytes | str | Path"
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """Whom to trust over TLS, and as whom to appear. Each is PEM: bytes, or the path of a file of it.
+    """TLS settings, each as PEM bytes or the path of a PEM file.
 
     Attributes:
-        roots: The certificates of the authorities to trust; None for those that gRPC trusts by itself.
-        certificate: The client's certificate chain, for servers that ask for one (mTLS).
-        private_key: The key of that certificate, unencrypted.
+        root_certificates: Certificates of the trusted authorities; None for those that gRPC trusts by default.
+        certificate_chain: The client's certificate chain, for servers that require one (mTLS).
+        private_key: The private key of that certificate, unencrypted.
 
-    >>> TLS(roots=b"-----BEGIN CERTIFICATE-----").pem()[0]
+    >>> TLS(root_certificates=b"-----BEGIN CERTIFICATE-----").pem()[0]
     b'-----BEGIN CERTIFICATE-----'
     """
 
-    roots: Pem | None = None
-    certificate: Pem | None = None
+    root_certificates: Pem | None = None
+    certificate_chain: Pem | None = None
     private_key: Pem | None = None
 
     def __post_init__(self) -> None:
-        if (self.certificate is None) != (self.private_key is None):
-            raise ConfigurationError("a client's certificate and its private_key come together; one is missing")
+        if (self.certificate_chain is None) != (self.private_key is None):
+            raise ConfigurationError("certificate_chain and private_key come together; one is missing")
 
     def __repr__(self) -> str:
         given = [name for name in self.__slots__ if getattr(self, name) is not None]
         return f"TLS({', '.join(f'{name}=...' for name in given)})"
 
     def pem(self) -> tuple[bytes | None, bytes | None, bytes | None]:
-        """The roots, the private key and the certificate, read where they are files.
+        """Root certificates, private key and certificate chain as PEM bytes, as `grpc.ssl_channel_credentials` takes them.
 
         Raises:
             ConfigurationError: A file cannot be read.
         """
         return (
-            _read("roots", self.roots),
+            _read("root_certificates", self.root_certificates),
             _read("private_key", self.private_key),
-            _read("certificate", self.certificate),
+            _read("certificate_chain", self.certificate_chain),
         )
 
 

@@ -53,7 +53,9 @@ def main() -> None:
 @click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads that the model computes on."
 )
-@click.option("--context", type=click.IntRange(1), help="Tokens that a prompt and its answer may take up together.")
+@click.option(
+    "--context-size", type=click.IntRange(1), help="Tokens that a prompt and its answer may take up together."
+)
 @click.option(
     "--api-key",
     envvar="GENAI_GRPC_SERVER_KEY",
@@ -61,7 +63,7 @@ def main() -> None:
     help="A key that calls must carry. Set the variable rather than the option, which other users can see.",
 )
 @click.option(
-    "--state",
+    "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="A directory, made if it is missing, where cached contents outlive the server.",
 )
@@ -70,9 +72,9 @@ def serve(
     host: str,
     port: int,
     threads: int,
-    context: int | None,
+    context_size: int | None,
     api_key: str | None,
-    state: Path | None,
+    state_dir: Path | None,
 ) -> None:
     """Serve a model on this machine until Ctrl-C."""
     from genai_grpc import local
@@ -80,8 +82,8 @@ def serve(
     # SIGTERM, which is how service managers ask, ends it as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        engine = _engine(model, threads=threads, context=context)
-        with local.serve(engine, host=host, port=port, api_key=api_key or None, state=state) as server:
+        engine = _engine(model, threads=threads, context_size=context_size)
+        with local.serve(engine, host=host, port=port, api_key=api_key or None, state_dir=state_dir) as server:
             _greet(server, engine, host, api_key or None)
             while True:
                 # Short, since a signal that arrives just before a sleep begins does not interrupt it.
@@ -133,10 +135,10 @@ def _connected(endpoint: str | None) -> Iterator[Client]:
         raise click.ClickException(str(error)) from error
 
 
-def _engine(model: Path | None, *, threads: int, context: int | None) -> Engine:
+def _engine(model: Path | None, *, threads: int, context_size: int | None) -> Engine:
     from genai_grpc.local import LlamaEngine
 
-    settings: dict[str, Any] = {} if context is None else {"context": context}
+    settings: dict[str, Any] = {} if context_size is None else {"context_size": context_size}
     return LlamaEngine(model, threads=threads, **settings)
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Hosted", "join", "loopback"]
+__all__ = ["BackgroundServer", "join", "loopback"]
 
 Out = TypeVar("Out")
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- names the wildcards, binds nothing
 
 
-class Hosted(ABC):
+class BackgroundServer(ABC):
     """Listens on a port of this machine, once: from `start`, or the beginning of a `with` block, to `stop` or the end.
 
     Both the block and `stop` return when nothing of it is running any more. `with` and `async with` do the same.

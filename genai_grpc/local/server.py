@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc.local._background_server import Hosted, join, loopback
+from genai_grpc.local._background_server import BackgroundServer, join, loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]  # ships no types
 
-    from genai_grpc.local.state.cached_contents import CacheStore
-    from genai_grpc.local.services.generative import Catalogue
     from genai_grpc.local.engines.engine import Engine
+    from genai_grpc.local.services.generative import ModelRegistry
+    from genai_grpc.local.state.cached_contents import CacheStore
 
 __all__ = ["MAX_REQUEST_BYTES", "Server", "serve"]
 
@@ -46,7 +46,7 @@ def serve(
     port: int = 0,
     api_key: str | None = None,
     max_request_bytes: int = MAX_REQUEST_BYTES,
-    state: Path | None = None,
+    state_dir: Path | None = None,
     credentials: grpc.ServerCredentials | None = None,
     options: Iterable[tuple[str, Any]] = (),
 ) -> Server:
@@ -61,7 +61,7 @@ def serve(
         port: The port to listen on; 0 takes any free one.
         api_key: If given, calls without it in their x-goog-api-key metadata are UNAUTHENTICATED.
         max_request_bytes: The size in bytes above which a request is INVALID_ARGUMENT.
-        state: A directory, made if it is missing, for the file `state.sqlite3`, so that cached contents outlive the
+        state_dir: A directory, made if it is missing, for the file `state.sqlite3`, so that cached contents outlive the
             server; None keeps them in memory. Several servers may share one.
         credentials: What `grpc.ssl_server_credentials` makes of a key and its certificates, to speak TLS.
         options: gRPC's own for a server, e.g. `[("grpc.max_concurrent_streams", 100)]`
@@ -72,7 +72,7 @@ def serve(
     ...     server.endpoint.startswith("http://127.0.0.1:")
     True
     """
-    return Server(_Settings(engines, host, port, max_request_bytes, state, credentials, tuple(options), api_key))
+    return Server(_Settings(engines, host, port, max_request_bytes, state_dir, credentials, tuple(options), api_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,13 @@ class _Settings:
     host: str
     port: int
     max_request_bytes: int
-    state: Path | None
+    state_dir: Path | None
     credentials: grpc.ServerCredentials | None
     options: tuple[tuple[str, Any], ...]
     api_key: str | None = field(repr=False)
 
 
-class Server(Hosted):
+class Server(BackgroundServer):
     """A server made by `serve`. It runs once: from `start`, or the beginning of a `with` block, to `stop` or the end.
 
     Both the block and `stop` return when no call and no engine is running any more. A block that ends without an
@@ -164,7 +164,7 @@ class Server(Hosted):
         from genai_grpc.local.state.cached_contents import CacheStore
 
         async with AsyncExitStack() as stack:
-            self._store = CacheStore(self._settings.state)
+            self._store = CacheStore(self._settings.state_dir)
             await self._store.open()
             stack.push_async_callback(self._store.aclose)
             self._engines = self._engines or (_real_model(),)
@@ -179,10 +179,10 @@ class Server(Hosted):
                     await self._services.stop(grace)
 
     async def _come_up(self, port: int) -> tuple[_Services, int]:
-        from genai_grpc.local.services.generative import Catalogue
+        from genai_grpc.local.services.generative import ModelRegistry
 
         assert self._store is not None  # noqa: S101 -- opened before anything listens
-        services = _Services(Catalogue(self._engines), self._store, self._settings)
+        services = _Services(ModelRegistry(self._engines), self._store, self._settings)
         return services, await services.start(self._settings.host, port)
 
     async def _restart(self, grace: float | None) -> None:
@@ -214,7 +214,7 @@ async def _until_free(host: str, port: int) -> None:
 class _Services:
     """The gRPC server with its five services: generation, models, cached contents, health and reflection."""
 
-    def __init__(self, catalogue: Catalogue, store: CacheStore, settings: _Settings) -> None:
+    def __init__(self, catalogue: ModelRegistry, store: CacheStore, settings: _Settings) -> None:
         import grpc.aio
 
         from genai_grpc.local.services import caching, generative

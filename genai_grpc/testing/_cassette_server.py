@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc._rpc.status import DETAILS_KEY
-from genai_grpc._transport.endpoint import to_target
-from genai_grpc._transport.config import SECRETS
+from genai_grpc._transport.config import CREDENTIAL_HEADERS
+from genai_grpc._transport.endpoint import parse_endpoint
 from genai_grpc.errors import ConfigurationError
-from genai_grpc.local._background_server import Hosted, join
+from genai_grpc.local._background_server import BackgroundServer, join
 from genai_grpc.testing._cassette_file import CassetteError, End, Event, Recorded, canonical, difference, load, save
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def replay(path: str | Path, *, real_time: bool = False) -> CassetteServer:
     return CassetteServer(_Player(Path(path), load(Path(path)), real_time))
 
 
-class CassetteServer(Hosted):
+class CassetteServer(BackgroundServer):
     """A server made by `record` or `replay`, which runs inside a `with` or `async with` block."""
 
     def __init__(self, tape: _Recorder | _Player) -> None:
@@ -153,7 +153,7 @@ class _Recorder:
     def __init__(self, path: Path, upstream: str) -> None:
         self.path = path
         self.calls: list[Recorded] = []
-        self._upstream = to_target(upstream)
+        self._upstream = parse_endpoint(upstream)
         if not (self._upstream.tls or self._upstream.loopback):
             raise ConfigurationError(
                 f"refusing to pass calls on to {self._upstream.address} over plaintext, as they may carry an API key; "
@@ -333,7 +333,7 @@ def _passes(key: str) -> bool:
 
 def _secrets(metadata: Sequence[tuple[str, str | bytes]]) -> set[bytes]:
     """The keys and tokens in metadata, without the "Bearer" before them; a test's made-up key may be a common word."""
-    found = (_as_bytes(value).rpartition(b" ")[2] for key, value in metadata if key in SECRETS)
+    found = (_as_bytes(value).rpartition(b" ")[2] for key, value in metadata if key in CREDENTIAL_HEADERS)
     return {secret for secret in found if len(secret) >= _SHORTEST_SECRET}
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import grpc
 
-__all__ = ["Authority"]
+__all__ = ["CertificateAuthority"]
 
 
-class Authority:
+class CertificateAuthority:
     """A certificate authority that lives as long as this object, and that only a test trusts. Needs `trustme`.
 
     Raises:
         ImportError: If trustme is not installed.
 
     >>> from genai_grpc import local, testing
-    >>> authority = testing.Authority()
+    >>> authority = testing.CertificateAuthority()
     >>> with local.serve(local.ScriptEngine(), credentials=authority.server()) as server:
     ...     server.endpoint.startswith("https://127.0.0.1:")
     True

@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from genai_grpc.local._background_server import Hosted, join
-from genai_grpc.testing._proxied_connection import Faults, Link
+from genai_grpc.local._background_server import BackgroundServer, join
+from genai_grpc.testing._proxied_connection import Faults, ProxiedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ _HOST: Final = "127.0.0.1"
 _BACKLOG: Final = 1024
 
 
-class FaultProxy(Hosted):
+class FaultProxy(BackgroundServer):
     """Passes TCP connections on to a target, and does to them what a test says, from any thread and at any time.
 
     It listens on loopback, on a port of its own, in a thread of its own. "up" is towards the target, "down" towards the
@@ -45,7 +45,7 @@ class FaultProxy(Hosted):
         self._scheme = parts.scheme or "http"
         self._target = parts.hostname, parts.port
         self._listening: socket.socket | None = None
-        self._links: set[Link] = set()
+        self._links: set[ProxiedConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = threading.Condition()
         self._made = 0
@@ -100,11 +100,11 @@ class FaultProxy(Hosted):
 
     def cut(self) -> None:
         """End every connection in good order (FIN to both sides)."""
-        self._do(lambda: self._end_all(Link.cut))
+        self._do(lambda: self._end_all(ProxiedConnection.cut))
 
     def reset(self) -> None:
         """End every connection abruptly (RST to both sides), as a machine does that lost its state."""
-        self._do(lambda: self._end_all(Link.reset))
+        self._do(lambda: self._end_all(ProxiedConnection.reset))
 
     def cut_after(self, count: int, direction: Literal["up", "down"] = "down") -> None:
         """Cut, once, the connection that carries the next `count`th byte, right behind that byte."""
@@ -168,7 +168,7 @@ class FaultProxy(Hosted):
         with self._changed:
             self._changed.notify_all()
 
-    def _end_all(self, end: Callable[[Link], None]) -> None:
+    def _end_all(self, end: Callable[[ProxiedConnection], None]) -> None:
         for link in self._links:
             end(link)
         self._note()
@@ -185,7 +185,7 @@ class FaultProxy(Hosted):
         ready(await self._listen(0))
         await stop
         self._close()
-        self._end_all(Link.reset)
+        self._end_all(ProxiedConnection.reset)
         for carrying in self._tasks:
             carrying.cancel()  # it may linger after a cut
         if self._tasks:
@@ -214,7 +214,7 @@ class FaultProxy(Hosted):
         except (BlockingIOError, ConnectionAbortedError):
             return  # gone again
         client.setblocking(False)
-        link = Link(self._faults, client)
+        link = ProxiedConnection(self._faults, client)
         carrying = asyncio.create_task(link.carry(*self._target))
         self._links.add(link)
         self._tasks.add(carrying)

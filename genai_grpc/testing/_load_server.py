@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from typing_extensions import Self
 
-__all__ = ["CannedServer", "Counts"]
+__all__ = ["CallCounts", "LoadServer"]
 
 _MANY: Final = 2**31 - 1
 
 
 @dataclass(slots=True)
-class Counts:
+class CallCounts:
     """Calls so far.
 
     Attributes:
@@ -43,7 +43,7 @@ class Counts:
     most: int = 0
 
 
-class CannedServer:
+class LoadServer:
     """Answers every call of a method with the same messages, inside a `with` block.
 
     Args:
@@ -54,7 +54,7 @@ class CannedServer:
 
     >>> from genai_grpc import testing
     >>> method = "/google.ai.generativelanguage.v1beta.GenerativeService/GenerateContent"
-    >>> with testing.CannedServer({method: [testing.response("Hello")]}) as server:
+    >>> with testing.LoadServer({method: [testing.response("Hello")]}) as server:
     ...     server.endpoint.startswith("http://127.0.0.1:"), server.counts
     (True, Counts(begun=0, ended=0, most=0))
     """
@@ -87,9 +87,9 @@ class CannedServer:
         return self._running.pid
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> CallCounts:
         """The calls so far."""
-        return Counts(**json.loads(self._ask("counts")))
+        return CallCounts(**json.loads(self._ask("counts")))
 
     def start(self) -> None:
         """Start the process, and return when it listens.
@@ -154,7 +154,7 @@ class _Canned:
     """The handlers of the process."""
 
     def __init__(self, replies: dict[str, list[bytes]], delay: float) -> None:
-        self.counts = Counts()
+        self.counts = CallCounts()
         self._delay = delay
         self._handlers = {method: self._handler(messages) for method, messages in replies.items()}
 

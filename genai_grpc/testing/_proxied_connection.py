@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Faults", "Link", "Way"]
+__all__ = ["Direction", "Faults", "ProxiedConnection"]
 
 # Bytes read at once, and how many such pieces a stall keeps before its sender feels it.
 _PIECE: Final = 64 * 1024
@@ -24,7 +24,7 @@ _LINGER: Final = 1.0
 _RST: Final = struct.pack("ii", 1, 0)
 
 
-class Way:
+class Direction:
     """One direction: when bytes may pass, how many, and how many did."""
 
     def __init__(self, note: Callable[[], None]) -> None:
@@ -98,10 +98,10 @@ class Faults:
     """What is wrong at the moment."""
 
     def __init__(self, note: Callable[[], None]) -> None:
-        self.up, self.down = Way(note), Way(note)
+        self.up, self.down = Direction(note), Direction(note)
         self.hole = False
 
-    def way(self, direction: Literal["up", "down"]) -> Way:
+    def way(self, direction: Literal["up", "down"]) -> Direction:
         """One of the two."""
         return self.up if direction == "up" else self.down
 
@@ -121,7 +121,7 @@ class Faults:
             way.resume()
 
 
-class Link:
+class ProxiedConnection:
     """One client's connection, and the one to the target that is made for it."""
 
     def __init__(self, faults: Faults, client: socket.socket) -> None:
@@ -221,7 +221,9 @@ class Link:
             if not piece:
                 return
 
-    async def _write(self, sink: asyncio.StreamWriter, pieces: asyncio.Queue[tuple[float, bytes]], way: Way) -> None:
+    async def _write(
+        self, sink: asyncio.StreamWriter, pieces: asyncio.Queue[tuple[float, bytes]], way: Direction
+    ) -> None:
         """Pass on what is in the queue, as the way admits it."""
         while True:
             arrived, piece = await pieces.get()

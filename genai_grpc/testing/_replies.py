@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-__all__ = ["blocked", "call", "error", "response"]
+__all__ = ["api_error", "blocked_response", "function_call", "response"]
 
 _BY_STATUS = {cls.status: cls for cls in errors.APIError.__subclasses__()}
 
 
-def call(name: str, /, **arguments: Any) -> protos.Part:
+def function_call(name: str, /, **arguments: Any) -> protos.Part:
     """A part in which the model calls a function.
 
     >>> from genai_grpc import testing
-    >>> testing.call("set_light", brightness=80).function_call.args["brightness"]
+    >>> testing.function_call("set_light", brightness=80).function_call.args["brightness"]
     80.0
     """
     part = protos.Part(function_call=protos.FunctionCall(name=name))
@@ -57,13 +57,13 @@ def response(
     return made
 
 
-def blocked(reason: str = "SAFETY") -> protos.GenerateContentResponse:
+def blocked_response(reason: str = "SAFETY") -> protos.GenerateContentResponse:
     """A reply that blocks the prompt, for the reason of this name in `PromptFeedback.BlockReason`."""
     feedback = protos.GenerateContentResponse.PromptFeedback
     return protos.GenerateContentResponse(prompt_feedback=feedback(block_reason=feedback.BlockReason.Value(reason)))
 
 
-def error(
+def api_error(
     status: str,
     message: str = "as scripted",
     *,
@@ -87,7 +87,7 @@ def error(
         ValueError: No status code has this name.
 
     >>> from genai_grpc import testing
-    >>> testing.error("RESOURCE_EXHAUSTED", "Quota exceeded.", retry_after=1.5).details[0].retry_delay.nanos
+    >>> testing.api_error("RESOURCE_EXHAUSTED", "Quota exceeded.", retry_after=1.5).details[0].retry_delay.nanos
     500000000
     """
     from genai_grpc_protos.protobuf import Duration

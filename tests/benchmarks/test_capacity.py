@@ -66,7 +66,7 @@ def test_streams_cost_their_chunks() -> None:
     assert found.answered == 1
     assert process.core.busy == pytest.approx(found.arrived * (1e-3 + 19e-4))
     assert statistics.fmean(found.latencies) == pytest.approx(0.5 + 1.9, rel=0.02)
-    assert process.flow.gate.inside == 0
+    assert process.admission.limiter.in_flight == 0
     # A hundred a second for 2.4 s are 240 at once, of which a connection carries 90.
     assert len(process.pool.connections) in (3, 4)
 
@@ -82,10 +82,10 @@ SETTINGS = {
     "default": Setting(timeout=10.0),
     "streaming": Setting(timeout=10.0, streaming=True),
     "narrow": Setting(max_in_flight=3, timeout=5.0),
-    "adaptive": Setting(max_in_flight=AdaptiveLimit(initial=5), timeout=5.0),
-    "rate": Setting(rate=RateLimit(requests=600), timeout=5.0),
+    "adaptive": Setting(max_in_flight=AdaptiveLimit(initial_limit=5), timeout=5.0),
+    "rate": Setting(rate=RateLimit(requests_per_minute=600), timeout=5.0),
     "bounded": Setting(begun=5),
-    "learned": Setting(rate=RateLimit(), retry=RetryPolicy(budget=None), timeout=90.0),
+    "learned": Setting(rate=RateLimit(), retry=RetryPolicy(budget_ratio=None), timeout=90.0),
 }
 
 
@@ -97,8 +97,8 @@ def test_every_call_ends_once(setting: Setting) -> None:
     assert found.arrived == len(found.ended) > 1000
     assert len({call.arrived for call in found.ended}) == found.arrived
     for process in found.processes:
-        assert process.flow.gate.inside == process.flow.gate.waiting == 0
-        assert sum(connection.inside for connection in process.pool.connections) == 0
+        assert process.admission.limiter.in_flight == process.admission.limiter.waiting == 0
+        assert sum(connection.in_flight for connection in process.pool.connections) == 0
         assert process.arrived == len(process.ended)
     # Beyond its deadline a call is only for the work that is under way.
     assert max(call.at - call.arrived for call in found.ended) <= setting.timeout + 0.1
@@ -118,7 +118,7 @@ def test_the_same_seed() -> None:
 def test_a_rate_limit_keeps_the_quota(burst: float) -> None:
     """At twice the quota, a rate limit of the quota has no request refused, but for what its burst allows."""
     quota = Quota(600)
-    setting = Setting(rate=RateLimit(requests=quota.requests, burst=burst), timeout=20.0)
+    setting = Setting(rate=RateLimit(requests_per_minute=quota.requests, burst_seconds=burst), timeout=20.0)
     found = run(setting, [20.0], 240.0, quota=Bucket(quota, saved=burst + 0.2))
     assert len(found.service.asked) == len(found.service.served)
     busiest = max(sum(start <= when < start + 60 for when in found.service.asked) for start in range(0, 240, 5))
@@ -126,7 +126,7 @@ def test_a_rate_limit_keeps_the_quota(burst: float) -> None:
 
 
 BOUNDS = {
-    "rate": Setting(rate=RateLimit(requests=600), timeout=20.0),
+    "rate": Setting(rate=RateLimit(requests_per_minute=600), timeout=20.0),
     "in flight": Setting(max_in_flight=10, timeout=20.0),
 }
 
@@ -139,7 +139,7 @@ def test_more_than_there_is_room_for(setting: Setting) -> None:
     assert 0.55 < sum(call.error is None for call in late) / len(late) < 0.75
     assert {call.error for call in found.ended} == {None, DeadlineExceeded}
     # Hardly a request is sent for nothing.
-    assert sum(call.tries for call in late if call.error) < 0.05 * len(late)
+    assert sum(call.attempts for call in late if call.error) < 0.05 * len(late)
 
 
 TROUBLES = {
@@ -153,7 +153,7 @@ TROUBLES = {
 @pytest.mark.parametrize(("initial", "unavailable", "outage"), TROUBLES.values(), ids=list(TROUBLES))
 def test_an_adaptive_limit_finds_the_load(initial: int, unavailable: float, outage: tuple[float, float]) -> None:
     """From a low start, after an outage, and with a few failures at all times, every call is answered."""
-    setting = Setting(max_in_flight=AdaptiveLimit(initial=initial))
+    setting = Setting(max_in_flight=AdaptiveLimit(initial_limit=initial))
     found = run(setting, [50.0], 150.0, Answers(first=2.0, unavailable=unavailable), outage=outage)
     after = [call for call in found.ended if call.arrived >= outage[1]]
     assert sum(call.error is None for call in after) > 0.999 * len(after)
@@ -170,7 +170,9 @@ def test_without_a_rate_limit() -> None:
 def test_a_quota_of_tokens() -> None:
     """A quota of tokens refuses as one of requests does, whichever is used up first."""
     for quota in (Minutes(Quota(1e6, 60_000)), Bucket(Quota(1e6, 60_000), saved=60.0)):
-        found = run(Setting(retry=RetryPolicy(tries=1)), [10.0], 60.0, Answers(tokens=1000, spread=0.0), quota=quota)
+        found = run(
+            Setting(retry=RetryPolicy(max_attempts=1)), [10.0], 60.0, Answers(tokens=1000, spread=0.0), quota=quota
+        )
         # One more may begin when there is still something left.
         assert 60 <= len(found.service.served) <= 121
         assert found.answered < 0.25
@@ -179,7 +181,7 @@ def test_a_quota_of_tokens() -> None:
 def test_the_balance_in_an_outage() -> None:
     """In an outage clients send little more than a request a call, many slow ones too; without a balance, all tries."""
     bounded = run(Setting(), [100.0], 60.0, outage=(0.0, 90.0))
-    free = run(Setting(retry=RetryPolicy(budget=None)), [100.0], 60.0, outage=(0.0, 90.0))
+    free = run(Setting(retry=RetryPolicy(budget_ratio=None)), [100.0], 60.0, outage=(0.0, 90.0))
     assert {call.error for call in bounded.ended + free.ended} == {ServiceUnavailable}
     assert bounded.tries < 1.3
     assert free.tries == 4
@@ -189,8 +191,8 @@ def test_the_balance_in_an_outage() -> None:
 
 def test_a_service_that_refusing_wears_out() -> None:
     """Where refusing costs as much as half an answer, twice the load and more leaves little or no answers."""
-    some = run(Setting(retry=RetryPolicy(tries=1)), [15.0], 120.0, room=Room(10.0))
-    none = run(Setting(retry=RetryPolicy(tries=1)), [40.0], 120.0, room=Room(10.0))
+    some = run(Setting(retry=RetryPolicy(max_attempts=1)), [15.0], 120.0, room=Room(10.0))
+    none = run(Setting(retry=RetryPolicy(max_attempts=1)), [40.0], 120.0, room=Room(10.0))
     assert 0.25 < some.answered < 0.45
     assert none.answered < 0.05
 

@@ -83,8 +83,8 @@ def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
 
 
 def test_state(tmp_path: Path) -> None:
-    """`serve --state` makes the directory and keeps its state there."""
-    with started("serve", "--port", "0", "--state", str(tmp_path / "state")) as process:
+    """`serve --state-dir` makes the directory and keeps its state there."""
+    with started("serve", "--port", "0", "--state-dir", str(tmp_path / "state")) as process:
         greeting(process)
         assert [path.name for path in (tmp_path / "state").iterdir()] == ["state.sqlite3"]
 
@@ -94,7 +94,7 @@ def test_options_reach_the_engine(tmp_path: os.PathLike[str]) -> None:
     path = os.path.join(tmp_path, "model.gguf")
     with open(path, "wb"):
         pass
-    with started("serve", "--port", "0", "--model", path, "--threads", "2", "--context", "512") as process:
+    with started("serve", "--port", "0", "--model", path, "--threads", "2", "--context-size", "512") as process:
         engine, _, _ = greeting(process)
 
     assert engine == f"{path} {{'threads': 2, 'context': 512}}\n"

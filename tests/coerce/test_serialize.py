@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents
-from genai_grpc._coerce.serialize import frame_contents, frame_turn
+from genai_grpc._coerce.serialize import serialize_contents, serialize_turn
 
 BLOB = {"mime_type": "image/png", "data": b"\x89PNG" + bytes(300)}
 
@@ -54,7 +54,7 @@ contents = st.one_of(parts, st.lists(parts, min_size=1, max_size=4), turns, st.l
 
 def framed(value: Any) -> list[protos.Content]:
     """The contents of the request that the framed bytes are of."""
-    return list(protos.GenerateContentRequest.FromString(b"".join(frame_contents(value))).contents)
+    return list(protos.GenerateContentRequest.FromString(b"".join(serialize_contents(value))).contents)
 
 
 @given(value=st.one_of(st.sampled_from(ODD), contents))
@@ -89,4 +89,4 @@ def test_lengths(size: int) -> None:
 def test_a_turn() -> None:
     """One turn is framed as an element of a request's contents."""
     turn = protos.Content(role="model", parts=[protos.Part(text="Hi")])
-    assert list(protos.GenerateContentRequest.FromString(frame_turn(turn)).contents) == [turn]
+    assert list(protos.GenerateContentRequest.FromString(serialize_turn(turn)).contents) == [turn]

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from genai_grpc import types
-from genai_grpc._rpc.call import Options
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._rpc.retry_policy import NEVER, RetryPolicy
+from genai_grpc._rpc.call import Options
+from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.status import error_class
 
-POLICY = RetryPolicy(tries=2)
+POLICY = RetryPolicy(max_attempts=2)
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ POLICY = RetryPolicy(tries=2)
         pytest.param({"timeout": None}, Options(), id="no timeout of its own"),
         pytest.param({"idle_timeout": 2}, Options(idle_timeout=2.0), id="time between two chunks"),
         pytest.param({"retry": POLICY}, Options(retry=POLICY), id="policy alone keeps the default timeout"),
-        pytest.param({"retry": None}, Options(retry=NEVER), id="no retries"),
+        pytest.param({"retry": None}, Options(retry=NO_RETRY), id="no retries"),
         pytest.param({"metadata": [("X-Trace", "1")]}, Options(metadata=(("x-trace", "1"),)), id="metadata"),
         pytest.param({"metadata": {"X-Trace": "1"}}, Options(metadata=(("x-trace", "1"),)), id="metadata as a dict"),
         pytest.param({"metadata": None}, Options(), id="no metadata"),
         pytest.param(types.RequestOptions(), Options(), id="RequestOptions"),
         pytest.param(types.RequestOptions(timeout=3), Options(timeout=3.0), id="RequestOptions with a timeout"),
         pytest.param(types.RequestOptions(retry=POLICY), Options(retry=POLICY), id="RequestOptions with a policy"),
-        pytest.param(types.RequestOptions(retry=None), Options(retry=NEVER), id="RequestOptions without retries"),
+        pytest.param(types.RequestOptions(retry=None), Options(retry=NO_RETRY), id="RequestOptions without retries"),
         pytest.param(SimpleNamespace(timeout=0.5), Options(timeout=0.5), id="any object"),
     ],
 )
@@ -83,6 +83,6 @@ def test_a_policy_of_api_core() -> None:
     assert to_options({"retry": given, "timeout": 7}).timeout == 7
     policy = options.retry
     assert policy is not None
-    waits = [policy.delay(error_class(10)("lost"), tried, draw=lambda: 1.0) for tried in (1, 2, 3, 99)]
+    waits = [policy.backoff(error_class(10)("lost"), tried, jitter=lambda: 1.0) for tried in (1, 2, 3, 99)]
     assert waits == [2, 6, 9, 9]
-    assert policy.delay(error_class(14)("no"), 1) is None
+    assert policy.backoff(error_class(14)("no"), 1) is None

@@ -60,7 +60,7 @@ def broken() -> Iterator[tuple[Bytes, Ask]]:
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    with genai.Client(endpoint=f"http://127.0.0.1:{port}", retry=genai.types.RetryPolicy(tries=1)) as client:
+    with genai.Client(endpoint=f"http://127.0.0.1:{port}", retry=genai.types.RetryPolicy(max_attempts=1)) as client:
         model, loop = genai.GenerativeModel(client=client), asyncio.new_event_loop()
 
         def ask(asynchronous: bool, stream: bool) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import errors, types
 from genai_grpc.local import STALL, ScriptEngine, serve
-from genai_grpc.testing import Authority, FaultProxy
+from genai_grpc.testing import CertificateAuthority, FaultProxy
 from tests.faults.conftest import Echo, stopwatch
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Row = Callable[[str, str, str], None]
 
-QUICK = types.RetryPolicy(initial=0.05)
+QUICK = types.RetryPolicy(initial_backoff=0.05)
 
 
 def test_refused_at_the_start(colour: Colour, proxy: FaultProxy, client: genai.Client, row: Row) -> None:
@@ -28,7 +28,7 @@ def test_refused_at_the_start(colour: Colour, proxy: FaultProxy, client: genai.C
     model = genai.GenerativeModel(client=client)
     with stopwatch() as seconds, pytest.raises(errors.ServiceUnavailable) as caught:
         colour.generate(model, "Hi")
-    assert caught.value.tries == 4
+    assert caught.value.attempts == 4
     row("connection refused", "ServiceUnavailable after 4 tries", f"{seconds():.1f} s, backoff drawn up to 3.5 s")
 
 
@@ -44,7 +44,9 @@ def test_refused_mid_way(
         colour.generate(model, "Hi", request_options={"retry": QUICK})
     proxy.accept()
     with stopwatch() as seconds:
-        assert colour.generate(model, "Hi", request_options={"retry": types.RetryPolicy(tries=20)}).text == "Again"
+        assert (
+            colour.generate(model, "Hi", request_options={"retry": types.RetryPolicy(max_attempts=20)}).text == "Again"
+        )
     row("refused between calls, then back", "ServiceUnavailable, then answers", f"answered after {seconds():.1f} s")
 
 
@@ -60,7 +62,7 @@ def test_cut_in_a_stream(
     getattr(proxy, end)()
     with pytest.raises(errors.ServiceUnavailable) as caught:
         colour.next(chunks)
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
     assert len(script.requests) == 1
     row(f"TCP {end} in a stream", "the chunks before it, then ServiceUnavailable", "")
 
@@ -110,7 +112,7 @@ def test_a_black_hole_in_a_stream(
 
 def test_no_such_host(colour: Colour, row: Row) -> None:
     """A name that does not resolve is ServiceUnavailable, and the error names it."""
-    client = genai.Client(endpoint="http://no-such-host.invalid:50051", retry=types.RetryPolicy(tries=1))
+    client = genai.Client(endpoint="http://no-such-host.invalid:50051", retry=types.RetryPolicy(max_attempts=1))
     with stopwatch() as seconds, pytest.raises(errors.ServiceUnavailable, match=r"no-such-host\.invalid"):
         colour.generate(genai.GenerativeModel(client=client), "Hi", request_options={"timeout": 20})
     colour.close_client(client)
@@ -118,19 +120,19 @@ def test_no_such_host(colour: Colour, row: Row) -> None:
 
 
 @pytest.fixture(scope="module")
-def authority() -> Authority:
+def authority() -> CertificateAuthority:
     """One for all tests, since keys take a moment to make."""
-    return Authority()
+    return CertificateAuthority()
 
 
 @pytest.mark.parametrize("wrong", ["expired", "another host", "unknown root"])
-def test_certificates(wrong: str, colour: Colour, authority: Authority, row: Row) -> None:
+def test_certificates(wrong: str, colour: Colour, authority: CertificateAuthority, row: Row) -> None:
     """A certificate that is not to be trusted is ServiceUnavailable, which says so; nothing was sent."""
     hosts = ("example.com",) if wrong == "another host" else ()
-    roots = Authority().root if wrong == "unknown root" else authority.root
+    roots = CertificateAuthority().root if wrong == "unknown root" else authority.root
     script = ScriptEngine()
     with serve(script, credentials=authority.server(*hosts, expired=wrong == "expired")) as server:
-        client = genai.Client("a-key", endpoint=server.endpoint, tls=types.TLS(roots=roots), retry=QUICK)
+        client = genai.Client("a-key", endpoint=server.endpoint, tls=types.TLS(root_certificates=roots), retry=QUICK)
         with pytest.raises(errors.ServiceUnavailable, match="(?i)ssl|handshake|verification|certificate"):
             colour.generate(genai.GenerativeModel(client=client), "Hi")
         colour.close_client(client)
@@ -138,12 +140,12 @@ def test_certificates(wrong: str, colour: Colour, authority: Authority, row: Row
     row(f"TLS: {wrong}", "ServiceUnavailable, nothing sent", "")
 
 
-def test_mutual_tls(colour: Colour, authority: Authority) -> None:
+def test_mutual_tls(colour: Colour, authority: CertificateAuthority) -> None:
     """A client shows its certificate to a server that asks for one, and fails without."""
     key, chain = authority.issue("client.example.com")
     with serve(ScriptEngine().reply("Hello"), credentials=authority.server(mutual=True)) as server:
-        shown = types.TLS(roots=authority.root, certificate=chain, private_key=key)
-        for tls in (shown, types.TLS(roots=authority.root)):
+        shown = types.TLS(root_certificates=authority.root, certificate_chain=chain, private_key=key)
+        for tls in (shown, types.TLS(root_certificates=authority.root)):
             client = genai.Client(endpoint=server.endpoint, tls=tls, retry=QUICK)
             model = genai.GenerativeModel(client=client)
             if tls is shown:

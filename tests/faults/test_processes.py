@@ -165,7 +165,7 @@ SLOW_READERS: Final = {
 
 @pytest.mark.parametrize("colour", SLOW_READERS)
 def test_a_slow_reader(colour: str, row: Row) -> None:
-    """A reader that rests does not take in what the server would send: the flow control of HTTP/2 holds it back."""
+    """A reader that rests does not take in what the server would send: the admission control of HTTP/2 holds it back."""
     with serve(Echo(*["x" * 2**20] * 500)) as server:
         said, complaints, status = run(SLOW_READERS[colour], server.endpoint)
     assert (complaints, status) == ("", 0)

@@ -11,7 +11,7 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, types
-from genai_grpc._transport.grpc.channel_pool import STREAMS
+from genai_grpc._transport.grpc.channel_pool import MAX_STREAMS_PER_CHANNEL
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.testing import FaultProxy
 from genai_grpc_protos.rpc import ErrorInfo, RequestInfo
@@ -43,11 +43,11 @@ def test_every_code(
     again = kind in (errors.ServiceUnavailable, errors.Cancelled) and how != "after it"
     for _ in range(3 if again else 1):
         script.reply(*(["One,"] if how == "after it" else []), kind("it broke", details=details))
-    options = {"retry": types.RetryPolicy(tries=3, initial=0.01)}
+    options = {"retry": types.RetryPolicy(max_attempts=3, initial_backoff=0.01)}
     with pytest.raises(kind) as caught:
         colour.resolve(colour.generate(model, "Hi", stream=how != "whole", request_options=options))
     error = caught.value
-    assert (error.status, error.message, error.tries) == (kind.status, "it broke", 3 if again else 1)
+    assert (error.status, error.message, error.attempts) == (kind.status, "it broke", 3 if again else 1)
     assert (error.reason, error.domain, error.request_id) == ("BROKEN", "example.com", "r-1")
     assert error.grpc_status_code.name == kind.status
     tries = "one try"
@@ -100,7 +100,7 @@ def test_restarts_under_load(
             restarts += 1
 
     # The server is down for a good part of the time, which takes more retries than so few calls pay for.
-    policy = types.RetryPolicy(tries=10, initial=0.1, budget=None)
+    policy = types.RetryPolicy(max_attempts=10, initial_backoff=0.1, budget_ratio=None)
     with FaultProxy(echo.endpoint) as proxy, genai.Client(endpoint=proxy.endpoint, retry=policy) as client:
         restarting = threading.Thread(target=restart, args=(proxy,))
         restarting.start()
@@ -126,13 +126,15 @@ def test_a_burst(calls: int, streams: int | None, row: Row) -> None:
         ("grpc.server.max_pending_requests_hard_limit", 100_000),
     ]
     with serve(Echo(), options=options) as server:
-        client = genai.Client(endpoint=server.endpoint, max_in_flight=streams, retry=types.RetryPolicy(tries=1))
+        client = genai.Client(endpoint=server.endpoint, max_in_flight=streams, retry=types.RetryPolicy(max_attempts=1))
         model = genai.GenerativeModel(client=client)
 
         async def burst() -> list[str]:
             async with client:
                 responses = await asyncio.gather(*(model.generate_content_async("Hi") for _ in range(calls)))
-                assert len(client._make().channels.aio().connections) == -(-(streams or calls) // STREAMS)
+                assert len(client._make().channels.aio().connections) == -(
+                    -(streams or calls) // MAX_STREAMS_PER_CHANNEL
+                )
                 return [response.text for response in responses]
 
         with stopwatch() as seconds:

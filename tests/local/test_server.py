@@ -15,9 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]  # ships no types
 
 from genai_grpc import local, protos
-from genai_grpc.local.state.cached_contents import CacheStore
-from genai_grpc.local.services.generative import Catalogue, GenerativeService
 from genai_grpc.local.engines.script import STALL, ScriptEngine
+from genai_grpc.local.services.generative import GenerativeService, ModelRegistry
+from genai_grpc.local.state.cached_contents import CacheStore
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 
 REQUEST = protos.GenerateContentRequest(
@@ -61,7 +61,7 @@ def test_stopping_ends_the_calls_in_flight() -> None:
         stream = GenerativeServiceStub(channel).StreamGenerateContent(REQUEST)
         assert text(next(stream)) == "Hello"
         server.stop()
-        assert script.cancelled == 1
+        assert script.cancelled_calls == 1
         with pytest.raises(grpc.RpcError) as ended:
             next(stream)
         with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
@@ -81,14 +81,14 @@ def test_stopping_while_a_client_does_not_read(caplog: pytest.LogCaptureFixture)
         with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
             list(stream)
 
-    assert script.cancelled == 1
+    assert script.cancelled_calls == 1
     assert not caplog.records
 
 
 def test_a_stop_waits_for_a_write() -> None:
     """A call that is writing when the server stops gets its status after the write, never during it."""
     script = ScriptEngine().reply("Hello", STALL)
-    service = GenerativeService(Catalogue([script]), CacheStore(), max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
+    service = GenerativeService(ModelRegistry([script]), CacheStore(), max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
     events: list[str] = []
 
     class Context:
@@ -119,7 +119,7 @@ def test_a_stop_waits_for_a_write() -> None:
     asyncio.run(main())
 
     assert events == ["written", "UNAVAILABLE"]
-    assert script.cancelled == 1
+    assert script.cancelled_calls == 1
 
 
 def test_a_stop_with_grace_lets_calls_end() -> None:

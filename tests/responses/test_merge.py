@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_grpc import protos
-from genai_grpc._responses.merge import Fold
+from genai_grpc._responses.merge import ResponseMerger
 
 Response = protos.GenerateContentResponse
 
@@ -23,7 +23,7 @@ def chunk(*parts: dict[str, Any], role: str = "model", index: int = 0, **fields:
 
 def folded(*chunks: Response) -> Response:
     """The response that the chunks fold into."""
-    fold = Fold()
+    fold = ResponseMerger()
     for each in chunks:
         fold.add(each)
     return fold.result()
@@ -197,7 +197,7 @@ def test_safety_ratings() -> None:
 
 def test_results_on_the_way() -> None:
     """A result can be taken at any time; later chunks change neither it nor the chunks."""
-    fold, first = Fold(), chunk({"text": "Hel"})
+    fold, first = ResponseMerger(), chunk({"text": "Hel"})
     fold.add(first)
     half = fold.result()
     assert fold.result() is half
@@ -208,7 +208,7 @@ def test_results_on_the_way() -> None:
 
 def test_latest_without_candidates() -> None:
     """What can be read while chunks still arrive is all but the candidates."""
-    fold = Fold()
+    fold = ResponseMerger()
     fold.add(Response(model_version="1", candidates=chunk({"text": "Hi"}).candidates))
     assert fold.latest == Response(model_version="1")
 
@@ -361,7 +361,7 @@ def test_looking_changes_nothing(stream: tuple[Response, list[Response]]) -> Non
     """Taking results on the way changes neither the result nor the chunks."""
     whole, chunks = stream
     before = [each.SerializeToString(deterministic=True) for each in chunks]
-    fold = Fold()
+    fold = ResponseMerger()
     for each in chunks:
         fold.add(each)
         fold.result()

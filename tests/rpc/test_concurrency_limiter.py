@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors
-from genai_grpc._rpc.call import COUNT_TOKENS
-from genai_grpc._rpc.admission import Flow
-from genai_grpc._rpc.concurrency_limiter import Gate, Waiter
 from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+from genai_grpc._rpc.admission import Admission
+from genai_grpc._rpc.call import COUNT_TOKENS
+from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
 
 if TYPE_CHECKING:
     pass
@@ -20,173 +20,173 @@ FULL = errors.ResourceExhausted("no")
 
 
 class Queue:
-    """Waiters at a gate, and the order in which they were let in."""
+    """Waiters at a limiter, and the order in which they were let in."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
+    def __init__(self, limiter: ConcurrencyLimiter) -> None:
+        self.limiter = limiter
         self.admitted: list[int] = []
         self.waiters: list[Waiter] = []
 
     def join(self) -> Waiter:
         number = len(self.waiters)
         self.waiters.append(Waiter(lambda: self.admitted.append(number)))
-        assert not self.gate.wait(self.waiters[-1])
+        assert not self.limiter.enqueue(self.waiters[-1])
         return self.waiters[-1]
 
 
-def filled(limit: int) -> Gate:
-    """A gate with no room left."""
-    gate = Gate(limit)
-    assert all(gate.enter() for _ in range(limit))
-    assert not gate.enter()
-    return gate
+def filled(limit: int) -> ConcurrencyLimiter:
+    """A limiter with no room left."""
+    limiter = ConcurrencyLimiter(limit)
+    assert all(limiter.try_acquire() for _ in range(limit))
+    assert not limiter.try_acquire()
+    return limiter
 
 
 def test_first_come_first_served() -> None:
     """Who waits is let in as others leave, in order, and nobody passes the line."""
-    gate = filled(2)
-    queue = Queue(gate)
+    limiter = filled(2)
+    queue = Queue(limiter)
     for _ in range(3):
         queue.join()
-    gate.leave(0, 1)
+    limiter.release(0, 1)
     assert queue.admitted == [0]
-    assert not gate.enter()
-    gate.leave(0, 1)
-    gate.leave(0, 1)
-    assert (queue.admitted, gate.inside, gate.waiting) == ([0, 1, 2], 2, 0)
+    assert not limiter.try_acquire()
+    limiter.release(0, 1)
+    limiter.release(0, 1)
+    assert (queue.admitted, limiter.in_flight, limiter.waiting) == ([0, 1, 2], 2, 0)
 
 
 def test_giving_up() -> None:
     """Who gives up is passed over; who was admitted just then makes room again."""
-    gate = filled(1)
-    queue = Queue(gate)
+    limiter = filled(1)
+    queue = Queue(limiter)
     first, second, third = queue.join(), queue.join(), queue.join()
-    gate.give_up(second)
-    gate.give_up(first)
-    assert gate.waiting == 1
-    gate.leave(0, 1)
+    limiter.cancel(second)
+    limiter.cancel(first)
+    assert limiter.waiting == 1
+    limiter.release(0, 1)
     assert queue.admitted == [2]
-    gate.give_up(third)
-    assert gate.inside == 0
-    assert gate.enter()
+    limiter.cancel(third)
+    assert limiter.in_flight == 0
+    assert limiter.try_acquire()
 
 
 def test_room_meanwhile() -> None:
     """Who finds room on getting in line goes through without waiting."""
-    gate = Gate(1)
-    assert gate.wait(Waiter(lambda: None))
-    assert gate.inside == 1
+    limiter = ConcurrencyLimiter(1)
+    assert limiter.enqueue(Waiter(lambda: None))
+    assert limiter.in_flight == 1
 
 
 def test_a_loop_that_is_gone() -> None:
     """A waiter whose loop was closed loses its turn to the next."""
-    gate = filled(1)
+    limiter = filled(1)
     loop = asyncio.new_event_loop()
     loop.close()
-    gate.wait(Waiter(lambda: loop.call_soon_threadsafe(print)))
-    queue = Queue(gate)
+    limiter.enqueue(Waiter(lambda: loop.call_soon_threadsafe(print)))
+    queue = Queue(limiter)
     queue.join()
-    gate.leave(0, 1)
-    assert (queue.admitted, gate.inside) == ([0], 1)
+    limiter.release(0, 1)
+    assert (queue.admitted, limiter.in_flight) == ([0], 1)
 
 
 def test_a_gate_between_threads() -> None:
     """However threads come, wait and leave, no more than the limit are inside, and all get through."""
-    gate, most, lock = Gate(3), [0, 0], threading.Lock()
+    limiter, most, lock = ConcurrencyLimiter(3), [0, 0], threading.Lock()
 
     def through(_: int) -> None:
         turn = threading.Event()
-        if not gate.enter() and not gate.wait(Waiter(turn.set)):
+        if not limiter.try_acquire() and not limiter.enqueue(Waiter(turn.set)):
             assert turn.wait(30)
         with lock:
             most[0] += 1
             most[1] = max(most)
         with lock:
             most[0] -= 1
-        gate.leave(0, 1)
+        limiter.release(0, 1)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(through, range(2000)))
-    assert gate.inside == gate.waiting == 0
+    assert limiter.in_flight == limiter.waiting == 0
     assert 1 <= most[1] <= 3
 
 
-def rounds(gate: Gate, count: int, failed: float = 0.0, began: float = 100.0) -> int:
+def rounds(limiter: ConcurrencyLimiter, count: int, failed: float = 0.0, began: float = 100.0) -> int:
     """The limit after so many rounds of a second of calls that use it up, of which a part meets overload."""
     short = 0.0
     for number in range(count):
-        while gate.enter():
+        while limiter.try_acquire():
             pass
-        for _ in range(gate.inside):
+        for _ in range(limiter.in_flight):
             short += failed
-            gate.leave(began + number, began + number + 1, short >= 1, 1.0)
+            limiter.release(began + number, began + number + 1, short >= 1, 1.0)
             short %= 1
-            gate.enter()
-    return gate.limit
+            limiter.try_acquire()
+    return limiter.limit
 
 
 def test_an_adaptive_limit_grows() -> None:
     """From a low start, rounds that go well make it grow more and more quickly, up to the maximum."""
-    gate = Gate(AdaptiveLimit(initial=20))
-    first, second, third = rounds(gate, 3), rounds(gate, 3), rounds(gate, 3)
+    limiter = ConcurrencyLimiter(AdaptiveLimit(initial_limit=20))
+    first, second, third = rounds(limiter, 3), rounds(limiter, 3), rounds(limiter, 3)
     assert 20 < first < 40 < second < 100 < 200 < third
-    assert rounds(gate, 30) == 1000
-    assert rounds(Gate(AdaptiveLimit(initial=20, maximum=24)), 30) == 24
+    assert rounds(limiter, 30) == 1000
+    assert rounds(ConcurrencyLimiter(AdaptiveLimit(initial_limit=20, max_limit=24)), 30) == 24
 
 
 def test_an_adaptive_limit_falls() -> None:
     """A round of overload takes off its part once, however many calls tell of it, and never goes below the minimum."""
-    assert rounds(Gate(AdaptiveLimit(initial=20, backoff=0.5)), 1, failed=1) == 10
-    assert rounds(Gate(AdaptiveLimit(initial=20, minimum=3)), 50, failed=1) == 3
+    assert rounds(ConcurrencyLimiter(AdaptiveLimit(initial_limit=20, backoff_ratio=0.5)), 1, failed=1) == 10
+    assert rounds(ConcurrencyLimiter(AdaptiveLimit(initial_limit=20, min_limit=3)), 50, failed=1) == 3
 
 
 def test_quick_refusals_are_one_overload() -> None:
     """However quickly calls are refused, the limit falls once in the time that an answer usually takes."""
-    gate = Gate(AdaptiveLimit(initial=300))
+    limiter = ConcurrencyLimiter(AdaptiveLimit(initial_limit=300))
     found = []
     for number in range(200):
-        gate.enter()
-        gate.leave(100 + number * 0.05, 100.05 + number * 0.05, True, 2.0)
-        found.append(gate.limit)
+        limiter.try_acquire()
+        limiter.release(100 + number * 0.05, 100.05 + number * 0.05, True, 2.0)
+        found.append(limiter.limit)
     assert sorted(set(found), reverse=True) == [300, 210, 147, 102, 72]
 
 
 def test_calls_from_before_a_cut() -> None:
     """Calls that were sent before the limit fell tell of the same overload, whenever they end."""
-    gate = Gate(AdaptiveLimit(initial=20, backoff=0.5))
-    assert rounds(gate, 1, failed=1) == 10
+    limiter = ConcurrencyLimiter(AdaptiveLimit(initial_limit=20, backoff_ratio=0.5))
+    assert rounds(limiter, 1, failed=1) == 10
     for _ in range(20):
-        gate.enter()
-        gate.leave(100, 109, True, 1.0)
-    assert gate.limit == 10
+        limiter.try_acquire()
+        limiter.release(100, 109, True, 1.0)
+    assert limiter.limit == 10
 
 
 def test_an_adaptive_limit_comes_back() -> None:
     """After an outage that brought it down to the minimum, ten rounds bring it back to hundreds."""
-    gate = Gate(AdaptiveLimit(initial=300))
-    assert rounds(gate, 60, failed=1) == 1
-    assert rounds(gate, 12, began=200) > 200
+    limiter = ConcurrencyLimiter(AdaptiveLimit(initial_limit=300))
+    assert rounds(limiter, 60, failed=1) == 1
+    assert rounds(limiter, 12, began=200) > 200
 
 
 def test_a_few_failures_are_no_overload() -> None:
     """A service that refuses a few calls at all times does not keep the limit down; one that refuses many does."""
-    assert rounds(Gate(AdaptiveLimit(initial=20)), 20, failed=0.03) > 500
-    assert rounds(Gate(AdaptiveLimit(initial=300)), 20, failed=0.3) < 50
+    assert rounds(ConcurrencyLimiter(AdaptiveLimit(initial_limit=20)), 20, failed=0.03) > 500
+    assert rounds(ConcurrencyLimiter(AdaptiveLimit(initial_limit=300)), 20, failed=0.3) < 50
 
 
 def ended(error: errors.APIError | None, took: float, latency: float | None = None) -> int:
     """A limit of 20 after a round of calls that ended so; an answer usually takes a second."""
-    flow = Flow(AdaptiveLimit(initial=20, backoff=0.5, latency=latency))
-    flow.gate.enter()
-    flow.answered(COUNT_TOKENS, 0, 1, 1)
+    admission = Admission(AdaptiveLimit(initial_limit=20, backoff_ratio=0.5, latency_threshold=latency))
+    admission.limiter.try_acquire()
+    admission.on_success(COUNT_TOKENS, 0, 1, 1)
     for _ in range(20):
-        flow.gate.enter()
+        admission.limiter.try_acquire()
     for _ in range(20):
         if error is None:
-            flow.answered(COUNT_TOKENS, 200, 200 + took, 200 + took)
+            admission.on_success(COUNT_TOKENS, 200, 200 + took, 200 + took)
         else:
-            flow.failed(COUNT_TOKENS, 200, 200 + took, error)
-    return flow.gate.limit
+            admission.on_failure(COUNT_TOKENS, 200, 200 + took, error)
+    return admission.limiter.limit
 
 
 OVERLOAD = {
@@ -222,11 +222,11 @@ def test_slow_answers_are_overload() -> None:
 
 def test_what_is_far_from_used_up() -> None:
     """Answers of calls far below the limit teach nothing about more."""
-    gate = Gate(AdaptiveLimit(initial=20))
+    limiter = ConcurrencyLimiter(AdaptiveLimit(initial_limit=20))
     for _ in range(100):
-        gate.enter()
-        gate.leave(100, 101, False, 1.0)
-    assert gate.limit == 20
+        limiter.try_acquire()
+        limiter.release(100, 101, False, 1.0)
+    assert limiter.limit == 20
 
 
 @pytest.mark.parametrize(

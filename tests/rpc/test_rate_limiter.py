@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_grpc import errors
-from genai_grpc._rpc.rate_limiter import RateLimit
-from genai_grpc._rpc.rate_limiter import Rate
+from genai_grpc._rpc.rate_limiter import RateLimit, RateLimiter
 from genai_grpc_protos.rpc import QuotaFailure, RetryInfo
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ FULL = errors.ResourceExhausted("no")
 )
 def test_no_more_than_the_rate(per_minute: float, burst: float, pauses: list[float]) -> None:
     """In no stretch of time are more requests sent than the rate, one, and the burst allow."""
-    rate, now, sent = Rate(RateLimit(requests=per_minute, burst=burst)), 0.0, list[float]()
+    rate, now, sent = RateLimiter(RateLimit(requests_per_minute=per_minute, burst_seconds=burst)), 0.0, list[float]()
     for pause in pauses:
         now += pause
         wait, _ = rate.reserve(now, 1e9)
@@ -38,17 +37,17 @@ def test_no_more_than_the_rate(per_minute: float, burst: float, pauses: list[flo
 
 def test_tokens() -> None:
     """What a reply says it took holds back those after it, and is the guess for them."""
-    rate = Rate(RateLimit(tokens=600, burst=0))
+    rate = RateLimiter(RateLimit(tokens_per_minute=600, burst_seconds=0))
     assert rate.reserve(0, 100) == (0, 0)
-    rate.settle(0, 50)  # takes 5 seconds
+    rate.reconcile(0, 50)  # takes 5 seconds
     assert rate.reserve(0, 100) == (5, 50)
-    rate.settle(50, 30)
+    rate.reconcile(50, 30)
     assert rate.reserve(0, 100) == (8, 46)
 
 
 def test_no_turn_past_the_deadline() -> None:
     """A call whose turn would come too late takes none from the others."""
-    rate = Rate(RateLimit(requests=60, burst=0))
+    rate = RateLimiter(RateLimit(requests_per_minute=60, burst_seconds=0))
     assert rate.reserve(0, 10) == (0, 0)
     assert rate.reserve(0, 0.5) == (1, None)
     assert rate.reserve(0, 10) == (1, 0)
@@ -79,24 +78,24 @@ def violation(quota_id: str, value: int, metric: str = "") -> QuotaFailure:
 )
 def test_a_quota_is_learned(detail: QuotaFailure, learned: tuple[float | None, float | None]) -> None:
     """A quota a minute that the service names becomes the limit."""
-    rate = Rate(RateLimit())
-    rate.learn(errors.ResourceExhausted("no", details=[detail]), 0)
+    rate = RateLimiter(RateLimit())
+    rate.on_error(errors.ResourceExhausted("no", details=[detail]), 0)
     assert rate.per_minute == learned
 
 
 def test_a_quota_lowers_only() -> None:
     """A quota above what the program set does not raise it; other errors teach nothing."""
-    rate, learned = Rate(RateLimit(requests=10)), []
+    rate, learned = RateLimiter(RateLimit(requests_per_minute=10)), []
     for kind, quota in (errors.ResourceExhausted, 15), (errors.NotFound, 5), (errors.ResourceExhausted, 5):
-        rate.learn(kind("no", details=[violation("RequestsPerMinute", quota)]), 0)
+        rate.on_error(kind("no", details=[violation("RequestsPerMinute", quota)]), 0)
         learned.append(rate.per_minute)
     assert learned == [(10, None), (10, None), (5, None)]
 
 
 def test_everybody_is_held_back() -> None:
     """The wait that the service asks of one call holds back all calls of the client."""
-    rate = Rate(RateLimit())
-    rate.learn(asks_to_wait(7), 100)
+    rate = RateLimiter(RateLimit())
+    rate.on_error(asks_to_wait(7), 100)
     assert rate.reserve(101, 60) == (6, 0)
 
 

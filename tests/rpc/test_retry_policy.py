@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._rpc.call import COUNT_TOKENS, Call, Limits, Sleep, Try, same
-from genai_grpc._rpc.admission import Flow
-from genai_grpc._rpc.retry_policy import NEVER, RetryPolicy
-from genai_grpc._rpc.attempts import attempts
+from genai_grpc._rpc.admission import Admission
+from genai_grpc._rpc.attempts import run_attempts
+from genai_grpc._rpc.call import COUNT_TOKENS, Attempt, Call, Limits, Sleep, identity
+from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc.caching import CREATE_CACHED_CONTENT
 from genai_grpc_protos.rpc import RetryInfo
 
@@ -49,36 +49,38 @@ HALF: Any = {"draw": lambda: 0.5}
 )
 def test_which_failures(error: errors.APIError, delay: float | None) -> None:
     """Only what a later try may mend is tried again, not before the service asks for it."""
-    assert RetryPolicy().delay(error, 1, **HALF) == delay
+    assert RetryPolicy().backoff(error, 1, **HALF) == delay
 
 
 def test_effects_that_must_not_come_twice() -> None:
     """A call that creates something is tried again only where the code says that it was not begun."""
     policy = RetryPolicy()
-    assert policy.delay(UNAVAILABLE, 1, idempotent=False) is None
-    assert policy.delay(EXHAUSTED, 1, idempotent=False, **HALF) == 1.75
+    assert policy.backoff(UNAVAILABLE, 1, idempotent=False) is None
+    assert policy.backoff(EXHAUSTED, 1, idempotent=False, **HALF) == 1.75
     assert not CREATE_CACHED_CONTENT.idempotent
 
 
 def test_growing_bounds() -> None:
     """The bound of the wait grows from try to try up to its maximum, until the tries are used up."""
-    policy = RetryPolicy(tries=6, initial=1, multiplier=3, maximum=20)
-    delays = [policy.delay(UNAVAILABLE, tried, draw=lambda: 1.0) for tried in range(1, 8)]
+    policy = RetryPolicy(max_attempts=6, initial_backoff=1, backoff_multiplier=3, max_backoff=20)
+    delays = [policy.backoff(UNAVAILABLE, tried, jitter=lambda: 1.0) for tried in range(1, 8)]
     assert delays == [1, 3, 9, 20, 20, None, None]
 
 
 def test_jitter() -> None:
     """The wait is drawn between nothing and its bound."""
-    policy = RetryPolicy(tries=3, initial=2)
-    drawn = [policy.delay(UNAVAILABLE, 1) for _ in range(50)]
+    policy = RetryPolicy(max_attempts=3, initial_backoff=2)
+    drawn = [policy.backoff(UNAVAILABLE, 1) for _ in range(50)]
     assert all(delay is not None and 0 <= delay <= 2 for delay in drawn)
     assert len(set(drawn)) > 1
 
 
-@pytest.mark.parametrize("policy", [NEVER, RetryPolicy(tries=1), RetryPolicy(tries=0)], ids=["NEVER", "1", "0"])
+@pytest.mark.parametrize(
+    "policy", [NO_RETRY, RetryPolicy(max_attempts=1), RetryPolicy(max_attempts=0)], ids=["NO_RETRY", "1", "0"]
+)
 def test_never(policy: RetryPolicy) -> None:
     """One try means none after it."""
-    assert policy.delay(UNAVAILABLE, 1) is None
+    assert policy.backoff(UNAVAILABLE, 1) is None
 
 
 class Clock:
@@ -91,15 +93,17 @@ class Clock:
         return self.time
 
 
-CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), same)
+CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), identity)
 REPLY = protos.CountTokensResponse(total_tokens=3)
-FIXED = RetryPolicy(tries=4, initial=0)
+FIXED = RetryPolicy(max_attempts=4, initial_backoff=0)
 
 
-def drive(policy: RetryPolicy, timeout: float, replies: Iterable[tuple[float, Any]]) -> tuple[list[Try | Sleep], Any]:
+def drive(
+    policy: RetryPolicy, timeout: float, replies: Iterable[tuple[float, Any]]
+) -> tuple[list[Attempt | Sleep], Any]:
     """The steps of a call's plan and its result or error; each try takes its time and then replies."""
     clock, steps, queue = Clock(), [], iter(replies)
-    plan = attempts(CALL, Limits(timeout, 300, policy), Flow(10), clock)
+    plan = run_attempts(CALL, Limits(timeout, 300, policy), Admission(10), clock)
     try:
         step = next(plan)
         while True:
@@ -119,15 +123,15 @@ def drive(policy: RetryPolicy, timeout: float, replies: Iterable[tuple[float, An
 
 def test_success() -> None:
     """A call that succeeds is one try with the whole deadline,, and its reply."""
-    assert drive(FIXED, 60, [(1, REPLY)]) == ([Try(CALL, 60, 300)], REPLY)
+    assert drive(FIXED, 60, [(1, REPLY)]) == ([Attempt(CALL, 60, 300)], REPLY)
 
 
 def test_success_after_failures() -> None:
     """All tries and the waits between them share one deadline."""
-    policy = RetryPolicy(tries=4, initial=0)
+    policy = RetryPolicy(max_attempts=4, initial_backoff=0)
     again = errors.ServiceUnavailable("no", details=[wait(2)])
     steps, result = drive(policy, 60, [(10, again), (5, again), (1, REPLY)])
-    assert steps == [Try(CALL, 60, 300), Sleep(2), Try(CALL, 48, 300), Sleep(2), Try(CALL, 41, 300)]
+    assert steps == [Attempt(CALL, 60, 300), Sleep(2), Attempt(CALL, 48, 300), Sleep(2), Attempt(CALL, 41, 300)]
     assert result == REPLY
 
 
@@ -136,29 +140,29 @@ def test_tries_used_up() -> None:
     kinds = [errors.ServiceUnavailable(f"no {n}") for n in range(4)]
     steps, error = drive(FIXED, 60, [(1, each) for each in kinds])
     assert error is kinds[-1]
-    assert (error.tries, str(error)) == (4, "503 no 3 (after 4 tries)")
-    assert sum(isinstance(step, Try) for step in steps) == 4
+    assert (error.attempts, str(error)) == (4, "503 no 3 (after 4 tries)")
+    assert sum(isinstance(step, Attempt) for step in steps) == 4
 
 
 def test_not_tried_again() -> None:
     """An error that no later try would mend is raised at once, as it came."""
     error = errors.InvalidArgument("no")
     steps, raised = drive(FIXED, 60, [(1, error)])
-    assert (steps, raised) == ([Try(CALL, 60, 300)], error)
-    assert (error.tries, str(error)) == (1, "400 no")
+    assert (steps, raised) == ([Attempt(CALL, 60, 300)], error)
+    assert (error.attempts, str(error)) == (1, "400 no")
 
 
 @pytest.mark.parametrize("asked", [59, 60, 3600])
 def test_no_wait_past_the_deadline(asked: float) -> None:
     """A wait that would end after the deadline is not begun: the error is raised at once."""
     error = errors.ServiceUnavailable("no", details=[wait(asked)])
-    assert drive(FIXED, 60, [(1, error)]) == ([Try(CALL, 60, 300)], error)
+    assert drive(FIXED, 60, [(1, error)]) == ([Attempt(CALL, 60, 300)], error)
 
 
 def test_overslept() -> None:
     """A wait that ended after the deadline all the same is DeadlineExceeded, and says what came before."""
     clock = Clock()
-    plan = attempts(CALL, Limits(60, 300, FIXED), Flow(10), clock)
+    plan = run_attempts(CALL, Limits(60, 300, FIXED), Admission(10), clock)
     next(plan)
     assert isinstance(plan.throw(errors.ServiceUnavailable("no", details=[wait(1)])), Sleep)
     clock.time += 60
@@ -166,21 +170,21 @@ def test_overslept() -> None:
         errors.DeadlineExceeded, match="the deadline of 60 s passed after 1 tries; the last: no"
     ) as caught:
         next(plan)
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
     assert isinstance(caught.value.__cause__, errors.ServiceUnavailable)
 
 
 def test_time_left_falls() -> None:
     """Each try has less time than the one before."""
-    steps, _ = drive(RetryPolicy(tries=9), 600, [(3, UNAVAILABLE)] * 9)
-    left = [step.timeout for step in steps if isinstance(step, Try)]
+    steps, _ = drive(RetryPolicy(max_attempts=9), 600, [(3, UNAVAILABLE)] * 9)
+    left = [step.timeout for step in steps if isinstance(step, Attempt)]
     assert len(left) == 9
     assert all(later <= earlier - 3 for earlier, later in pairwise(left))
 
 
 def test_other_exceptions_pass() -> None:
     """What is no API error is nobody's to try again."""
-    plan = attempts(CALL, Limits(60, 300, FIXED), Flow(10), Clock())
+    plan = run_attempts(CALL, Limits(60, 300, FIXED), Admission(10), Clock())
     next(plan)
     with pytest.raises(KeyboardInterrupt):
         plan.throw(KeyboardInterrupt())

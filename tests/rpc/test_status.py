@@ -46,7 +46,7 @@ def test_code(status: str) -> None:
     error = parse_status(grpc.StatusCode[status], "no", None)
     assert type(error) is kind
     assert (error.status, error.code, error.grpc_status_code) == (status, code, grpc.StatusCode[status])
-    assert (error.message, str(error), error.details, error.tries) == ("no", f"{code} no", (), 1)
+    assert (error.message, str(error), error.details, error.attempts) == ("no", f"{code} no", (), 1)
     assert isinstance(error, errors.APIError)
     assert isinstance(error, errors.GenAIError)
 

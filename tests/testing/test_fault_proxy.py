@@ -14,7 +14,7 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import errors, protos
 from genai_grpc.local import STALL, ScriptEngine, serve
-from genai_grpc.testing import Authority, FaultProxy
+from genai_grpc.testing import CertificateAuthority, FaultProxy
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 
 REQUEST = protos.GenerateContentRequest(
@@ -313,7 +313,7 @@ def test_in_an_async_block(echo: str) -> None:
 
 def test_tls_passes(script: ScriptEngine) -> None:
     """TLS goes through, and its endpoint is one of TLS."""
-    authority = Authority()
+    authority = CertificateAuthority()
     script.reply("Hello")
     with serve(script, credentials=authority.server()) as server, FaultProxy(server.endpoint) as proxy:
         assert proxy.endpoint == f"https://{proxy.address}"

@@ -23,7 +23,7 @@ BURST = 10_000
 
 def test_answers_from_a_process_of_its_own() -> None:
     """Replies and streams come from another process, each call is counted, and other methods are not there."""
-    with testing.CannedServer(REPLIES) as server, genai.Client(endpoint=server.endpoint) as client:
+    with testing.LoadServer(REPLIES) as server, genai.Client(endpoint=server.endpoint) as client:
         model = genai.GenerativeModel(client=client)
         assert server.pid != os.getpid()
         assert model.generate_content("Hi").text == "Hello"
@@ -46,7 +46,7 @@ def test_a_burst() -> None:
             answers = await asyncio.gather(*(stub.GenerateContent(request, timeout=100) for _ in range(BURST)))
         return [answer.candidates[0].content.parts[0].text for answer in answers]
 
-    with testing.CannedServer(REPLIES, delay=0.5) as server:
+    with testing.LoadServer(REPLIES, delay=0.5) as server:
         assert asyncio.run(main(server.address)) == ["Hello"] * BURST
         assert server.counts.most > 1_000
 
@@ -55,7 +55,7 @@ def test_options_reach_grpc() -> None:
     """A server of one stream a connection never has two calls of it."""
     request = protos.GenerateContentRequest(model="models/gemini-pro")
     options = [("grpc.max_concurrent_streams", 1)]
-    with testing.CannedServer(REPLIES, delay=0.01, options=options) as server:
+    with testing.LoadServer(REPLIES, delay=0.01, options=options) as server:
         with grpc.insecure_channel(server.address) as channel:
             stub = GenerativeServiceStub(channel)
             stub.GenerateContent(request)  # the limit is known from here on
@@ -68,5 +68,5 @@ def test_options_reach_grpc() -> None:
 def test_a_process_that_does_not_start(capfd: pytest.CaptureFixture[str]) -> None:
     """Where the process fails the start does, and what it said is on stderr."""
     with pytest.raises(RuntimeError, match="stderr"):
-        testing.CannedServer({}, options=[("grpc.max_concurrent_streams",)]).start()  # type: ignore[list-item]  # wrong on purpose
+        testing.LoadServer({}, options=[("grpc.max_concurrent_streams",)]).start()  # type: ignore[list-item]  # wrong on purpose
     assert "ValueError" in capfd.readouterr().err

@@ -16,7 +16,9 @@ STATUSES = [cls.status for cls in errors.APIError.__subclasses__()]
 
 def test_a_function_call(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A scripted call is one the program reads, with its usage."""
-    script.reply(testing.response("Wait.", testing.call("set_light", brightness=80, colour="red"), usage=(12, 5)))
+    script.reply(
+        testing.response("Wait.", testing.function_call("set_light", brightness=80, colour="red"), usage=(12, 5))
+    )
     heard = colour.generate(model, "Hi")
     call = heard.parts[1].function_call
     assert (call.name, dict(call.args.items())) == ("set_light", {"brightness": 80, "colour": "red"})
@@ -33,7 +35,7 @@ def test_a_finish(colour: Any, model: genai.GenerativeModel, script: ScriptEngin
 
 def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A scripted block is a blocked prompt to a chat."""
-    script.reply(testing.blocked("PROHIBITED_CONTENT"))
+    script.reply(testing.blocked_response("PROHIBITED_CONTENT"))
     with pytest.raises(errors.BlockedPromptException, match="PROHIBITED_CONTENT"):
         colour.send(model.start_chat(), "Hi")
 
@@ -43,7 +45,9 @@ def test_every_status(status: str, colour: Any, model: genai.GenerativeModel, sc
     """Each status but OK can be scripted, by its name, with every detail."""
     bad = BadRequest(field_violations=[BadRequest.FieldViolation(field="contents", description="empty")])
     script.reply(
-        testing.error(status, "so", retry_after=0.25, quota="PerMinute", reason="RATE_LIMIT_EXCEEDED", details=[bad])
+        testing.api_error(
+            status, "so", retry_after=0.25, quota="PerMinute", reason="RATE_LIMIT_EXCEEDED", details=[bad]
+        )
     )
     with pytest.raises(errors.APIError, match="so") as caught:
         colour.generate(model, "Hi", request_options={"retry": None})
@@ -61,7 +65,7 @@ def test_every_status(status: str, colour: Any, model: genai.GenerativeModel, sc
 def test_no_such_status() -> None:
     """A name that is no status is refused, with those that are."""
     with pytest.raises(ValueError, match="no status is called 'OK'; there are CANCELLED"):
-        testing.error("OK")
+        testing.api_error("OK")
 
 
 def test_a_large_reply(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:

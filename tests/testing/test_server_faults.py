@@ -12,7 +12,7 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import errors, local, protos
 from genai_grpc.local import STALL, ScriptEngine
-from genai_grpc.testing import Authority
+from genai_grpc.testing import CertificateAuthority
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 
 REQUEST = protos.GenerateContentRequest(
@@ -25,9 +25,9 @@ def text(response: protos.GenerateContentResponse) -> str:
 
 
 @pytest.fixture(scope="module")
-def authority() -> Authority:
+def authority() -> CertificateAuthority:
     """One for all tests, since keys take a moment to make."""
-    return Authority()
+    return CertificateAuthority()
 
 
 class Held(ScriptEngine):
@@ -125,7 +125,7 @@ def call(server: Any, root: bytes | None = None, **credentials: Any) -> str:
         return text(GenerativeServiceStub(channel).GenerateContent(REQUEST, timeout=60))
 
 
-def test_tls(authority: Authority) -> None:
+def test_tls(authority: CertificateAuthority) -> None:
     """A client that trusts the authority is answered over TLS."""
     with local.serve(ScriptEngine().reply("Hello"), credentials=authority.server()) as server:
         assert server.endpoint == f"https://{server.address}"
@@ -137,7 +137,7 @@ def test_tls(authority: Authority) -> None:
     [({"expired": True}, "CERTIFICATE_VERIFY_FAILED"), ({"hosts": ("example.com",)}, "127.0.0.1")],
     ids=["expired", "wrong host"],
 )
-def test_a_wrong_certificate(authority: Authority, wrong: dict[str, Any], reason: str) -> None:
+def test_a_wrong_certificate(authority: CertificateAuthority, wrong: dict[str, Any], reason: str) -> None:
     """A certificate that is past its day or for another host is UNAVAILABLE to a client that trusts the authority."""
     credentials = authority.server(*wrong.pop("hosts", ()), **wrong)
     with local.serve(ScriptEngine(), credentials=credentials) as server, pytest.raises(grpc.RpcError) as caught:
@@ -146,7 +146,7 @@ def test_a_wrong_certificate(authority: Authority, wrong: dict[str, Any], reason
     assert reason in str(caught.value)
 
 
-def test_an_unknown_root(authority: Authority) -> None:
+def test_an_unknown_root(authority: CertificateAuthority) -> None:
     """Our client does not trust a test's authority: ServiceUnavailable."""
     with (
         local.serve(ScriptEngine(), credentials=authority.server()) as server,
@@ -156,7 +156,7 @@ def test_an_unknown_root(authority: Authority) -> None:
         genai.GenerativeModel(client=client).generate_content("Hi", request_options={"retry": None})
 
 
-def test_mutual_tls(authority: Authority) -> None:
+def test_mutual_tls(authority: CertificateAuthority) -> None:
     """A server that wants the client's certificate answers none but a client that has one."""
     with local.serve(ScriptEngine().reply("Hello"), credentials=authority.server(mutual=True)) as server:
         with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):

@@ -8,12 +8,12 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors
+from genai_grpc._rpc.call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, identity
+from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._transport import config
-from genai_grpc._rpc.call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, same
-from genai_grpc._rpc.retry_policy import NEVER, RetryPolicy
-from genai_grpc._transport.endpoint import Target
-from genai_grpc._transport.tls import TLS
 from genai_grpc._transport.config import Config, client_arguments, resolve
+from genai_grpc._transport.endpoint import Endpoint
+from genai_grpc._transport.tls import TLS
 from genai_grpc.protos import CountTokensRequest, GenerateContentRequest
 
 KEY = "AIzaSyNotARealKey"
@@ -74,7 +74,7 @@ ELSEWHERE = ("localhost.example.com", "example.com", "10.0.0.1", "0.0.0.0", "128
 @pytest.mark.parametrize("host", LOOPBACK)
 def test_loopback(host: str) -> None:
     """A key may go in plaintext to an address that never leaves this machine."""
-    target = Target(host, 1, tls=False)
+    target = Endpoint(host, 1, tls=False)
     assert target.loopback
     assert resolved(api_key=KEY, endpoint=f"http://{target.address}").api_key == KEY
 
@@ -91,7 +91,7 @@ def test_loopback(host: str) -> None:
 )
 def test_no_secret_in_plaintext(host: str, secret: dict[str, Any]) -> None:
     """Neither key nor token goes in plaintext to another machine; the error says what to do, not the secret."""
-    target = Target(host, 1, tls=False)
+    target = Endpoint(host, 1, tls=False)
     assert not target.loopback
     with pytest.raises(errors.ConfigurationError, match=r"refusing to send .* over plaintext .*Use https://") as caught:
         resolved(endpoint=f"http://{target.address}", **secret)
@@ -107,7 +107,7 @@ def test_plaintext_without_a_secret() -> None:
 @pytest.mark.parametrize("host", [*LOOPBACK, *ELSEWHERE])
 def test_tls_with_a_key(host: str) -> None:
     """A key goes over TLS to wherever the program says."""
-    assert resolved(api_key=KEY, endpoint=f"https://{Target(host, 1, tls=True).address}").api_key == KEY
+    assert resolved(api_key=KEY, endpoint=f"https://{Endpoint(host, 1, tls=True).address}").api_key == KEY
 
 
 @pytest.mark.parametrize("endpoint", [None, GOOGLE, f"https://{GOOGLE}:443", f"https://{GOOGLE.upper()}"])
@@ -157,7 +157,7 @@ def test_metadata_and_user_agent() -> None:
     assert resolved(api_key=KEY).user_agent == f"genai-grpc/{genai.__version__}"
 
 
-POLICY = RetryPolicy(tries=2)
+POLICY = RetryPolicy(max_attempts=2)
 COUNT, GENERATE = (COUNT_TOKENS, CountTokensRequest()), (GENERATE_CONTENT, GenerateContentRequest())
 
 
@@ -171,7 +171,7 @@ COUNT, GENERATE = (COUNT_TOKENS, CountTokensRequest()), (GENERATE_CONTENT, Gener
             {"timeout": 5, "retry": POLICY}, Options(timeout=7), GENERATE, (7, POLICY), id="a timeout of its own"
         ),
         pytest.param(
-            {"timeout": 5, "retry": POLICY}, Options(retry=NEVER), GENERATE, (5, NEVER), id="a policy of its own"
+            {"timeout": 5, "retry": POLICY}, Options(retry=NO_RETRY), GENERATE, (5, NO_RETRY), id="a policy of its own"
         ),
     ],
 )
@@ -184,10 +184,10 @@ def test_limits(arguments: Any, options: Options, method: Any, expected: tuple[f
 
 def test_idle_limits() -> None:
     """A stream's patience between two chunks is its own, else the client's, else 300 seconds."""
-    call = Call(GENERATE[0], GENERATE[1], same)
+    call = Call(GENERATE[0], GENERATE[1], identity)
     assert resolved(api_key=KEY).limits(call).idle_timeout == 300
     assert resolved(api_key=KEY, idle_timeout=9).limits(call).idle_timeout == 9
-    call = Call(GENERATE[0], GENERATE[1], same, Options(idle_timeout=0.5))
+    call = Call(GENERATE[0], GENERATE[1], identity, Options(idle_timeout=0.5))
     assert resolved(api_key=KEY, idle_timeout=9).limits(call).idle_timeout == 0.5
 
 
@@ -278,7 +278,7 @@ def test_credentials_in_plaintext() -> None:
 def test_tls_to_a_plaintext_endpoint() -> None:
     """Settings of TLS for an endpoint that does not speak it are a mistake, not ignored."""
     with pytest.raises(errors.ConfigurationError, match="tls is given, and http://127.0.0.1:50051 is plaintext"):
-        resolved(endpoint=LOCAL, tls=TLS(roots=b"x"))
+        resolved(endpoint=LOCAL, tls=TLS(root_certificates=b"x"))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors
-from genai_grpc._transport.credentials import SCOPES, Key, KeySource, Token, identity_of
 from genai_grpc._transport.config import resolve
+from genai_grpc._transport.credentials import SCOPES, CallableKey, OAuthToken, StaticKey, credentials_from
 
 google_auth = pytest.importorskip("google.auth")
 credentials = pytest.importorskip("google.oauth2.credentials")
@@ -80,7 +80,7 @@ class Clock:
         return self.time
 
 
-def token_of(identity: Token) -> str:
+def token_of(identity: OAuthToken) -> str:
     """The token that is sent."""
     pairs = identity.pairs()
     assert pairs is not None
@@ -89,7 +89,7 @@ def token_of(identity: Token) -> str:
 
 def test_a_token_is_kept(issuer: Issuer) -> None:
     """A token is fetched once, and sent as the same pairs until it is about to expire."""
-    token = Token(user(issuer, quota_project_id="p"))
+    token = OAuthToken(user(issuer, quota_project_id="p"))
     assert token.pairs() is None
     token.refresh()
     pairs = token.pairs()
@@ -102,7 +102,7 @@ def test_a_token_is_kept(issuer: Issuer) -> None:
 def test_a_token_is_renewed_aside(issuer: Issuer) -> None:
     """Shortly before a token expires, calls go on with it while a thread fetches the next."""
     clock = Clock()
-    token = Token(user(issuer), clock)
+    token = OAuthToken(user(issuer), clock)
     token.refresh()
     clock.time = 3500
     assert token_of(token) == "Bearer token-1"
@@ -116,7 +116,7 @@ def test_a_token_is_renewed_aside(issuer: Issuer) -> None:
 def test_an_expired_token_is_not_sent(issuer: Issuer) -> None:
     """A token that has expired must be renewed before anything is sent."""
     clock = Clock()
-    token = Token(user(issuer), clock)
+    token = OAuthToken(user(issuer), clock)
     token.refresh()
     clock.time = 3595
     assert token.pairs() is None
@@ -127,8 +127,8 @@ def test_an_expired_token_is_not_sent(issuer: Issuer) -> None:
 def test_a_token_at_hand(issuer: Issuer) -> None:
     """Credentials that bring a good token need no renewal."""
     later = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(hours=1)
-    assert token_of(Token(credentials.Credentials("t", expiry=later))) == "Bearer t"
-    assert token_of(Token(credentials.Credentials("for ever"))) == "Bearer for ever"
+    assert token_of(OAuthToken(credentials.Credentials("t", expiry=later))) == "Bearer t"
+    assert token_of(OAuthToken(credentials.Credentials("for ever"))) == "Bearer for ever"
     assert issuer.asked == []
 
 
@@ -137,16 +137,16 @@ def test_what_a_failed_renewal_is(issuer: Issuer) -> None:
     """No connection is ServiceUnavailable, which is tried again; a refusal is Unauthenticated, which is not."""
     issuer.status = 400
     with pytest.raises(errors.Unauthenticated, match="the credentials gave no token"):
-        Token(user(issuer)).refresh()
+        OAuthToken(user(issuer)).refresh()
     issuer.url = "http://127.0.0.1:1"
     with pytest.raises(errors.ServiceUnavailable, match="the credentials gave no token"):
-        Token(user(issuer)).refresh()
+        OAuthToken(user(issuer)).refresh()
 
 
 def test_a_renewal_aside_that_fails(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
     """A renewal ahead of time that fails is no call's error: the token at hand is good for a while."""
     clock = Clock()
-    token = Token(user(issuer), clock)
+    token = OAuthToken(user(issuer), clock)
     token.refresh()
     issuer.status, clock.time = 400, 3500
     with caplog.at_level("DEBUG", logger="genai_grpc"):
@@ -161,9 +161,9 @@ def test_a_renewal_aside_that_fails(issuer: Issuer, caplog: pytest.LogCaptureFix
 def test_identities() -> None:
     """A config says which identity it is."""
     local: dict[str, Any] = {"endpoint": "http://127.0.0.1:1", "environment": {}}
-    assert isinstance(identity_of(resolve(**local)), Key)
-    assert isinstance(identity_of(resolve(api_key=lambda: "k", **local)), KeySource)
-    assert isinstance(identity_of(resolve(credentials=credentials.Credentials("t"), **local)), Token)
+    assert isinstance(credentials_from(resolve(**local)), StaticKey)
+    assert isinstance(credentials_from(resolve(api_key=lambda: "k", **local)), CallableKey)
+    assert isinstance(credentials_from(resolve(credentials=credentials.Credentials("t"), **local)), OAuthToken)
 
 
 def test_the_applications_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -175,8 +175,8 @@ def test_the_applications_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch, t
     account = {"type": "service_account", "client_email": "a@b", "private_key": pem, "token_uri": issuer.url}
     (tmp_path / "account.json").write_text(json.dumps(account))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
-    identity = identity_of(resolve(environment={}))
-    assert isinstance(identity, Token)
+    identity = credentials_from(resolve(environment={}))
+    assert isinstance(identity, OAuthToken)
     assert identity._credentials.scopes == SCOPES
     identity.refresh()
     assert token_of(identity) == "Bearer token-1"
@@ -186,6 +186,6 @@ def test_the_applications_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch, t
 def test_nobody_to_be() -> None:
     """Without a key and credentials of the application, the error names every way."""
     with pytest.raises(errors.ConfigurationError) as caught:
-        identity_of(resolve(environment={}))
+        credentials_from(resolve(environment={}))
     for way in ("api_key=", "GEMINI_API_KEY", "genai-grpc serve", "gcloud auth"):
         assert way in str(caught.value)

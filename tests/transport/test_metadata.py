@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._rpc.call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, same
-from genai_grpc._transport.metadata import KEPT, Headers
-from genai_grpc._transport.credentials import Key, KeySource
-from genai_grpc.caching import GET_CACHED_CONTENT, UPDATE_CACHED_CONTENT
+from genai_grpc._rpc.call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, identity
 from genai_grpc._transport.config import resolve
+from genai_grpc._transport.credentials import CallableKey, StaticKey
+from genai_grpc._transport.metadata import KEPT, CallMetadata
+from genai_grpc.caching import GET_CACHED_CONTENT, UPDATE_CACHED_CONTENT
 from genai_grpc.models import LIST_MODELS
 
 if TYPE_CHECKING:
@@ -20,18 +20,18 @@ GET = protos.GetCachedContentRequest
 UPDATE = protos.UpdateCachedContentRequest(cached_content=protos.CachedContent(name="cachedContents/b c"))
 
 
-def headers(identity: Any = None, **arguments: Any) -> Headers:
+def headers(identity: Any = None, **arguments: Any) -> CallMetadata:
     """The metadata of a client of these arguments."""
     config = resolve(environment={}, **{"endpoint": "http://127.0.0.1:1", **arguments})
-    return Headers(config, identity or Key(config.api_key), tuple)  # type: ignore[arg-type] # a str here, not a function
+    return CallMetadata(config, identity or StaticKey(config.api_key), tuple)  # type: ignore[arg-type] # a str here, not a function
 
 
 def counting(**options: Any) -> Call[Any, Any, Any]:
     """A call about a model."""
-    return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), same, Options(**options))
+    return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), identity, Options(**options))
 
 
-def of(made: Headers, call: Call[Any, Any, Any]) -> Metadata:
+def of(made: CallMetadata, call: Call[Any, Any, Any]) -> Metadata:
     """The metadata of a call of somebody."""
     metadata: Metadata | None = made.of(call)
     assert metadata is not None
@@ -61,7 +61,7 @@ def test_who_and_what() -> None:
 )
 def test_routing(method: Any, request_: Any, params: str | None) -> None:
     """What a request is about is told for routing, quoted, as the method's path has it."""
-    assert dict(of(headers(), Call(method, request_, same))).get("x-goog-request-params") == params
+    assert dict(of(headers(), Call(method, request_, identity))).get("x-goog-request-params") == params
 
 
 def test_made_once() -> None:
@@ -69,17 +69,17 @@ def test_made_once() -> None:
     made = headers(api_key="k")
     first = of(made, counting())
     assert of(made, counting()) is first
-    made.identity = Key("another")
+    made.identity = StaticKey("another")
     assert ("x-goog-api-key", "another") in of(made, counting())
 
 
 def test_not_kept_for_ever() -> None:
     """A program that names thousands of resources does not keep the metadata of all."""
     made = headers()
-    first = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), same))
+    first = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), identity))
     for number in range(KEPT + 1):
-        of(made, Call(GET_CACHED_CONTENT, GET(name=str(number)), same))
-    again = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), same))
+        of(made, Call(GET_CACHED_CONTENT, GET(name=str(number)), identity))
+    again = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), identity))
     assert again == first
     assert again is not first
 
@@ -87,7 +87,7 @@ def test_not_kept_for_ever() -> None:
 def test_a_source_of_keys() -> None:
     """A function is asked for the key at every call."""
     keys = iter(["a", "a", "b"])
-    made = headers(KeySource(lambda: next(keys)))
+    made = headers(CallableKey(lambda: next(keys)))
     found = [of(made, counting()) for _ in range(3)]
     assert [dict(each)["x-goog-api-key"] for each in found] == ["a", "a", "b"]
     assert found[0] is found[1]
@@ -97,7 +97,7 @@ def test_a_source_of_keys() -> None:
 def test_a_source_of_something_else(key: Any, said: str) -> None:
     """What a function returns instead of a key is refused without being shown."""
     with pytest.raises(errors.ConfigurationError, match=said):
-        headers(KeySource(lambda: key)).of(counting())
+        headers(CallableKey(lambda: key)).of(counting())
 
 
 def test_a_calls_own() -> None:

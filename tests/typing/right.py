@@ -12,7 +12,7 @@ from typing_extensions import assert_type
 import genai_grpc as genai
 from genai_grpc import errors, local, protos, types
 
-client = genai.Client("key", endpoint="https://example.com", timeout=5, retry=types.RetryPolicy(tries=2))
+client = genai.Client("key", endpoint="https://example.com", timeout=5, retry=types.RetryPolicy(max_attempts=2))
 model = genai.GenerativeModel(
     "gemini-pro",
     safety_settings={"harassment": "low", "hate": types.HarmBlockThreshold.BLOCK_NONE},
@@ -54,7 +54,7 @@ def add(a: int, b: int) -> int:
 
 chat = genai.GenerativeModel(tools=[add, {"name": "now"}]).start_chat(
     history=[{"role": "user", "parts": "Hi"}],
-    enable_automatic_function_calling=types.AutomaticFunctionCalling(rounds=3, errors="model"),
+    enable_automatic_function_calling=types.AutomaticFunctionCalling(max_rounds=3, on_error="model"),
 )
 assert_type(chat, genai.ChatSession)
 assert_type(chat.send_message("Hi"), types.GenerateContentResponse)
@@ -77,7 +77,7 @@ try:
     model.generate_content("Hi")
 except errors.ResourceExhausted as error:
     assert_type(error.code, int)
-    assert_type(error.tries, int)
+    assert_type(error.attempts, int)
 
 script = local.ScriptEngine().reply("Hello", errors.ServiceUnavailable("not now"))
 with local.serve(script) as server:

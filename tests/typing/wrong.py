@@ -22,8 +22,8 @@ model.generate_content("Hi", safety_settings=0.5)  # wrong
 model.generate_content("Hi").txt  # wrong
 model.start_chat([])  # wrong
 model.start_chat(enable_automatic_function_calling="yes")  # wrong
-types.AutomaticFunctionCalling(errors="ignore")  # wrong
-types.RetryPolicy(tries="3")  # wrong
+types.AutomaticFunctionCalling(on_error="ignore")  # wrong
+types.RetryPolicy(max_attempts="3")  # wrong
 protos.Content(roles="user")  # wrong
 protos.Part(text=b"Hi")  # wrong
 

@@ -153,10 +153,10 @@ def test_nothing_is_sent_too_late_to_be_answered(burst: Callable[[genai.Client, 
     """Of more calls than the rate has turns for, those are sent that can be answered, and the others are refused."""
     script, calls = Slow(), 40
     with serve(script) as server:
-        limit = types.RateLimit(requests=600, burst=0)
+        limit = types.RateLimit(requests_per_minute=600, burst_seconds=0)
         came = burst(genai.Client(endpoint=server.endpoint, rate_limit=limit), calls)
     refused = [each for each in came if isinstance(each, errors.DeadlineExceeded)]
-    assert {error.tries for error in refused} == {0}
+    assert {error.attempts for error in refused} == {0}
     assert 1 + calls - len(refused) == len(script.requests)
     assert len(refused) < calls
 
@@ -277,7 +277,9 @@ class Plans:
         finally:
             self.seen.append("done")
         if call.method.streaming:
-            result[0].on_end(lambda error, last: self.seen.append(f"ended {error} {last.candidates[0].finish_reason}"))
+            result[0].add_done_callback(
+                lambda error, last: self.seen.append(f"ended {error} {last.candidates[0].finish_reason}")
+            )
         return result
 
 
@@ -285,7 +287,7 @@ def test_interceptors(colour: Colour, server: Server, script: ScriptEngine) -> N
     """Interceptors of gRPC, of either colour, see each try; those of this package a call over all of them."""
     seen: list[str] = []
     many = [Seen(seen), SeenByAio(seen), SeenByAioStreams(seen), Plans(seen)]
-    client = genai.Client(endpoint=server.endpoint, interceptors=many, retry=types.RetryPolicy(initial=0))
+    client = genai.Client(endpoint=server.endpoint, interceptors=many, retry=types.RetryPolicy(initial_backoff=0))
     model = genai.GenerativeModel(client=client)
     script.reply(errors.ServiceUnavailable("no")).reply("Hello").reply("One,", " two")
     assert colour.generate(model, "Hi").text == "Hello"
@@ -404,7 +406,7 @@ def test_a_proxy(colour: Colour, server: Server, script: ScriptEngine) -> None:
 
 def test_closing_while_calls_begin(server: Server, script: ScriptEngine) -> None:
     """A client closed by one thread while others call ends their calls as cancelled, and never otherwise."""
-    client = genai.Client(endpoint=server.endpoint, retry=types.RetryPolicy(tries=1))
+    client = genai.Client(endpoint=server.endpoint, retry=types.RetryPolicy(max_attempts=1))
     model = genai.GenerativeModel(client=client)
     for _ in range(300):
         script.reply("Hello")

@@ -109,7 +109,7 @@ def test_the_bound(colour: Any, model: genai.GenerativeModel, script: ScriptEngi
     """A model that never stops calling meets a bound, and the history is as it was."""
     for _ in range(3):
         script.reply(reply(calling("add", a=1, b=2)))
-    chat = chat_of(model, add, rounds=2)
+    chat = chat_of(model, add, max_rounds=2)
     with pytest.raises(errors.FunctionCallingError, match="after 2 rounds"):
         send(colour, chat, "Add", stream)
     if stream:
@@ -148,7 +148,7 @@ def test_an_exception_to_the_model(
         raise LookupError(f"no {number}")
 
     script.reply(reply(calling("fail", number=1), calling("fail", digit=1))).reply("Sorry")
-    assert send(colour, chat_of(model, fail, errors="model"), "Fail", stream).text == "Sorry"
+    assert send(colour, chat_of(model, fail, on_error="model"), "Fail", stream).text == "Sorry"
     first, second = answers(script.requests[1])
     assert first == {"error": "LookupError: no 1"}
     assert "digit" in second["error"]

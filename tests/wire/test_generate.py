@@ -71,7 +71,7 @@ def test_count_tokens(colour: Any, script: ScriptEngine, client: genai.Client) -
     """The whole request is counted, the system instruction and tools included."""
     model = genai.GenerativeModel(system_instruction="one two", tools=[{"name": "f"}], client=client)
     assert colour.count(model, "three four five").total_tokens == 5
-    assert script.counted[0].tools[0].function_declarations[0].name == "f"
+    assert script.count_requests[0].tools[0].function_declarations[0].name == "f"
 
 
 def test_list_models(colour: Any, client: genai.Client) -> None:
@@ -89,7 +89,7 @@ def test_unknown_model(colour: Any, client: genai.Client) -> None:
     """An unknown model is NotFound, and the error says how to list those there are."""
     with pytest.raises(errors.NotFound, match=r"models/nope.*list_models\(\)") as caught:
         colour.generate(genai.GenerativeModel("nope", client=client), "Hi")
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
     assert caught.value.details[0].DESCRIPTOR.name == "ErrorInfo"
 
 
@@ -108,7 +108,7 @@ def test_every_status(
 def test_retries(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A call that found the service unavailable is tried again, and the answer is the later try's."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
-    quickly = genai.types.RetryPolicy(initial=0.001)
+    quickly = genai.types.RetryPolicy(initial_backoff=0.001)
     assert colour.generate(model, "Hi", request_options={"retry": quickly}).text == "Now"
     assert len(script.requests) == 2
 
@@ -117,7 +117,9 @@ def test_retries_end(colour: Any, model: genai.GenerativeModel, script: ScriptEn
     """The last error says how many tries there were."""
     script.reply(errors.ServiceUnavailable("not now")).reply(errors.ServiceUnavailable("still not"))
     with pytest.raises(errors.ServiceUnavailable, match=r"still not \(after 2 tries\)"):
-        colour.generate(model, "Hi", request_options={"retry": genai.types.RetryPolicy(tries=2, initial=0.001)})
+        colour.generate(
+            model, "Hi", request_options={"retry": genai.types.RetryPolicy(max_attempts=2, initial_backoff=0.001)}
+        )
 
 
 def test_a_deadline(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:

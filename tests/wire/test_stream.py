@@ -68,11 +68,11 @@ def test_an_error_at_once(colour: Any, model: genai.GenerativeModel, script: Scr
 
 def test_an_error_after_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream's error comes after the chunks before it, and is not tried again."""
-    script.reply("One,", " two", errors.ServiceUnavailable("gone"))
+    script.reply("One,", " two", errors.ServiceUnavailable("cancelled"))
     response = colour.generate(model, "Count", stream=True)
     chunks = colour.chunks(response)
     assert [colour.next(chunks).text, colour.next(chunks).text] == ["One,", " two"]
-    with pytest.raises(errors.ServiceUnavailable, match="gone"):
+    with pytest.raises(errors.ServiceUnavailable, match="cancelled"):
         colour.next(chunks)
     assert len(script.requests) == 1
 
@@ -80,7 +80,7 @@ def test_an_error_after_chunks(colour: Any, model: genai.GenerativeModel, script
 def test_a_retry_before_the_first_chunk(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream is tried again as long as none of its chunks has arrived."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
-    policy = genai.types.RetryPolicy(initial=0.001)
+    policy = genai.types.RetryPolicy(initial_backoff=0.001)
     response = colour.generate(model, "Hi", stream=True, request_options={"retry": policy})
     assert read(colour, response) == ["Now"]
 

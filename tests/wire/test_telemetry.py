@@ -93,7 +93,7 @@ def test_a_call(collected: Collected, model: genai.GenerativeModel, script: Scri
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 3,
         "gen_ai.usage.output_tokens": 2,
-        "genai_grpc.tries": 1,
+        "genai_grpc.attempts": 1,
     }
     assert {name: found.get(name) for name in expected} == expected
     assert "gen_ai.input.messages" not in found
@@ -156,7 +156,7 @@ def test_retries(collected: Collected, model: genai.GenerativeModel, script: Scr
     """Tries after the first are counted, within one span."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Hello")
     colour.generate(model, "Hi")
-    assert collected.attributes()["genai_grpc.tries"] == 2
+    assert collected.attributes()["genai_grpc.attempts"] == 2
     [retries] = collected.points("genai_grpc.client.retries")
     assert retries.value == 1
 

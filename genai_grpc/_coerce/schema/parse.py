@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
-from genai_grpc._coerce.messages import foreign
-from genai_grpc._coerce.schema.python_types import read_type
+from genai_grpc._coerce.messages import as_message
 from genai_grpc._coerce.schema.model import (
     Anything,
     Array,
@@ -26,6 +25,7 @@ from genai_grpc._coerce.schema.model import (
     Shape,
     Table,
 )
+from genai_grpc._coerce.schema.python_types import read_type
 
 __all__ = ["build", "parse_as"]
 
@@ -48,7 +48,7 @@ def parse_as(kind: Any, value: Any, path: str = "answer") -> Any:
     >>> parse_as(dict[str, list[int]], {"primes": [2.0, 3.0]})
     {'primes': [2, 3]}
     """
-    if isinstance(kind, Mapping) or foreign(kind) is not None:
+    if isinstance(kind, Mapping) or as_message(kind) is not None:
         return value
     return build(read_type(kind, path), value, path)
 

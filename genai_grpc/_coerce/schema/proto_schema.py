@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from genai_grpc import protos
+from genai_grpc._coerce.messages import as_message, to_message
 from genai_grpc._coerce.schema.json_schema import is_json_schema, to_json_schema
-from genai_grpc._coerce.messages import foreign, to_message
-from genai_grpc._coerce.schema.python_types import read_type
 from genai_grpc._coerce.schema.model import (
     Anything,
     Array,
@@ -25,6 +24,7 @@ from genai_grpc._coerce.schema.model import (
     Table,
     within,
 )
+from genai_grpc._coerce.schema.python_types import read_type
 
 __all__ = ["Form", "to_form", "to_schema"]
 
@@ -78,7 +78,7 @@ def to_schema(value: Any, path: str = "response_schema") -> Form:
     """
     if isinstance(value, Mapping) and is_json_schema(value):
         return Form(json_schema=value)
-    if isinstance(value, Mapping) or foreign(value) is not None:
+    if isinstance(value, Mapping) or as_message(value) is not None:
         return Form(schema=to_message(protos.Schema, value))
     return to_form(read_type(value, path))
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from genai_grpc._transport.config import Config
     from genai_grpc.errors import APIError
 
-__all__ = ["Channels", "Connection", "Pool", "Unreadable", "check_interceptors"]
+__all__ = ["ChannelPool", "ChannelPools", "DecodeFailure", "PooledChannel", "check_interceptors"]
 
-STREAMS: Final = 90
+MAX_STREAMS_PER_CHANNEL: Final = 90
 """Calls that a connection carries at once: ten to spare, since a server counts a call for a moment longer than that."""
 
 SINGLE_THREADED: Final = "SingleThreadedUnaryStream"
@@ -55,7 +55,7 @@ OPTIONS: Final = {
 }
 
 
-class Unreadable:
+class DecodeFailure:
     """What came in place of a reply and is none.
 
     Told by a value: gRPC's asyncio part makes None of a reply whose parser raises, as if a stream had ended.
@@ -71,12 +71,12 @@ class Unreadable:
         return InternalServerError(f"the service's reply cannot be read: {self._said}")
 
 
-def _reader(kind: type[Message]) -> Callable[[bytes], Message | Unreadable]:
-    def read(data: bytes) -> Message | Unreadable:
+def _reader(kind: type[Message]) -> Callable[[bytes], Message | DecodeFailure]:
+    def read(data: bytes) -> Message | DecodeFailure:
         try:
             return kind.FromString(data)
         except DecodeError as error:
-            return Unreadable(error)
+            return DecodeFailure(error)
 
     return read
 
@@ -84,15 +84,15 @@ def _reader(kind: type[Message]) -> Callable[[bytes], Message | Unreadable]:
 _serialized: Final = methodcaller("SerializeToString")  # of a message, or of a request that is serialized already
 
 
-class Connection:
+class PooledChannel:
     """A channel, its methods as callables each made once, and how many calls are on it."""
 
-    __slots__ = ("_callables", "channel", "inside", "pool")
+    __slots__ = ("_callables", "channel", "in_flight", "pool")
 
-    def __init__(self, pool: Pool, channel: Any) -> None:
+    def __init__(self, pool: ChannelPool, channel: Any) -> None:
         self.pool = pool
         self.channel = channel
-        self.inside = 0
+        self.in_flight = 0
         self._callables: dict[str, Any] = {}
 
     def __getitem__(self, method: Method[Any, Any]) -> Any:
@@ -118,12 +118,12 @@ class Connection:
         if self.pool.closed:
             raise self.failure(error) from error
 
-    def leave(self, *_: object) -> None:
+    def release(self, *_: object) -> None:
         """A call that was begun on it has ended, however it did."""
-        self.pool.give_back(self)
+        self.pool.release(self)
 
 
-class Pool:
+class ChannelPool:
     """The connections of one colour; as many as the calls in flight need."""
 
     __slots__ = ("_connect", "_free", "_lock", "closed", "connections")
@@ -132,31 +132,31 @@ class Pool:
         self._connect = connect
         # Taken again by the same thread when the garbage collector ends a stream meanwhile.
         self._lock = threading.RLock()
-        self._free: list[Connection] = []
-        self.connections: list[Connection] = []
+        self._free: list[PooledChannel] = []
+        self.connections: list[PooledChannel] = []
         self.closed = False
 
-    def take(self) -> Connection:
+    def acquire(self) -> PooledChannel:
         """A connection with room for one more call; whoever takes it makes it `leave`."""
         with self._lock:
             if not self._free:
-                self.connections.append(Connection(self, self._connect(len(self.connections))))
+                self.connections.append(PooledChannel(self, self._connect(len(self.connections))))
                 self._free.append(self.connections[-1])
             connection = self._free[-1]
-            connection.inside += 1
-            if connection.inside == STREAMS:
+            connection.in_flight += 1
+            if connection.in_flight == MAX_STREAMS_PER_CHANNEL:
                 self._free.remove(connection)
             return connection
 
-    def give_back(self, connection: Connection) -> None:
+    def release(self, connection: PooledChannel) -> None:
         """A call on this connection has ended."""
         with self._lock:
-            connection.inside -= 1
-            if connection.inside == STREAMS - 1:
+            connection.in_flight -= 1
+            if connection.in_flight == MAX_STREAMS_PER_CHANNEL - 1:
                 self._free.append(connection)
 
 
-class Channels:
+class ChannelPools:
     """The pools of one client, which must be closed with it."""
 
     def __init__(self, config: Config) -> None:
@@ -167,21 +167,21 @@ class Channels:
         self._aio_interceptors = [each for each in config.interceptors if isinstance(each, _AIO)]
         self._credentials: grpc.ChannelCredentials | None = None
         self._lock = threading.Lock()
-        self._sync: Pool | None = None
-        self._aio: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Pool, object]] = (
+        self._sync: ChannelPool | None = None
+        self._aio: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[ChannelPool, object]] = (
             weakref.WeakKeyDictionary()
         )
-        self._latest: tuple[Callable[[], asyncio.AbstractEventLoop | None], Pool | None] = (_no_loop, None)
+        self._latest: tuple[Callable[[], asyncio.AbstractEventLoop | None], ChannelPool | None] = (_no_loop, None)
 
-    def sync(self) -> Pool:
+    def sync(self) -> ChannelPool:
         """The pool of this process."""
         if self._sync is None:
             with self._lock:
                 if self._sync is None:
-                    self._sync = Pool(self._connect_sync)
+                    self._sync = ChannelPool(self._connect_sync)
         return self._sync
 
-    def aio(self) -> Pool:
+    def aio(self) -> ChannelPool:
         """The pool of the running loop, which is closed with it."""
         loop = asyncio.get_running_loop()
         latest, pool = self._latest
@@ -189,7 +189,7 @@ class Channels:
             return pool
         found = self._aio.get(loop)
         if found is None:
-            pool = Pool(self._connect_aio)
+            pool = ChannelPool(self._connect_aio)
             closing = _close_with_loop(pool)
             # Its first step, up to the first yield, makes it known to the loop.
             with contextlib.suppress(StopIteration):
@@ -275,7 +275,7 @@ def _no_loop() -> None:
     """What no loop is found by."""
 
 
-async def _close_with_loop(pool: Pool) -> AsyncGenerator[None, None]:
+async def _close_with_loop(pool: ChannelPool) -> AsyncGenerator[None, None]:
     """Closes a loop's connections when the loop ends its async generators, as asyncio.run does, or on `aclose`."""
     try:
         yield

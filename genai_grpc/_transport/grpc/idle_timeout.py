@@ -9,10 +9,10 @@ import weakref
 from math import inf
 from typing import Final, Protocol
 
-__all__ = ["IDLE", "Idles"]
+__all__ = ["IDLE_TIMEOUTS", "IdleStream"]
 
 
-class Idles(Protocol):
+class IdleStream(Protocol):
     """A stream that may be idle for too long.
 
     Attributes:
@@ -23,11 +23,11 @@ class Idles(Protocol):
     idle_timeout: float
     waiting_since: float | None
 
-    def idle_out(self) -> None:
+    def on_idle_timeout(self) -> None:
         """End the wait; called by another thread."""
 
 
-class _Idle:
+class IdleTimeoutWatchdog:
     """Looks at the open streams when the first of them may have been idle for too long, and no more often.
 
     While chunks come, that is about once in an `idle_timeout`, however many streams and chunks there are.
@@ -36,11 +36,11 @@ class _Idle:
     def __init__(self) -> None:
         self._pid = 0
         self._changed = threading.Condition()
-        self._open: dict[int, weakref.ref[Idles]] = {}
+        self._open: dict[int, weakref.ref[IdleStream]] = {}
         self._next = inf
 
-    def watch(self, stream: Idles) -> None:
-        """Have `stream.idle_out` called when it is due, until it is forgotten."""
+    def register(self, stream: IdleStream) -> None:
+        """Have `stream.on_idle_timeout` called when it is due, until it is forgotten."""
         if stream.idle_timeout == inf:
             return
         if self._pid != os.getpid():
@@ -53,7 +53,7 @@ class _Idle:
             if time.monotonic() + stream.idle_timeout < self._next:
                 self._changed.notify()
 
-    def forget(self, stream: Idles) -> None:
+    def unregister(self, stream: IdleStream) -> None:
         """The stream has ended."""
         with self._changed:
             self._open.pop(id(stream), None)
@@ -69,14 +69,14 @@ class _Idle:
                     self._changed.wait(None if self._next == inf else self._next - now)
             for stream in streams:
                 if _due(stream, now) <= now:
-                    self.forget(stream)
-                    stream.idle_out()
+                    self.unregister(stream)
+                    stream.on_idle_timeout()
             streams.clear()
 
 
-def _due(stream: Idles, now: float) -> float:
+def _due(stream: IdleStream, now: float) -> float:
     since = stream.waiting_since
     return (now if since is None else since) + stream.idle_timeout
 
 
-IDLE: Final = _Idle()
+IDLE_TIMEOUTS: Final = IdleTimeoutWatchdog()

@@ -24,7 +24,7 @@ class Engine(Protocol):
     >>> from genai_grpc import Client, GenerativeModel, local, protos
     >>> class Echo:
     ...     model = protos.Model(name="models/echo", supported_generation_methods=["generateContent", "countTokens"])
-    ...     accepts = frozenset()
+    ...     supported_mime_types = frozenset()
     ...     async def start(self): ...
     ...     async def aclose(self): ...
     ...     async def generate(self, request):
@@ -42,7 +42,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def accepts(self) -> frozenset[str]:
+    def supported_mime_types(self) -> frozenset[str]:
         """The media types that it reads beside text, patterns such as "image/*" included; empty for a text model."""
         ...
 
@@ -84,8 +84,12 @@ def refuse_media(engine: Engine, request: protos.GenerateContentRequest) -> None
     """
     for where, mime_type in _media(request):
         media_type = mime_type.partition(";")[0].strip().lower()
-        if not any(fnmatchcase(media_type, pattern.lower()) for pattern in engine.accepts):
-            accepted = " and ".join(["text", *sorted(engine.accepts)]) if engine.accepts else "text only"
+        if not any(fnmatchcase(media_type, pattern.lower()) for pattern in engine.supported_mime_types):
+            accepted = (
+                " and ".join(["text", *sorted(engine.supported_mime_types)])
+                if engine.supported_mime_types
+                else "text only"
+            )
             came = mime_type or "media without a MIME type"
             raise InvalidArgument(f"{engine.model.name} cannot read {came} ({where}); it accepts {accepted}")
 

