@@ -1,151 +1,153 @@
-"""Automatic function calling: the model's calls are answered by the program's functions until it answers in words.
+"""Automatic function calling: the program's functions answer the model's calls until it replies with text.
 
-One plan for each way of replying, at once or streamed; the sync and the async shell both drive them.
+One operation for whole replies and one for streamed ones; the sync and the async transport drive both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._coerce.serialize import serialize_turn
+from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionLibrary, to_function_response
 from genai_grpc._responses.merge import ResponseMerger
-from genai_grpc._rpc.call import Call, CallFunctions, Operation, ReadChunk, Yield
+from genai_grpc._rpc.call import AnyCall
+from genai_grpc._rpc.operation import CallFunctions, Operation, ReadChunk, Yield
 from genai_grpc.errors import FunctionCallingError
 
 if TYPE_CHECKING:
     from genai_grpc.types import AutomaticFunctionCalling
 
-__all__ = ["ToolLoopState", "run_tool_loop", "stream_tool_loop"]
+__all__ = ["MakeCall", "ToolLoopState", "run_tool_loop", "stream_tool_loop"]
+
+MakeCall: TypeAlias = Callable[[SerializedContents], AnyCall]
+FunctionCall: TypeAlias = tuple[protos.FunctionCall, CallableFunctionDeclaration]
 
 
-@dataclass(slots=True)
 class ToolLoopState:
-    """What one message of the user led to, while it lasts.
+    """What one message of the user has led to.
 
     Attributes:
-        history: The turns before it, as elements of a request's contents.
-        sent: The turns of this exchange that were sent: the user's, then each of the model's calls with its answers.
+        contents: All turns of the next request.
+        sent: The turns sent since the message, itself included: then each reply with function calls and its answers.
         received: The last reply.
     """
 
-    history: list[bytes]
-    sent: list[protos.Content]
-    received: Any = None
+    __slots__ = ("contents", "received", "sent")
 
-    @property
-    def turns(self) -> list[bytes]:
-        """Everything that the next request holds."""
-        return self.history + [serialize_turn(turn) for turn in self.sent]
+    def __init__(self, history: SerializedContents, message: protos.Content) -> None:
+        self.contents = history
+        self.sent: list[protos.Content] = []
+        self.received: Any = None
+        self.append(message)
 
-
-Ask = Callable[[list[bytes]], Call[Any, Any, Any]]
+    def append(self, *turns: protos.Content) -> None:
+        """Add turns to the next request."""
+        for turn in turns:
+            self.contents.append(turn)
+            self.sent.append(turn)
 
 
 def run_tool_loop(
-    ask: Ask,
+    make_call: MakeCall,
     check: Callable[[Any], object],
-    exchange: ToolLoopState,
-    library: FunctionLibrary,
+    state: ToolLoopState,
+    functions: FunctionLibrary,
     settings: AutomaticFunctionCalling,
 ) -> Operation[Any]:
-    """The plan of an exchange whose replies come at once; its result is the last reply.
+    """Answer function calls until the model replies without one; returns the last response.
 
     Args:
-        ask: Describes the call for these turns.
-        check: Raises if a reply may not stand in a history.
-        exchange: Grows with the calls and their answers.
-        library: Whose functions answer.
-        settings: How far to go.
+        make_call: Makes the call for these turns.
+        check: Raises for a response that cannot enter a history.
+        state: Grows with the function calls and their answers.
+        functions: The functions that answer.
+        settings: Limits, and what to do about errors.
     """
-    for answered in range(settings.max_rounds + 1):
-        response = yield ask(exchange.turns)
+    for round_number in range(settings.max_rounds + 1):
+        response = yield make_call(state.contents)
         check(response)
-        calls = _to_answer(response.candidates[0].content, library)
+        content = response.candidates[0].content
+        calls = _callable_functions(content, functions)
         if not calls:
             return response
-        _refuse_more(answered, settings, calls)
+        _check_rounds(round_number, settings, calls)
         answers = yield from _answer(calls, settings)
-        exchange.sent += [_of_model(response.candidates[0].content), answers]
-    raise AssertionError  # the last round returned or raised
+        state.append(_model_turn(content), answers)
+    raise AssertionError  # the last round has returned or raised
 
 
 def stream_tool_loop(
-    ask: Ask, exchange: ToolLoopState, library: FunctionLibrary, settings: AutomaticFunctionCalling
+    make_call: MakeCall, state: ToolLoopState, functions: FunctionLibrary, settings: AutomaticFunctionCalling
 ) -> Operation[None]:
-    """The plan of an exchange whose replies stream: emits every chunk, each with whether it begins another reply."""
-    for answered in range(settings.max_rounds + 1):
-        source, chunk = yield ask(exchange.turns)
-        fold, begins = ResponseMerger(), True
+    """The same for streamed replies; yields every chunk, with whether it starts another reply."""
+    for round_number in range(settings.max_rounds + 1):
+        stream, chunk = yield make_call(state.contents)
+        merger, starts_reply = ResponseMerger(), True
         try:
             while chunk is not None:
-                fold.add(chunk)
-                yield Yield(((chunk, begins),))
-                begins = False
-                chunk = yield ReadChunk(source)
+                merger.add(chunk)
+                yield Yield(((chunk, starts_reply),))
+                starts_reply = False
+                chunk = yield ReadChunk(stream)
         finally:
-            source.cancel()
-        candidates = fold.result().candidates
-        calls = _to_answer(candidates[0].content, library) if len(candidates) == 1 else []
+            stream.cancel()
+        candidates = merger.result().candidates
+        calls = _callable_functions(candidates[0].content, functions) if len(candidates) == 1 else []
         if not calls:
             return
-        _refuse_more(answered, settings, calls)
+        _check_rounds(round_number, settings, calls)
         answers = yield from _answer(calls, settings)
-        exchange.sent += [_of_model(candidates[0].content), answers]
+        state.append(_model_turn(candidates[0].content), answers)
 
 
-Answerable = tuple[protos.FunctionCall, CallableFunctionDeclaration]
-
-
-def _to_answer(content: protos.Content, library: FunctionLibrary) -> list[Answerable]:
-    """The calls of a reply with their functions; none if one of them has no function."""
+def _callable_functions(content: protos.Content, functions: FunctionLibrary) -> list[FunctionCall]:
+    """The function calls of a reply with their functions; none if one of them has no function."""
     calls = [part.function_call for part in content.parts if part.WhichOneof("data") == "function_call"]
-    found = [(call, function) for call in calls if (function := library.function(call)) is not None]
+    found = [(call, function) for call in calls if (function := functions.function(call)) is not None]
     return found if len(found) == len(calls) else []
 
 
-def _refuse_more(answered: int, settings: AutomaticFunctionCalling, calls: list[Answerable]) -> None:
-    if answered == settings.max_rounds:
+def _check_rounds(round_number: int, settings: AutomaticFunctionCalling, calls: list[FunctionCall]) -> None:
+    if round_number == settings.max_rounds:
         names = ", ".join(call.name for call, _ in calls)
         raise FunctionCallingError(
-            f"the model still calls functions ({names}) after {answered} rounds of answers; "
-            "pass AutomaticFunctionCalling(max_rounds=...) to go on longer"
+            f"the model still calls functions ({names}) after {round_number} rounds of answers; "
+            "pass AutomaticFunctionCalling(max_rounds=...) to allow more"
         )
 
 
-def _answer(calls: list[Answerable], settings: AutomaticFunctionCalling) -> Operation[protos.Content]:
-    """Run every call of a reply that is approved; their answers, in order, are one turn."""
-    vetoes: dict[int, object] = {}
+def _answer(calls: list[FunctionCall], settings: AutomaticFunctionCalling) -> Operation[protos.Content]:
+    """Run the approved calls of a reply; all answers, in order, are one turn."""
+    rejected: dict[int, object] = {}
     if settings.approve is not None:
         verdicts = yield CallFunctions(tuple(("approve", partial(settings.approve, call)) for call, _ in calls))
-        vetoes = {
+        rejected = {
             number: verdict for number, verdict in enumerate(verdicts) if verdict is False or isinstance(verdict, str)
         }
-    approved = [number for number in range(len(calls)) if number not in vetoes]
+    approved = [number for number in range(len(calls)) if number not in rejected]
     functions = tuple((calls[number][0].name, partial(_run, *calls[number])) for number in approved)
     results = yield CallFunctions(functions, catch=settings.on_error == "model")
-    said = {number: _veto(verdict) for number, verdict in vetoes.items()}
-    said |= {number: _said(result) for number, result in zip(approved, results, strict=True)}
-    answers = (to_function_response(call, said[number]) for number, (call, _) in enumerate(calls))
-    return protos.Content(role="user", parts=[protos.Part(function_response=answer) for answer in answers])
+    answers = {number: _rejection(verdict) for number, verdict in rejected.items()}
+    answers |= {number: _result_or_error(result) for number, result in zip(approved, results, strict=True)}
+    responses = (to_function_response(call, answers[number]) for number, (call, _) in enumerate(calls))
+    return protos.Content(role="user", parts=[protos.Part(function_response=response) for response in responses])
 
 
 def _run(call: protos.FunctionCall, declaration: CallableFunctionDeclaration) -> Any:
-    """The function's result, or what is to be awaited for it. Wrong arguments fail as the function itself would."""
+    """The function's result or awaitable. Wrong arguments raise what the function itself would raise."""
     return declaration.function(**declaration.arguments(call))
 
 
-def _veto(verdict: object) -> object:
+def _rejection(verdict: object) -> object:
     return {"error": verdict if isinstance(verdict, str) else "the user did not approve this call"}
 
 
-def _said(result: object) -> object:
+def _result_or_error(result: object) -> object:
     return {"error": f"{type(result).__name__}: {result}"} if isinstance(result, Exception) else result
 
 
-def _of_model(content: protos.Content) -> protos.Content:
+def _model_turn(content: protos.Content) -> protos.Content:
     return protos.Content(role=content.role or "model", parts=content.parts)

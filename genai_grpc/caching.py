@@ -1,4 +1,4 @@
-"""Prompts that the service keeps, so that requests which begin alike need not send and process them again.
+"""Prompts cached by the service, so that requests with a common beginning need not send and process it again.
 
 >>> import genai_grpc as genai
 >>> cache = genai.caching.CachedContent.create("gemini-pro", contents="A very long tale.", ttl=600)
@@ -8,66 +8,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import datetime
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
 from genai_grpc._coerce.cached_content import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._rpc.call import SERVICES, Call, Method, Operation, Yield, identity
-from genai_grpc.client import Client, default_client
-from genai_grpc_protos.protobuf import Empty, FieldMask
+from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.operation import Operation
+from genai_grpc._rpc.pager import list_pages
+from genai_grpc._services.generative_language import (
+    CREATE_CACHED_CONTENT,
+    DELETE_CACHED_CONTENT,
+    GET_CACHED_CONTENT,
+    LIST_CACHED_CONTENTS,
+    UPDATE_CACHED_CONTENT,
+)
+from genai_grpc.client import Client, async_transport, default_client, sync_transport
+from genai_grpc_protos.protobuf import FieldMask
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import AsyncIterator, Iterator
+    from typing_extensions import Self
 
-    from typing_extensions import Self, Unpack
-
-    from genai_grpc.types import CachedContentOptions, ExpireTimeType, RequestOptionsType, TTLType
+    from genai_grpc.types import (
+        ContentsType,
+        ContentType,
+        ExpireTimeType,
+        RequestOptionsType,
+        ToolConfigType,
+        ToolsType,
+        TTLType,
+    )
     from genai_grpc_protos.protobuf import Timestamp
 
 __all__ = ["CachedContent"]
 
-# A second try of these would keep, and bill, a prompt twice, set back a ttl, or not find what is deleted already.
-CREATE_CACHED_CONTENT: Final = Method(
-    f"{SERVICES}CacheService/CreateCachedContent",
-    protos.CreateCachedContentRequest,
-    protos.CachedContent,
-    idempotent=False,
-)
-UPDATE_CACHED_CONTENT: Final = Method(
-    f"{SERVICES}CacheService/UpdateCachedContent",
-    protos.UpdateCachedContentRequest,
-    protos.CachedContent,
-    route="cached_content.name",
-    idempotent=False,
-)
-DELETE_CACHED_CONTENT: Final = Method(
-    f"{SERVICES}CacheService/DeleteCachedContent",
-    protos.DeleteCachedContentRequest,
-    Empty,
-    route="name",
-    idempotent=False,
-)
-GET_CACHED_CONTENT: Final = Method(
-    f"{SERVICES}CacheService/GetCachedContent", protos.GetCachedContentRequest, protos.CachedContent, route="name"
-)
-LIST_CACHED_CONTENTS: Final = Method(
-    f"{SERVICES}CacheService/ListCachedContents", protos.ListCachedContentsRequest, protos.ListCachedContentsResponse
-)
-
 
 class CachedContent:
-    """A prompt that the service keeps until it expires, for the requests of one model.
+    """A prompt cached by the service until it expires, for the requests of one model.
 
-    `GenerativeModel.from_cached_content` makes the model that uses it. What it holds cannot be read back or changed,
-    only its expiry can. Constructing one by name fetches it, as `get` does.
+    `GenerativeModel.from_cached_content` returns the model that uses it. Its contents cannot be read back or changed;
+    its expiry can. The constructor gets it by name, as `get` does.
 
     Args:
-        name: The resource name; a bare name is put under `cachedContents/`.
-        client: By default the one that `configure` sets; `update` and `delete` go to the same one.
-        request_options: Deadline, retries and metadata of the call.
+        name: The resource name; `cachedContents/` is put before a bare name.
+        client: By default the one that `configure` sets; `update` and `delete` use the same one.
+        request_options: Timeouts, retry policy and metadata of the call.
 
     Raises:
         NotFound: There is none of that name, or it has expired.
@@ -87,29 +75,42 @@ class CachedContent:
         self, name: str, *, client: Client | None = None, request_options: RequestOptionsType | None = None
     ) -> None:
         self._client: Client | None = client or default_client()
-        self._proto: protos.CachedContent = self._client.call(_getting(name, request_options))
+        self._proto: protos.CachedContent = sync_transport(self._client).call(_get_call(name, request_options))
 
     @classmethod
     def create(
         cls,
         model: str,
         *,
+        display_name: str | None = None,
+        system_instruction: ContentType | None = None,
+        contents: ContentsType | None = None,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+        ttl: TTLType | None = None,
+        expire_time: ExpireTimeType | None = None,
         client: Client | None = None,
         request_options: RequestOptionsType | None = None,
-        **options: Unpack[CachedContentOptions],
     ) -> Self:
-        """Have the service keep a prompt.
+        """Cache a prompt. It needs a system instruction or contents.
 
-        It is tried again only after ResourceExhausted, since one that failed otherwise may have been kept all the same.
+        Retried only after ResourceExhausted, since after any other error the prompt may have been cached all the same.
 
         Args:
-            model: The only model that can use it; a bare name is put under `models/`.
+            model: The only model that can use it; `models/` is put before a bare name.
+            display_name: A name for people, at most 128 characters.
+            system_instruction: The instruction before every conversation.
+            contents: The turns to put before those of every request.
+            tools: The tools that the model may call.
+            tool_config: How it may call them.
+            ttl: Lifetime from now: seconds, a timedelta, a Duration or a dict of one; an hour by default.
+            expire_time: In place of `ttl`, the time of expiry: a datetime (local time if it has no zone), whole seconds
+                since 1970 UTC, a Timestamp or a dict of one.
             client: By default the one that `configure` sets.
-            request_options: Deadline, retries and metadata of the call.
-            **options: See `types.CachedContentOptions`.
+            request_options: Timeouts, retry policy and metadata of the call.
 
         Raises:
-            TypeError: An argument is of a type of which nothing can be made.
+            TypeError: An argument is of a type that cannot be converted.
             ValueError: The display name is longer than 128 characters, or both ttl and expire_time are given.
             APIError: The call failed.
 
@@ -121,29 +122,57 @@ class CachedContent:
         datetime.timedelta(seconds=300)
         """
         client = client or default_client()
-        return cls.from_proto(client.call(_creating(model, options, request_options)), client=client)
+        call = _create_call(
+            model,
+            display_name,
+            system_instruction,
+            contents,
+            tools,
+            tool_config,
+            ttl,
+            expire_time,
+            request_options,
+        )
+        return cls.from_proto(sync_transport(client).call(call), client=client)
 
     @classmethod
     async def create_async(
         cls,
         model: str,
         *,
+        display_name: str | None = None,
+        system_instruction: ContentType | None = None,
+        contents: ContentsType | None = None,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+        ttl: TTLType | None = None,
+        expire_time: ExpireTimeType | None = None,
         client: Client | None = None,
         request_options: RequestOptionsType | None = None,
-        **options: Unpack[CachedContentOptions],
     ) -> Self:
         """The async twin of `create`."""
         client = client or default_client()
-        return cls.from_proto(await client.call_async(_creating(model, options, request_options)), client=client)
+        call = _create_call(
+            model,
+            display_name,
+            system_instruction,
+            contents,
+            tools,
+            tool_config,
+            ttl,
+            expire_time,
+            request_options,
+        )
+        return cls.from_proto(await async_transport(client).call(call), client=client)
 
     @classmethod
     def get(cls, name: str, *, client: Client | None = None, request_options: RequestOptionsType | None = None) -> Self:
-        """The cached content of that name.
+        """Get a cached content by name.
 
         Args:
-            name: The resource name; a bare name is put under `cachedContents/`.
+            name: The resource name; `cachedContents/` is put before a bare name.
             client: By default the one that `configure` sets.
-            request_options: Deadline, retries and metadata of the call.
+            request_options: Timeouts, retry policy and metadata of the call.
 
         Raises:
             NotFound: There is none, or it has expired.
@@ -154,7 +183,7 @@ class CachedContent:
         True
         """
         client = client or default_client()
-        return cls.from_proto(client.call(_getting(name, request_options)), client=client)
+        return cls.from_proto(sync_transport(client).call(_get_call(name, request_options)), client=client)
 
     @classmethod
     async def get_async(
@@ -162,28 +191,28 @@ class CachedContent:
     ) -> Self:
         """The async twin of `get`."""
         client = client or default_client()
-        return cls.from_proto(await client.call_async(_getting(name, request_options)), client=client)
+        return cls.from_proto(await async_transport(client).call(_get_call(name, request_options)), client=client)
 
     @classmethod
     def list(
         cls, page_size: int = 50, *, client: Client | None = None, request_options: RequestOptionsType | None = None
     ) -> Iterator[Self]:
-        """The cached contents that have not expired, page by page as they are asked for.
+        """List the cached contents that have not expired; a page is fetched when its items are needed.
 
         Args:
-            page_size: How many to ask for at once, 1 to 1000.
+            page_size: Items per page, 1 to 1000.
             client: By default the one that `configure` sets.
-            request_options: Deadline, retries and metadata of each page's call.
+            request_options: Timeouts, retry policy and metadata of each page's call.
 
         Raises:
-            APIError: A call failed, when its page is asked for.
+            APIError: A call failed, when its page is needed.
 
         >>> cache = CachedContent.create("gemini-pro", display_name="the tale", contents="A long tale.")
         >>> "the tale" in [cache.display_name for cache in CachedContent.list()]
         True
         """
         client = client or default_client()
-        return client.iterate(_pages(cls, client, page_size, request_options))
+        return sync_transport(client).iterate(_list(cls, client, page_size, request_options))
 
     @classmethod
     def list_async(
@@ -191,7 +220,7 @@ class CachedContent:
     ) -> AsyncIterator[Self]:
         """The async twin of `list`; read it with `async for`."""
         client = client or default_client()
-        return client.iterate_async(_pages(cls, client, page_size, request_options))
+        return async_transport(client).iterate(_list(cls, client, page_size, request_options))
 
     def update(
         self,
@@ -200,12 +229,12 @@ class CachedContent:
         expire_time: ExpireTimeType | None = None,
         request_options: RequestOptionsType | None = None,
     ) -> None:
-        """Let it expire at another time, and take on what the service then says of it.
+        """Change its expiry, and replace this object's data by the service's answer.
 
         Args:
-            ttl: How long it lives from now on, as `types.CachedContentOptions` says.
-            expire_time: In place of `ttl`, when it expires.
-            request_options: Deadline, retries and metadata of the call; it is tried again only after
+            ttl: Lifetime from now, as `create` takes it.
+            expire_time: In place of `ttl`, the time of expiry, as `create` takes it.
+            request_options: Timeouts, retry policy and metadata of the call, which is retried only after
                 ResourceExhausted.
 
         Raises:
@@ -219,7 +248,7 @@ class CachedContent:
         >>> cache.expire_time > before
         True
         """
-        self._proto = self.client.call(_updating(self.name, ttl, expire_time, request_options))
+        self._proto = sync_transport(self.client).call(_update_call(self.name, ttl, expire_time, request_options))
 
     async def update_async(
         self,
@@ -229,10 +258,12 @@ class CachedContent:
         request_options: RequestOptionsType | None = None,
     ) -> None:
         """The async twin of `update`."""
-        self._proto = await self.client.call_async(_updating(self.name, ttl, expire_time, request_options))
+        self._proto = await async_transport(self.client).call(
+            _update_call(self.name, ttl, expire_time, request_options)
+        )
 
     def delete(self, *, request_options: RequestOptionsType | None = None) -> None:
-        """Delete it on the service before it expires; it is tried again only after ResourceExhausted.
+        """Delete it before it expires. Retried only after ResourceExhausted.
 
         Raises:
             NotFound: It has expired, or was deleted before.
@@ -240,25 +271,25 @@ class CachedContent:
 
         >>> CachedContent.create("gemini-pro", contents="A long tale.").delete()
         """
-        self.client.call(_deleting(self.name, request_options))
+        sync_transport(self.client).call(_delete_call(self.name, request_options))
 
     async def delete_async(self, *, request_options: RequestOptionsType | None = None) -> None:
         """The async twin of `delete`."""
-        await self.client.call_async(_deleting(self.name, request_options))
+        await async_transport(self.client).call(_delete_call(self.name, request_options))
 
     @classmethod
     def from_proto(cls, proto: protos.CachedContent, *, client: Client | None = None) -> Self:
-        """The cached content that a message describes; nothing is sent.
+        """The cached content of a message; nothing is sent.
 
         >>> CachedContent.from_proto(protos.CachedContent(name="cachedContents/abc")).name
         'cachedContents/abc'
         """
-        made = cls.__new__(cls)
-        made._proto, made._client = to_message(protos.CachedContent, proto), client
-        return made
+        self = cls.__new__(cls)
+        self._proto, self._client = to_message(protos.CachedContent, proto), client
+        return self
 
     def to_proto(self) -> protos.CachedContent:
-        """The message, as the service sent it last."""
+        """The message, as the service last sent it."""
         return self._proto
 
     @property
@@ -283,23 +314,23 @@ class CachedContent:
 
     @property
     def usage_metadata(self) -> protos.CachedContent.UsageMetadata:
-        """How much it holds: `total_token_count`, in tokens."""
+        """Its size: `total_token_count`, in tokens."""
         return self._proto.usage_metadata
 
     @property
     def create_time(self) -> datetime.datetime:
         """When it was created, in UTC."""
-        return _moment(self._proto.create_time)
+        return _to_datetime(self._proto.create_time)
 
     @property
     def update_time(self) -> datetime.datetime:
         """When it was created or last updated, in UTC."""
-        return _moment(self._proto.update_time)
+        return _to_datetime(self._proto.update_time)
 
     @property
     def expire_time(self) -> datetime.datetime:
         """When it expires, in UTC."""
-        return _moment(self._proto.expire_time)
+        return _to_datetime(self._proto.expire_time)
 
     def __repr__(self) -> str:
         return (
@@ -309,19 +340,37 @@ class CachedContent:
         )
 
 
-def _creating(
-    model: str, options: CachedContentOptions, request_options: RequestOptionsType | None
+def _create_call(
+    model: str,
+    display_name: str | None,
+    system_instruction: ContentType | None,
+    contents: ContentsType | None,
+    tools: ToolsType | None,
+    tool_config: ToolConfigType | None,
+    ttl: TTLType | None,
+    expire_time: ExpireTimeType | None,
+    request_options: RequestOptionsType | None,
 ) -> Call[Any, Any, protos.CachedContent]:
-    request = protos.CreateCachedContentRequest(cached_content=to_cached_content(model, **options))
+    cached_content = to_cached_content(
+        model,
+        display_name=display_name,
+        system_instruction=system_instruction,
+        contents=contents,
+        tools=tools,
+        tool_config=tool_config,
+        ttl=ttl,
+        expire_time=expire_time,
+    )
+    request = protos.CreateCachedContentRequest(cached_content=cached_content)
     return Call(CREATE_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
-def _getting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
+def _get_call(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
     request = protos.GetCachedContentRequest(name=to_cached_content_name(name))
     return Call(GET_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
-def _updating(
+def _update_call(
     name: str, ttl: TTLType | None, expire_time: ExpireTimeType | None, request_options: RequestOptionsType | None
 ) -> Call[Any, Any, protos.CachedContent]:
     expiration: dict[str, Any] = {**to_expiration(ttl, expire_time)}
@@ -333,28 +382,20 @@ def _updating(
     return Call(UPDATE_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
-def _deleting(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, Any]:
+def _delete_call(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, Any]:
     return Call(
         DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), identity, to_options(request_options)
     )
 
 
-def _pages(
-    kind: type[CachedContent], client: Client, page_size: int, request_options: RequestOptionsType | None
+def _list(
+    cls: type[CachedContent], client: Client, page_size: int, request_options: RequestOptionsType | None
 ) -> Operation[None]:
-    """The cached contents of every page (https://google.aip.dev/158)."""
-    options = to_options(request_options)
-    token = ""
-    while True:
-        request = protos.ListCachedContentsRequest(page_size=page_size, page_token=token)
-        page: protos.ListCachedContentsResponse = yield Call(LIST_CACHED_CONTENTS, request, identity, options)
-        yield Yield(tuple(kind.from_proto(item, client=client) for item in page.cached_contents))
-        token = page.next_page_token
-        if not token:
-            return
+    def items(page: protos.ListCachedContentsResponse) -> Iterator[CachedContent]:
+        return (cls.from_proto(item, client=client) for item in page.cached_contents)
+
+    return list_pages(LIST_CACHED_CONTENTS, page_size, items, to_options(request_options))
 
 
-def _moment(timestamp: Timestamp) -> datetime.datetime:
-    from datetime import timezone
-
-    return timestamp.ToDatetime(tzinfo=timezone.utc)
+def _to_datetime(timestamp: Timestamp) -> datetime.datetime:
+    return timestamp.ToDatetime(tzinfo=datetime.timezone.utc)

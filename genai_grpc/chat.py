@@ -1,18 +1,21 @@
-"""`ChatSession`: a conversation, one turn of each side at a time."""
+"""`ChatSession`: a conversation that keeps its history."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_content, to_contents
-from genai_grpc._coerce.serialize import serialize_turn
+from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.settings import to_generation_settings
-from genai_grpc._function_calling import ToolLoopState, run_tool_loop, stream_tool_loop
+from genai_grpc._function_calling import MakeCall, ToolLoopState, run_tool_loop, stream_tool_loop
+from genai_grpc._generate_request import GenerateRequest, Overrides
 from genai_grpc._responses.text import COMPLETE_REASONS
-from genai_grpc._rpc.call import Call, OpenStream, identity
+from genai_grpc._rpc.call import AnyCall, Call, identity
+from genai_grpc._rpc.operation import OpenStream, Operation
+from genai_grpc.client import Client, async_transport, sync_transport
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
@@ -23,18 +26,32 @@ from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentRe
 from genai_grpc.types import AutomaticFunctionCalling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from typing_extensions import Self
 
-    from typing_extensions import Self, Unpack
+    from genai_grpc.types import (
+        ContentType,
+        GenerationConfigType,
+        RequestOptionsType,
+        SafetySettingOptions,
+        StrictContentType,
+        ToolConfigType,
+        ToolsType,
+    )
 
-    from genai_grpc._rpc.call import Operation
-    from genai_grpc.generative_model import GenerativeModel
-    from genai_grpc.types import ContentType, GenerateOptions, StrictContentType
-
-__all__ = ["ChatSession"]
+__all__ = ["ChatModel", "ChatSession"]
 
 Response = TypeVar("Response", GenerateContentResponse, AsyncGenerateContentResponse)
 AnyResponse = GenerateContentResponse | AsyncGenerateContentResponse
+
+
+class ChatModel(Protocol):
+    """What a chat needs of a model; `GenerativeModel` is one."""
+
+    _generate_request: GenerateRequest
+
+    @property
+    def client(self) -> Client:
+        """The client that performs its calls."""
 
 
 class ChatSession:
@@ -43,10 +60,10 @@ class ChatSession:
     The user's turn and the reply enter the history together, once the reply is complete.
 
     Args:
-        model: The model to talk to.
+        model: The model.
         history: The turns so far, as Contents or their dicts.
-        enable_automatic_function_calling: Whether the model's calls are answered by the functions among its tools,
-            until it replies in words; an AutomaticFunctionCalling says how far to go.
+        enable_automatic_function_calling: Whether the functions among the model's tools answer its function calls,
+            until it replies with text; an AutomaticFunctionCalling sets the details.
 
     >>> from genai_grpc import GenerativeModel
     >>> chat = GenerativeModel().start_chat()
@@ -58,84 +75,109 @@ class ChatSession:
 
     def __init__(
         self,
-        model: GenerativeModel,
+        model: ChatModel,
         history: Iterable[StrictContentType] | None = None,
         enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
     ) -> None:
-        _refuse_many(model.candidate_count)
+        _check_candidate_count(model._generate_request.candidate_count)
         self.model = model
         self.enable_automatic_function_calling = enable_automatic_function_calling
-        self._exchange: ToolLoopState | None = None
+        self._state: ToolLoopState | None = None
         self._history: list[protos.Content] = []
-        # The turns as they are sent; None once a program has been handed turns that it may edit.
-        self._frames: list[bytes] | None = []
+        # The history as it is sent; None once the program holds turns that it may edit.
+        self._serialized: SerializedContents | None = SerializedContents()
         self.history = history or ()
 
     def send_message(
-        self, content: ContentType, *, stream: bool = False, **options: Unpack[GenerateOptions]
+        self,
+        content: ContentType,
+        *,
+        generation_config: GenerationConfigType | None = None,
+        safety_settings: SafetySettingOptions | None = None,
+        stream: bool = False,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+        request_options: RequestOptionsType | None = None,
     ) -> GenerateContentResponse:
         """Send the user's next turn with the history before it, and return the reply.
 
         Args:
             content: The turn: a str, an image, a Part, or a list of these.
-            stream: Whether to return with the first chunk. The turn is complete when the stream was read to its end.
-            **options: See `types.GenerateOptions`.
+            generation_config: Merged key by key over the model's.
+            safety_settings: Merged category by category over the model's.
+            stream: Whether to return with the first chunk. The turn is complete once the stream was read to its end.
+            tools: In place of the model's.
+            tool_config: In place of the model's.
+            request_options: Timeouts, retry policy and metadata of each call.
 
         Raises:
             BlockedPromptException: The prompt was blocked; the history is unchanged.
-            StopCandidateException: The reply ended for a reason that keeps it out of a history, which is unchanged.
-            IncompleteIterationError: The reply before this one is a stream that was not read to its end.
-            BrokenResponseError: The reply before this one failed half-way; `rewind()` takes it back.
+            StopCandidateException: The finish reason keeps the reply out of a history; the history is unchanged.
+            IncompleteIterationError: The last reply is a stream that has not been read to its end.
+            BrokenResponseError: The last reply failed half-way; `rewind()` removes it.
+            FunctionCallingError: The model called functions in more than `max_rounds` replies.
             APIError: The call failed; the history is unchanged.
 
         >>> from genai_grpc import GenerativeModel
         >>> GenerativeModel().start_chat().send_message("Hi, I have some questions for you.").text
         'Ask away!'
         """
-        return self.model.client.run(self._send(GenerateContentResponse, content, stream, options))
+        overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
+        operation = self._send(GenerateContentResponse, content, stream, overrides)
+        return sync_transport(self.model.client).run(operation)
 
     async def send_message_async(
-        self, content: ContentType, *, stream: bool = False, **options: Unpack[GenerateOptions]
+        self,
+        content: ContentType,
+        *,
+        generation_config: GenerationConfigType | None = None,
+        safety_settings: SafetySettingOptions | None = None,
+        stream: bool = False,
+        tools: ToolsType | None = None,
+        tool_config: ToolConfigType | None = None,
+        request_options: RequestOptionsType | None = None,
     ) -> AsyncGenerateContentResponse:
         """The async twin of `send_message`."""
-        return await self.model.client.run_async(self._send(AsyncGenerateContentResponse, content, stream, options))
+        overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
+        operation = self._send(AsyncGenerateContentResponse, content, stream, overrides)
+        return await async_transport(self.model.client).run(operation)
 
     @property
     def history(self) -> list[protos.Content]:
-        """The turns so far. The list is the session's own: what a program changes in it is sent as changed.
+        """The turns so far. The list is the session's own: edits to it change what is sent.
 
         Raises:
-            IncompleteIterationError: The last reply is a stream that was not read to its end.
-            BrokenResponseError: The last reply failed half-way; `rewind()` takes it back.
+            IncompleteIterationError: The last reply is a stream that has not been read to its end.
+            BrokenResponseError: The last reply failed half-way; `rewind()` removes it.
         """
         self._commit()
-        self._frames = None
+        self._serialized = None
         return self._history
 
     @history.setter
     def history(self, turns: Iterable[StrictContentType]) -> None:
-        given: list[Any] = [turns]
+        items: list[Any] = [turns]
         if isinstance(turns, Iterable) and not isinstance(turns, (str, Mapping)):
-            turns = given = list(turns)
+            turns = items = list(turns)
         self._history = to_contents(turns) if turns else []
-        # A turn that was given as a message is the program's own, to be edited.
-        theirs = set(map(id, given)).intersection(map(id, self._history))
-        self._frames = None if theirs else list(map(serialize_turn, self._history))
-        self._exchange = None
+        # The program may edit a turn that it passed as a message.
+        shared = set(map(id, items)).intersection(map(id, self._history))
+        self._serialized = None if shared else SerializedContents.of_turns(self._history)
+        self._state = None
 
     @property
     def last(self) -> AnyResponse | None:
         """The last reply, until it has entered the history."""
-        return None if self._exchange is None else self._exchange.received
+        return None if self._state is None else self._state.received
 
     def rewind(self) -> tuple[protos.Content, protos.Content]:
-        """Take back the last message and its reply, with the function calls between them, and return both.
+        """Remove the last message and its reply, with the function calls between them, and return both.
 
         A reply that failed half-way is returned as far as it came.
 
         Raises:
-            IncompleteIterationError: The last reply is a stream that was not read to its end.
-            IndexError: There is nothing to take back.
+            IncompleteIterationError: The last reply is a stream that has not been read to its end.
+            IndexError: There is no message and reply to remove.
 
         >>> from genai_grpc import GenerativeModel
         >>> turns = [{"role": "user", "parts": "Hi"}, {"role": "model", "parts": "Hello"}]
@@ -144,138 +186,136 @@ class ChatSession:
         >>> received.parts[0].text, chat.history
         ('Hello', [])
         """
-        if self._exchange is not None:
-            candidates = _candidates(self._exchange.received)
-            taken = self._exchange.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
-            self._exchange = None
-            return taken
+        if self._state is not None:
+            candidates = _candidates(self._state.received)
+            removed = self._state.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
+            self._state = None
+            return removed
         turns = list(self._history)
         if len(turns) < 2:
-            raise IndexError(f"there is no message and reply to take back; the history has {len(turns)} turns")
+            raise IndexError(f"there is no message and reply to remove; the history has {len(turns)} turns")
         received, sent = turns.pop(), turns.pop()
         while len(turns) >= 2 and _answers_calls(sent):
             _, sent = turns.pop(), turns.pop()
         self._history[:] = turns
-        self._frames = None
+        self._serialized = None
         return sent, received
 
     def to_json(self) -> str:
         """The history as JSON, thought signatures included; `from_json` reads it."""
-        from google.protobuf.json_format import MessageToDict
+        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
 
-        from genai_grpc_protos._pool import POOL
-
-        return json.dumps([MessageToDict(turn, descriptor_pool=POOL) for turn in self.history], ensure_ascii=False)
+        return json.dumps([to_json_dict(turn) for turn in self.history], ensure_ascii=False)
 
     @classmethod
     def from_json(
         cls,
-        model: GenerativeModel,
+        model: ChatModel,
         text: str,
         enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
     ) -> Self:
-        """The conversation that `to_json` wrote, to go on with.
+        """The conversation that `to_json` wrote, to be continued.
 
         Raises:
-            ValueError: The text is no such JSON.
+            ValueError: The text is not the JSON of a history.
 
         >>> from genai_grpc import GenerativeModel
         >>> chat = GenerativeModel().start_chat(history=[{"role": "user", "parts": "Hi"}])
         >>> ChatSession.from_json(GenerativeModel(), chat.to_json()).history == chat.history
         True
         """
-        from google.protobuf.json_format import ParseDict, ParseError
-
-        from genai_grpc_protos._pool import POOL
+        from genai_grpc._responses.json import from_json_dict  # as above
 
         try:
-            turns = [ParseDict(turn, protos.Content(), descriptor_pool=POOL) for turn in json.loads(text)]
-        except (ParseError, TypeError, ValueError) as error:
+            turns = [from_json_dict(protos.Content, turn) for turn in json.loads(text)]
+        except (TypeError, ValueError) as error:
             raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
         return cls(model, turns, enable_automatic_function_calling)
 
     def _send(
-        self, kind: type[Response], content: ContentType, stream: bool, options: GenerateOptions
+        self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides
     ) -> Operation[Response]:
-        """The plan of one message: one call, or as many as the model's function calls take."""
-        _refuse_many(to_generation_settings(options.get("generation_config")).get("candidate_count") or 1)
-        said = to_content(content)
-        turn = protos.Content(role=said.role or "user", parts=said.parts)
+        """The operation of one message: one call, or as many as the model's function calls take."""
+        _check_candidate_count(to_generation_settings(overrides.generation_config).get("candidate_count") or 1)
+        message = to_content(content)
         self._commit()
-        frames = self._frames
-        history = [serialize_turn(each) for each in self._history] if frames is None else list(frames)
-        exchange = ToolLoopState(history=history, sent=[turn])
+        history = self._serialized
+        history = SerializedContents.of_turns(self._history) if history is None else history.copy()
+        state = ToolLoopState(history, protos.Content(role=message.role or "user", parts=message.parts))
+        request = self.model._generate_request
 
-        def ask(turns: list[bytes]) -> Call[Any, Any, Response]:
-            return self.model.describe_framed(kind, turns, stream, options)
+        def make_call(contents: SerializedContents) -> Call[Any, Any, Response]:
+            return request.call(response_type, contents, stream, overrides)
 
         automatic = self.enable_automatic_function_calling
-        library = self.model.library(options.get("tools")) if automatic else None
-        if library is None:
-            response: Response = yield ask(exchange.turns)
+        functions = request.functions_of(overrides) if automatic else None
+        if functions is None:
+            response: Response = yield make_call(state.contents)
         else:
             settings = automatic if isinstance(automatic, AutomaticFunctionCalling) else AutomaticFunctionCalling()
             if stream:
-                opened = yield OpenStream(stream_tool_loop(_unparsed(ask), exchange, library, settings))
-                response = kind.from_source(opened)
+                opened = yield OpenStream(stream_tool_loop(_opening(make_call), state, functions, settings))
+                response = response_type.from_stream(opened)
             else:
-                response = yield from run_tool_loop(ask, _check_whole, exchange, library, settings)
+                response = yield from run_tool_loop(make_call, _check_complete, state, functions, settings)
         if stream:
             _check_prompt(response)
         else:
-            _check_whole(response)
-        exchange.received = response
-        self._exchange = exchange
+            _check_complete(response)
+        state.received = response
+        self._state = state
         return response
 
     def _commit(self) -> None:
         """Move a complete last reply into the history."""
-        if self._exchange is None:
+        if self._state is None:
             return
         try:
-            received = _check_end(self._exchange.received)
+            received = _check_candidate(self._state.received)
         except IncompleteIterationError:
             raise
         except Exception as error:
             raise BrokenResponseError(
-                "the last reply cannot stand in the history (see the error before this one); "
-                "chat.last holds it, and chat.rewind() takes it and the turn before it back"
+                "the last reply cannot enter the history (see the error before this one); "
+                "chat.last holds it, and chat.rewind() removes it and its message"
             ) from error
         if not received.role:
             received.role = "model"
-        # A copy: a program may hold, and edit, the response that the content is of.
-        turns = [*self._exchange.sent, protos.Content(role=received.role, parts=received.parts)]
-        self._history += turns
-        if self._frames is not None:
-            self._frames += map(serialize_turn, turns)
-        self._exchange = None
+        # A copy: the program may hold, and edit, the response whose content this is.
+        reply = protos.Content(role=received.role, parts=received.parts)
+        self._history += [*self._state.sent, reply]
+        if self._serialized is not None:
+            # All that was sent is serialized already; only the reply is new.
+            self._serialized = self._state.contents
+            self._serialized.append(reply)
+        self._state = None
 
     def __copy__(self) -> Self:
         return type(self)(self.model, list(self.history), self.enable_automatic_function_calling)
 
     def __repr__(self) -> str:
-        state = "" if self._exchange is None else f", last={type(self._exchange.received).__name__}"
+        state = "" if self._state is None else f", last={type(self._state.received).__name__}"
         return f"ChatSession(model={self.model!r}, turns={len(self._history)}{state})"
 
 
-def _unparsed(ask: Callable[[list[bytes]], Call[Any, Any, Any]]) -> Callable[..., Call[Any, Any, Any]]:
-    """The same calls, whose results are the open streams themselves."""
+def _opening(make_call: MakeCall) -> MakeCall:
+    """The same calls, with the open stream itself as their result."""
 
-    def unparsed(turns: list[bytes]) -> Call[Any, Any, Any]:
-        call = ask(turns)
+    def make_opening_call(contents: SerializedContents) -> AnyCall:
+        call = make_call(contents)
         return Call(call.method, call.request, identity, call.options)
 
-    return unparsed
+    return make_opening_call
 
 
 def _candidates(response: AnyResponse) -> Sequence[protos.Candidate]:
-    """The candidates of a reply that was read to its end, or as far as it came before it failed."""
+    """The candidates of a complete reply, or of one that failed, as far as it came."""
     try:
         return response.candidates
     except IncompleteIterationError:
         raise
     except Exception:
-        # The look for the end met the failure; now it is known.
+        # Reading the end of the stream met the failure; now it is known.
         return response.candidates
 
 
@@ -284,12 +324,12 @@ def _check_prompt(response: AnyResponse) -> None:
         raise BlockedPromptException(response.prompt_feedback)
 
 
-def _check_whole(response: AnyResponse) -> None:
+def _check_complete(response: AnyResponse) -> None:
     _check_prompt(response)
-    _check_end(response)
+    _check_candidate(response)
 
 
-def _check_end(response: AnyResponse) -> protos.Content:
+def _check_candidate(response: AnyResponse) -> protos.Content:
     """The content of a complete reply; raises what ended it early, or StopCandidateException."""
     candidates = response.candidates
     if response.error is not None:
@@ -305,6 +345,6 @@ def _answers_calls(turn: protos.Content) -> bool:
     return bool(turn.parts) and all(part.WhichOneof("data") == "function_response" for part in turn.parts)
 
 
-def _refuse_many(candidates: int) -> None:
-    if candidates > 1:
-        raise ValueError(f"a chat takes one candidate a turn; candidate_count is {candidates}")
+def _check_candidate_count(count: int) -> None:
+    if count > 1:
+        raise ValueError(f"a chat takes one candidate per turn; candidate_count is {count}")

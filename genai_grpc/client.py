@@ -1,69 +1,71 @@
-"""Clients: a connection's settings with the two shells that perform calls on it."""
+"""Clients: the options of a connection, with the transports that perform calls on it."""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genai_grpc._transport.config import Config, Secret, check, client_arguments, resolve
+from genai_grpc._transport.config import ClientOptions, Secret, check, client_arguments, resolve
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
-    from genai_grpc._rpc.call import Call, Operation
     from genai_grpc._rpc.rate_limiter import RateLimit
     from genai_grpc._rpc.retry_policy import RetryPolicy
-    from genai_grpc._transport.aio import AsyncTransport
+    from genai_grpc._transport.grpc.aio import AsyncGrpcTransport
     from genai_grpc._transport.grpc.channel_pool import ChannelPools
+    from genai_grpc._transport.grpc.sync import GrpcTransport
     from genai_grpc._transport.metadata import CallMetadata
-    from genai_grpc._transport.sync import SyncTransport
     from genai_grpc._transport.tls import TLS
 
-__all__ = ["Client", "configure", "default_client"]
+__all__ = ["Client", "async_transport", "configure", "default_client", "sync_transport"]
 
-Out = TypeVar("Out")
+# Some hundred connections.
+MAX_IN_FLIGHT = 10_000
 
 
 class Client:
-    """Where calls go, as whom, and how many at once. Several live side by side; threads and event loops may share one.
+    """Client for one endpoint: credentials, channels, limits and default call options.
 
-    Nothing is connected before the first call. A client may be closed, by `close` or `aclose` or as a context
-    manager; one that is not is closed when the program ends. A forked process connects anew.
+    Thread-safe, and usable from several event loops. Several clients may live in one program. Nothing connects before
+    the first call. Close it with `close` or `aclose`, or use it as a context manager; a client that is not closed is
+    closed at the end of the program. A forked process connects anew.
 
     Args:
-        api_key: The key, or a function that returns it and is asked at every call; by default that of the environment,
-            GEMINI_API_KEY before GOOGLE_API_KEY; "" for none.
-        credentials: In place of a key: credentials of google-auth, whose token is kept and renewed ahead of its expiry.
-            Where there is neither, Google's endpoint is asked with the application default credentials.
+        api_key: API key, or a function that returns it and is called for each call; by default GEMINI_API_KEY of the
+            environment, else GOOGLE_API_KEY; "" for none.
+        credentials: google-auth credentials, in place of a key. The token is cached, and refreshed in the background
+            before it expires. With neither, Google's endpoint is called with the application default credentials.
         endpoint: `host[:port]` or `https://host[:port]` for TLS, `http://host:port` for plaintext; by default
             GENAI_GRPC_ENDPOINT of the environment, else Google's.
-        tls: Whom to trust, and the certificate to show; by default the authorities that gRPC trusts.
-        proxy: `http://[user:password@]host:port` of an HTTP proxy; "" for none; by default that of the environment
-            (https_proxy and its kin, which gRPC reads).
-        timeout: Seconds for every call that names no other, over all its tries; by default 600 for generation and 60
-            for the rest.
-        idle_timeout: Seconds that a stream may take to its next chunk, by default 300.
-        retry: The policy for calls that name no other.
-        max_in_flight: How many calls may be in flight at once, by default 10,000; the others wait in line, within
-            their deadlines. An AdaptiveLimit finds the number itself.
-        rate_limit: How many requests and tokens a minute.
+        tls: Trusted root certificates, and the client's certificate for mTLS; by default gRPC's root certificates.
+        proxy: HTTP proxy, `http://[user:password@]host:port`; "" for none; by default that of the environment
+            (`https_proxy` and the like, which gRPC reads).
+        timeout: Default timeout of a call in seconds, all attempts included; by default 600 for generation and 60 for
+            other calls.
+        idle_timeout: Seconds that a stream may take to its next chunk; 300 by default.
+        retry: Default retry policy.
+        max_in_flight: Limit on calls in flight, 10,000 by default; further calls wait for a slot, within their
+            deadlines. An AdaptiveLimit finds the limit itself.
+        rate_limit: Limit on requests and tokens per minute; none by default.
         metadata: Pairs to send with every call.
         interceptors: gRPC's client interceptors, sync ones for sync calls and those of `grpc.aio` for async ones, which
-            see every try; and this package's, such as `telemetry.OpenTelemetry`, which see a call over all its tries.
-        channel_options: gRPC channel arguments, over this package's own
+            see each attempt; and `types.Interceptor` objects, such as `telemetry.OpenTelemetry`, which see a whole
+            call, retries included. The first one is the outermost.
+        channel_options: gRPC channel arguments, which override this package's own
             (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
-        user_agent: Sent before this package's own.
+        user_agent: Prefix of the user agent.
 
     Raises:
-        ConfigurationError: There is nothing to say who calls Google's endpoint; a key or token would go over plaintext
-            to another machine; an argument cannot be used.
+        ConfigurationError: There are no credentials for Google's endpoint; a key or token would go over plaintext to
+            another machine; an option cannot be used.
+        TypeError: An option is of the wrong type.
+        ValueError: A number is out of range.
 
     >>> with Client(endpoint="http://127.0.0.1:50051", max_in_flight=64) as client:
     ...     client
@@ -88,175 +90,156 @@ class Client:
         channel_options: Iterable[tuple[str, Any]] = (),
         user_agent: str | None = None,
     ) -> None:
+        # Secrets are hidden before anything can raise, since a traceback may show local variables.
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
-        self._config: Config = resolve(
+        proxy = None if proxy is None else Secret(proxy)
+        options = ClientOptions(
             api_key=api_key,
             credentials=credentials,
             endpoint=endpoint,
             tls=tls,
-            proxy=None if proxy is None else Secret(proxy),
+            proxy=proxy,
             timeout=timeout,
             idle_timeout=idle_timeout,
             retry=retry,
             max_in_flight=max_in_flight,
             rate_limit=rate_limit,
-            metadata=metadata,
-            interceptors=interceptors,
-            channel_options=channel_options,
+            metadata=tuple(metadata),
+            interceptors=tuple(interceptors),
+            channel_options=tuple(channel_options),
             user_agent=user_agent,
         )
-        self._made: _Transports | None = None
+        self._options = resolve(options)
+        self._transports: _Transports | None = None
         self._lock = threading.Lock()
         _CLIENTS.add(self)
 
     @property
     def endpoint(self) -> str:
-        """Where calls go, as `https://host:port` or `http://host:port`."""
-        target = self._config.target
-        return f"{'https' if target.tls else 'http'}://{target.address}"
+        """The endpoint as a URL, `https://host:port` or `http://host:port`."""
+        return self._options.target.url
 
     def update_api_key(self, api_key: str) -> None:
-        """Make every call from now on with this key; calls in flight go on as they are.
+        """Use this key for every call from now on; calls in flight keep theirs.
 
         Raises:
-            ConfigurationError: The key holds what metadata cannot carry, or would go over plaintext to another machine.
+            ConfigurationError: The key holds characters that metadata cannot carry, or would go over plaintext to
+                another machine.
 
         >>> client = Client("a-key", endpoint="http://127.0.0.1:50051")
         >>> client.update_api_key("another-key")
         """
-        from genai_grpc._transport.credentials import credentials_from
+        from genai_grpc._transport.credentials import StaticKey
 
-        config = self._config._replace(api_key=Secret(api_key), credentials=None)
-        check(config)
+        options = self._options._replace(api_key=Secret(api_key), credentials=None)
+        check(options)
         with self._lock:
-            self._config = config
-            if self._made is not None:
-                self._made.headers.identity = self._made.aio_headers.identity = credentials_from(config)
-
-    def call(self, call: Call[Any, Any, Out]) -> Out:
-        """Perform one call."""
-        return (self._made or self._make()).sync.call(call)
-
-    def run(self, plan: Operation[Out]) -> Out:
-        """Perform a plan."""
-        return (self._made or self._make()).sync.run(plan)
-
-    def iterate(self, plan: Operation[None]) -> Iterator[Any]:
-        """The items of a plan that emits them."""
-        return (self._made or self._make()).sync.iterate(plan)
-
-    def call_async(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
-        """Perform one call."""
-        return (self._made or self._make()).aio.call(call)
-
-    def run_async(self, plan: Operation[Out]) -> Coroutine[Any, Any, Out]:
-        """Perform a plan."""
-        return (self._made or self._make()).aio.run(plan)
-
-    def iterate_async(self, plan: Operation[None]) -> AsyncIterator[Any]:
-        """The items of a plan that emits them."""
-        return (self._made or self._make()).aio.iterate(plan)
+            self._options = options
+            if self._transports is not None:
+                for metadata in self._transports.metadata:
+                    metadata.credentials = StaticKey(api_key)
 
     def close(self) -> None:
-        """Close the channel of sync calls; calls in flight end as cancelled. The next call would connect anew."""
-        if self._made is not None:
-            self._made.channels.close()
+        """Close the channels of sync calls; calls in flight end as cancelled. A later call connects anew."""
+        if self._transports is not None:
+            self._transports.channels.close()
 
     async def aclose(self) -> None:
-        """Close the channels of this event loop's calls and of sync calls."""
+        """Close the channels of the running event loop and those of sync calls."""
         self.close()
-        if self._made is not None:
-            await self._made.channels.aclose()
-
-    def forget(self) -> None:
-        """Let go of every connection without closing it, as a forked child must; the next call connects anew."""
-        _INHERITED.append(self._made)
-        self._made = None
-        self._lock = threading.Lock()
+        if self._transports is not None:
+            await self._transports.channels.aclose()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"Client({self._config.target.address!r}, tls={self._config.target.tls})"
+        target = self._options.target
+        return f"Client({target.address!r}, tls={target.tls})"
 
-    def _make(self) -> _Transports:
+    def _connect(self) -> _Transports:
         with self._lock:
-            if self._made is None:
-                self._made = _build_transports(self._config)
-            return self._made
+            if self._transports is None:
+                self._transports = _build_transports(self._options)
+            return self._transports
+
+    def _reset_after_fork(self) -> None:
+        """Start anew in a forked child."""
+        _INHERITED.append(self._transports)
+        self._transports = None
+        self._lock = threading.Lock()
+
+
+def sync_transport(client: Client) -> GrpcTransport:
+    """The transport of a client's sync calls."""
+    return (client._transports or client._connect()).sync
+
+
+def async_transport(client: Client) -> AsyncGrpcTransport:
+    """The transport of a client's async calls."""
+    return (client._transports or client._connect()).aio
 
 
 class _Transports(NamedTuple):
-    """What a client performs calls with."""
-
     channels: ChannelPools
-    headers: CallMetadata
-    aio_headers: CallMetadata
-    sync: SyncTransport
-    aio: AsyncTransport
+    metadata: tuple[CallMetadata, CallMetadata]
+    sync: GrpcTransport
+    aio: AsyncGrpcTransport
 
 
-def _build_transports(config: Config) -> _Transports:
-    # grpc takes longer to import than all of this package: it is, at the first call.
+def _build_transports(options: ClientOptions) -> _Transports:
+    # At the first call, since the import of grpc takes longer than that of all of this package.
     import grpc.aio
 
     from genai_grpc._rpc.admission import Admission
-    from genai_grpc._transport.aio import AsyncTransport
     from genai_grpc._transport.credentials import credentials_from
+    from genai_grpc._transport.grpc.aio import AsyncGrpcTransport
     from genai_grpc._transport.grpc.channel_pool import ChannelPools, check_interceptors
+    from genai_grpc._transport.grpc.sync import GrpcTransport
     from genai_grpc._transport.metadata import CallMetadata
-    from genai_grpc._transport.sync import SyncTransport
 
-    check_interceptors(config.interceptors)
-    channels = ChannelPools(config)
-    identity = credentials_from(config)
-    headers = CallMetadata(config, identity, tuple)
-    # What gRPC's asyncio part would make of a tuple at every call.
-    aio_headers = CallMetadata(config, identity, grpc.aio.Metadata.from_tuple)
-    admission = Admission(config.max_in_flight, config.rate_limit)
-    # The last one wraps the others: what comes first in the list is to see a call first.
-    looking_on = tuple(each for each in reversed(config.interceptors) if hasattr(each, "intercept"))
+    check_interceptors(options.interceptors)
+    channels = ChannelPools(options)
+    credentials = credentials_from(options)
+    metadata = CallMetadata(options, credentials)
+    # grpc.aio would convert a tuple at every call.
+    aio_metadata = CallMetadata(options, credentials, grpc.aio.Metadata.from_tuple)
+    admission = Admission(MAX_IN_FLIGHT if options.max_in_flight is None else options.max_in_flight, options.rate_limit)
     return _Transports(
         channels,
-        headers,
-        aio_headers,
-        SyncTransport(config, channels, headers, admission, looking_on),
-        AsyncTransport(config, channels, aio_headers, admission, looking_on),
+        (metadata, aio_metadata),
+        GrpcTransport(options, admission, channels, metadata),
+        AsyncGrpcTransport(options, admission, channels, aio_metadata),
     )
 
 
 _CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
-# Kept for good: to let go of a channel is to close it, and what is the parent's must not be touched.
+# Never freed: destroying an inherited gRPC channel would close the parent's connection.
 _INHERITED: list[Any] = []
 
 
 def _after_fork() -> None:
-    """Begin anew in a forked child, where channels are the parent's and locks may be held by threads left behind."""
+    """Reset every client: its channels belong to the parent, and its lock may be held by a thread that is gone."""
     for client in list(_CLIENTS):
-        client.forget()
-    _DEFAULT.forget()
+        client._reset_after_fork()
+    _DEFAULT.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class _Default:
-    """The client of programs that name none, made at their first call."""
+class _DefaultClient:
+    """The client of programs that name none, built at their first call."""
 
     def __init__(self) -> None:
         self._arguments: dict[str, Any] = {}
@@ -267,7 +250,7 @@ class _Default:
         with self._lock:
             self._arguments, self._client = arguments, None
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         self._lock = threading.Lock()
 
     def client(self) -> Client:
@@ -280,7 +263,7 @@ class _Default:
         return client
 
 
-_DEFAULT = _Default()
+_DEFAULT = _DefaultClient()
 default_client = _DEFAULT.client
 
 
@@ -293,19 +276,19 @@ def configure(
     client_info: Any = None,
     default_metadata: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Set how calls that name no client of their own connect, from the next call on. Nothing is connected yet.
+    """Set the default client, for calls that name no client, from the next call on. Nothing connects yet.
 
     Args:
-        api_key: The key; by default that of the environment, GEMINI_API_KEY before GOOGLE_API_KEY.
-        credentials: In place of a key: credentials of google-auth.
-        transport: "grpc" or "grpc_asyncio", which are the same here: the method called decides.
+        api_key: API key; by default GEMINI_API_KEY of the environment, else GOOGLE_API_KEY.
+        credentials: google-auth credentials, in place of a key.
+        transport: "grpc" or "grpc_asyncio", which mean the same here: the method called decides.
         client_options: A dict or object with `api_endpoint`, `api_key`, `quota_project_id`. An `api_endpoint` of
             `http://host:port` is plaintext, every other one TLS.
-        client_info: An object whose `user_agent` is sent before this package's own.
+        client_info: An object whose `user_agent` is the prefix of the user agent.
         default_metadata: Pairs to send with every call.
 
     Raises:
-        ConfigurationError: The key is given twice, or an argument is one that this client does not take.
+        ConfigurationError: The key is given twice, or an argument is not one that this client takes.
 
     >>> configure(client_options={"api_endpoint": "http://127.0.0.1:50051"})
     """

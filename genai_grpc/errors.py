@@ -1,8 +1,8 @@
-"""What can go wrong, as classes.
+"""Errors.
 
-`APIError` has one subclass for each gRPC status code but OK, named as in `google.api_core.exceptions`. The others say
-what a program did, or what a reply was: a wrong configuration, a blocked prompt, a stream that was not read to its
-end.
+`APIError` has one subclass for each gRPC status code but OK, named as in `google.api_core.exceptions`. The other classes
+are errors of the program or properties of a response: a wrong configuration, a blocked prompt, a stream that has not
+been read to its end.
 
 >>> from genai_grpc import errors
 >>> error = errors.NotFound("no such model")
@@ -12,13 +12,13 @@ end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from google.protobuf.message import Message
 
+if TYPE_CHECKING:
     import grpc
-    from google.protobuf.message import Message
 
 __all__ = [
     "APIError",
@@ -50,7 +50,7 @@ __all__ = [
 
 
 class GenAIError(Exception):
-    """Any error that this package raises on its own account.
+    """Base class of the errors that this package defines.
 
     >>> import genai_grpc as genai
     >>> try:
@@ -72,7 +72,7 @@ class ConfigurationError(GenAIError, ValueError):
 
 
 class BlockedPromptException(GenAIError):
-    """The prompt was refused; the argument holds the prompt feedback with the reason.
+    """The prompt was blocked; the argument is the prompt feedback with the reason.
 
     >>> import genai_grpc as genai
     >>> try:
@@ -84,7 +84,7 @@ class BlockedPromptException(GenAIError):
 
 
 class StopCandidateException(GenAIError):
-    """A candidate ended for a reason other than its own end or the token limit; the argument is that candidate.
+    """A candidate ended for a reason other than STOP or MAX_TOKENS; the argument is the candidate.
 
     >>> import genai_grpc as genai
     >>> try:
@@ -96,7 +96,7 @@ class StopCandidateException(GenAIError):
 
 
 class IncompleteIterationError(GenAIError):
-    """The result of a stream was asked for before the stream was read to its end.
+    """The result of a stream was read before the end of the stream.
 
     >>> import genai_grpc as genai
     >>> response = genai.GenerativeModel().generate_content("Say hello.", stream=True)
@@ -110,7 +110,7 @@ class IncompleteIterationError(GenAIError):
 
 
 class BrokenResponseError(GenAIError):
-    """A chat cannot go on after a reply that failed half-way; `ChatSession.rewind` takes it back.
+    """A chat cannot continue after a reply that failed half-way; `ChatSession.rewind` removes it.
 
     >>> import genai_grpc as genai
     >>> chat = genai.GenerativeModel().start_chat()
@@ -129,7 +129,7 @@ class BrokenResponseError(GenAIError):
 
 
 class FunctionCallingError(GenAIError):
-    """The model went on calling functions past the bound of automatic function calling.
+    """The model called functions in more replies than automatic function calling allows.
 
     >>> import genai_grpc as genai
     >>> model = genai.GenerativeModel(tools=[{"name": "now", "function": lambda: "noon"}])
@@ -140,11 +140,32 @@ class FunctionCallingError(GenAIError):
     """
 
 
+# The number of each gRPC status code but OK, and the HTTP status it maps to, as in google.api_core (https://aip.dev/193).
+_CODES: Final = {
+    "CANCELLED": (1, 499),
+    "UNKNOWN": (2, 500),
+    "INVALID_ARGUMENT": (3, 400),
+    "DEADLINE_EXCEEDED": (4, 504),
+    "NOT_FOUND": (5, 404),
+    "ALREADY_EXISTS": (6, 409),
+    "PERMISSION_DENIED": (7, 403),
+    "RESOURCE_EXHAUSTED": (8, 429),
+    "FAILED_PRECONDITION": (9, 400),
+    "ABORTED": (10, 409),
+    "OUT_OF_RANGE": (11, 400),
+    "UNIMPLEMENTED": (12, 501),
+    "INTERNAL": (13, 500),
+    "UNAVAILABLE": (14, 503),
+    "DATA_LOSS": (15, 500),
+    "UNAUTHENTICATED": (16, 401),
+}
+
+
 class APIError(GenAIError):
     """A call that ended with a status other than OK.
 
-    A program's `except google.api_core.exceptions.NotFound` catches a `NotFound` of ours too, where that package is
-    loaded when the call fails.
+    If `google.api_core` is loaded when the call fails, `except google.api_core.exceptions.NotFound` catches a `NotFound`
+    of this package, too.
 
     Attributes:
         message: The status message, as the service sent it.
@@ -164,13 +185,18 @@ class APIError(GenAIError):
     number: ClassVar[int]
     code: ClassVar[int]
 
+    def __init_subclass__(cls, *, status: str | None = None) -> None:
+        if status is not None:
+            cls.status = status
+            cls.number, cls.code = _CODES[status]
+
     def __init__(self, message: str, *, details: Iterable[Message] = (), attempts: int = 1) -> None:
         super().__init__(message)
         self.message = message
         self.attempts = attempts
         self._decoded = tuple(details)
 
-    # Properties, not attributes: google.api_core's classes have properties of the same names that cannot be set.
+    # Properties, since google.api_core's classes have read-only properties of the same names.
 
     @property
     def details(self) -> tuple[Message, ...]:
@@ -179,27 +205,27 @@ class APIError(GenAIError):
 
     @property
     def reason(self) -> str | None:
-        """Why, for programs: the reason in ErrorInfo, e.g. "API_KEY_INVALID"; None if the service gave none."""
+        """The machine-readable reason in ErrorInfo, e.g. "API_KEY_INVALID"; None if the service gave none."""
         return None if (info := self._detail("ErrorInfo")) is None else info.reason
 
     @property
     def domain(self) -> str | None:
-        """Whose reason it is: the domain in ErrorInfo, e.g. "googleapis.com"; None if the service gave none."""
+        """The domain of the reason in ErrorInfo, e.g. "googleapis.com"; None if the service gave none."""
         return None if (info := self._detail("ErrorInfo")) is None else info.domain
 
     @property
     def metadata(self) -> dict[str, str] | None:
-        """More on the reason: the metadata in ErrorInfo; None if the service gave none."""
+        """The metadata in ErrorInfo; None if the service gave none."""
         return None if (info := self._detail("ErrorInfo")) is None else dict(info.metadata)
 
     @property
     def request_id(self) -> str | None:
-        """The service's name for the request, to quote in a report (RequestInfo); None if the service gave none."""
+        """The ID of the request, to quote in a bug report (RequestInfo); None if the service gave none."""
         return None if (info := self._detail("RequestInfo")) is None else info.request_id
 
     @property
     def retry_delay(self) -> float | None:
-        """Seconds that the service asks to wait before the next try (RetryInfo); None if it does not."""
+        """Seconds to wait before the next attempt, as the service asks (RetryInfo); None if it does not."""
         if (info := self._detail("RetryInfo")) is None:
             return None
         wait = info.retry_delay
@@ -207,7 +233,7 @@ class APIError(GenAIError):
 
     @property
     def grpc_status_code(self) -> grpc.StatusCode:
-        """The status code as `grpc` has it."""
+        """The status code as a `grpc.StatusCode`."""
         import grpc
 
         return grpc.StatusCode[self.status]
@@ -225,168 +251,136 @@ class APIError(GenAIError):
         return next((detail for detail in self._decoded if detail.DESCRIPTOR.full_name == full_name), None)
 
 
-class Cancelled(APIError):
+class Cancelled(APIError, status="CANCELLED"):
     """CANCELLED: the call was cancelled, most often by its caller.
 
     >>> print(Cancelled("the call was cancelled"))
     499 the call was cancelled
     """
 
-    status, number, code = "CANCELLED", 1, 499
 
-
-class Unknown(APIError):
-    """UNKNOWN: the service, or something between, failed without a better word for it.
+class Unknown(APIError, status="UNKNOWN"):
+    """UNKNOWN: the service, or a proxy on the way, failed without a more precise status.
 
     >>> print(Unknown("stream removed"))
     500 stream removed
     """
 
-    status, number, code = "UNKNOWN", 2, 500
 
-
-class InvalidArgument(APIError):
+class InvalidArgument(APIError, status="INVALID_ARGUMENT"):
     """INVALID_ARGUMENT: the request is wrong whatever state the service is in.
 
     >>> print(InvalidArgument("temperature is 0 to 2; got 3"))
     400 temperature is 0 to 2; got 3
     """
 
-    status, number, code = "INVALID_ARGUMENT", 3, 400
 
-
-class DeadlineExceeded(APIError):
+class DeadlineExceeded(APIError, status="DEADLINE_EXCEEDED"):
     """DEADLINE_EXCEEDED: the deadline passed first; the call may have had its effect all the same.
 
     >>> print(DeadlineExceeded("the deadline of 60 s passed"))
     504 the deadline of 60 s passed
     """
 
-    status, number, code = "DEADLINE_EXCEEDED", 4, 504
 
-
-class NotFound(APIError):
+class NotFound(APIError, status="NOT_FOUND"):
     """NOT_FOUND: there is no such model, file or other resource.
 
     >>> print(NotFound("models/none is not found"))
     404 models/none is not found
     """
 
-    status, number, code = "NOT_FOUND", 5, 404
 
-
-class AlreadyExists(APIError):
-    """ALREADY_EXISTS: a resource of that name is there already.
+class AlreadyExists(APIError, status="ALREADY_EXISTS"):
+    """ALREADY_EXISTS: a resource of that name exists.
 
     >>> print(AlreadyExists("files/report exists already"))
     409 files/report exists already
     """
 
-    status, number, code = "ALREADY_EXISTS", 6, 409
 
-
-class PermissionDenied(APIError):
-    """PERMISSION_DENIED: the caller is known and may not do this.
+class PermissionDenied(APIError, status="PERMISSION_DENIED"):
+    """PERMISSION_DENIED: the caller is authenticated, but may not do this.
 
     >>> print(PermissionDenied("the key may not use tunedModels/yours"))
     403 the key may not use tunedModels/yours
     """
 
-    status, number, code = "PERMISSION_DENIED", 7, 403
 
-
-class ResourceExhausted(APIError):
-    """RESOURCE_EXHAUSTED: a quota or limit is used up; `details` may say which, and when to come back.
+class ResourceExhausted(APIError, status="RESOURCE_EXHAUSTED"):
+    """RESOURCE_EXHAUSTED: a quota or limit is used up; `details` may say which, and when to retry.
 
     >>> print(ResourceExhausted("the quota of 15 requests a minute is used up"))
     429 the quota of 15 requests a minute is used up
     """
 
-    status, number, code = "RESOURCE_EXHAUSTED", 8, 429
 
-
-class FailedPrecondition(APIError):
+class FailedPrecondition(APIError, status="FAILED_PRECONDITION"):
     """FAILED_PRECONDITION: the service is not in the state that the request needs.
 
     >>> print(FailedPrecondition("files/clip is still being processed"))
     400 files/clip is still being processed
     """
 
-    status, number, code = "FAILED_PRECONDITION", 9, 400
 
-
-class Aborted(APIError):
-    """ABORTED: the call lost against another one; it may be begun again at a higher level.
+class Aborted(APIError, status="ABORTED"):
+    """ABORTED: the call conflicted with another one; it may be repeated at a higher level.
 
     >>> print(Aborted("tunedModels/mine was changed meanwhile"))
     409 tunedModels/mine was changed meanwhile
     """
 
-    status, number, code = "ABORTED", 10, 409
 
-
-class OutOfRange(APIError):
-    """OUT_OF_RANGE: the request went past the end of something.
+class OutOfRange(APIError, status="OUT_OF_RANGE"):
+    """OUT_OF_RANGE: the request is past the end of a valid range.
 
     >>> print(OutOfRange("there is no page after the last"))
     400 there is no page after the last
     """
 
-    status, number, code = "OUT_OF_RANGE", 11, 400
 
-
-class MethodNotImplemented(APIError):
+class MethodNotImplemented(APIError, status="UNIMPLEMENTED"):
     """UNIMPLEMENTED: the service has no such method, or does not offer it.
 
     >>> print(MethodNotImplemented("the service has no method EmbedText"))
     501 the service has no method EmbedText
     """
 
-    status, number, code = "UNIMPLEMENTED", 12, 501
 
-
-class InternalServerError(APIError):
-    """INTERNAL: the service broke one of its own rules.
+class InternalServerError(APIError, status="INTERNAL"):
+    """INTERNAL: the service met an internal error.
 
     >>> print(InternalServerError("an internal error has occurred"))
     500 an internal error has occurred
     """
 
-    status, number, code = "INTERNAL", 13, 500
 
-
-class ServiceUnavailable(APIError):
-    """UNAVAILABLE: the service cannot be reached, or not now; trying again is safe where the call is.
+class ServiceUnavailable(APIError, status="UNAVAILABLE"):
+    """UNAVAILABLE: the service cannot be reached now; a retry is safe if the call is idempotent.
 
     >>> print(ServiceUnavailable("the model is overloaded"))
     503 the model is overloaded
     """
 
-    status, number, code = "UNAVAILABLE", 14, 503
 
-
-class DataLoss(APIError):
-    """DATA_LOSS: data is lost or corrupted for good.
+class DataLoss(APIError, status="DATA_LOSS"):
+    """DATA_LOSS: data is lost or corrupted, and cannot be recovered.
 
     >>> print(DataLoss("the cached content cannot be read"))
     500 the cached content cannot be read
     """
 
-    status, number, code = "DATA_LOSS", 15, 500
 
-
-class Unauthenticated(APIError):
+class Unauthenticated(APIError, status="UNAUTHENTICATED"):
     """UNAUTHENTICATED: the key or token is missing or wrong.
 
     >>> print(Unauthenticated("the API key is not valid"))
     401 the API key is not valid
     """
 
-    status, number, code = "UNAUTHENTICATED", 16, 401
-
 
 class ClientClosed(Cancelled):
-    """CANCELLED, since the client was closed, by another thread or task, while the call was in flight.
+    """CANCELLED: another thread or task closed the client while the call was in flight.
 
     >>> isinstance(ClientClosed("closed"), Cancelled)
     True

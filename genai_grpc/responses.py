@@ -1,22 +1,23 @@
-"""What a generation returns: one class for sync programs, one for async ones, over the same state.
+"""Responses to generation: one class for sync programs, one for async programs, over the same state.
 
-A response is whole, or a stream still to be read. Iterating it hands out each chunk when it arrives, and again from
-the start as often as it is iterated.
+A response is whole, or a stream to be read. Iterating over it yields each chunk when it arrives; iterating again starts
+from the first chunk.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
+from genai_grpc._responses.stream import AsyncStream, SyncStream
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._responses.text import COMPLETE_REASONS, no_text, one_line, part_text
 from genai_grpc.errors import IncompleteIterationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
-
     from typing_extensions import Self
 
     from genai_grpc._responses.stream import AsyncStream, SyncStream
@@ -26,28 +27,28 @@ __all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentRespo
 
 
 class BaseResponse:
-    """The state of a response, and everything that can be read from it without waiting.
+    """The state of a response, and all that can be read from it without waiting.
 
     >>> GenerateContentResponse.from_json('{"usageMetadata": {"totalTokenCount": 7}}').usage_metadata.total_token_count
     7
     """
 
-    __slots__ = ("_piece", "_received", "_schema", "_whole")
+    __slots__ = ("_buffer", "_is_chunk", "_schema", "_whole")
 
     def __init__(
-        self, whole: Chunk | None, received: StreamBuffer | None, schema: Any = None, piece: bool = False
+        self, whole: Chunk | None, buffer: StreamBuffer | None, schema: Any = None, is_chunk: bool = False
     ) -> None:
-        # One of the two is there: a message that is all of it, or what has come of a stream.
+        # Either the whole response, or the chunks of a stream.
         self._whole = whole
-        self._received = received
+        self._buffer = buffer
         self._schema = schema
-        self._piece = piece
+        self._is_chunk = is_chunk
 
     @classmethod
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
-        """A whole response, and the Python type that `parsed` is to be of."""
+        """A whole response; `schema` is the Python type of `parsed`."""
         if response.HasField("prompt_feedback") and response.prompt_feedback.block_reason:
-            return cls(None, StreamBuffer.opened(None, response), schema)
+            return cls(None, StreamBuffer.from_stream(None, response), schema)
         return cls(response, None, schema)
 
     @property
@@ -55,7 +56,7 @@ class BaseResponse:
         """The candidates, ordered by index.
 
         Raises:
-            IncompleteIterationError: The stream was not read to its end.
+            IncompleteIterationError: The stream has not been read to its end.
         """
         self._need_end()
         return self._message().candidates
@@ -65,7 +66,7 @@ class BaseResponse:
         """The parts of the only candidate.
 
         Raises:
-            IncompleteIterationError: The stream was not read to its end.
+            IncompleteIterationError: The stream has not been read to its end.
             ValueError: There is no candidate, or more than one.
         """
         candidates = self.candidates
@@ -84,25 +85,25 @@ class BaseResponse:
     def text(self) -> str:
         """The text of the only candidate; code and its output are fenced, thoughts are left out.
 
-        A chunk of a stream may have none, such as one of thoughts, or the last one with the usage: it is "" then.
+        It is "" for a chunk of a stream without text, such as one of thoughts or the last one with the usage.
 
         Raises:
-            IncompleteIterationError: The stream was not read to its end.
+            IncompleteIterationError: The stream has not been read to its end.
             ValueError: There is no text; the message names the finish reason, finish message and safety ratings.
         """
         candidates = self.candidates if self._whole is None else self._whole.candidates
         if len(candidates) == 1 and len(found := candidates[0].content.parts) == 1:
-            part = found[0]  # as of nearly every chunk
+            part = found[0]  # the case of nearly every chunk
             if (text := part.text) and not part.thought:
                 return text
-        if self._piece and not candidates:
+        if self._is_chunk and not candidates:
             return ""
         parts = [part for part in self.parts if not part.thought]
         if not parts:
-            if self._piece and candidates[0].finish_reason in COMPLETE_REASONS:
+            if self._is_chunk and candidates[0].finish_reason in COMPLETE_REASONS:
                 return ""
             raise ValueError(no_text(candidates[0]))
-        # A part without data may be there for its thought signature alone.
+        # A part without data has only a thought signature.
         return "\n".join(part_text(part) for part in parts if part.WhichOneof("data"))
 
     @property
@@ -112,30 +113,28 @@ class BaseResponse:
 
     @property
     def parsed(self) -> Any:
-        """The answer's JSON; of the type that was given as `response_schema`, if it was a Python type.
+        """The response's JSON, as an instance of the `response_schema` if that is a Python type.
 
         Raises:
-            IncompleteIterationError: The stream was not read to its end.
-            ValueError: There is no text, it is no JSON, or does not fit the type.
+            IncompleteIterationError: The stream has not been read to its end.
+            ValueError: There is no text, it is not JSON, or it does not fit the type.
 
         >>> answer = '{"candidates": [{"content": {"parts": [{"text": "[1, 2]"}]}}]}'
         >>> GenerateContentResponse.from_json(answer).parsed
         [1, 2]
         """
-        import json
-
         text = self.text
         try:
             value = json.loads(text)
         except ValueError as error:
-            # An answer of the type text/x.enum is a bare word.
+            # A response of MIME type text/x.enum is a bare word.
             if not _is_enum(self._schema):
-                wanted = "ask for it with response_mime_type='application/json'"
-                raise ValueError(f"the answer is no JSON ({error}); {wanted}") from error
+                hint = "request it with response_mime_type='application/json'"
+                raise ValueError(f"the answer is not JSON ({error}); {hint}") from error
             value = text
         if self._schema is None:
             return value
-        # What reads Python types is imported by the programs that use them.
+        # Schema code imports dataclasses, which take 10 ms, and only some programs use Python types.
         from genai_grpc._coerce.schema.parse import parse_as
 
         return parse_as(self._schema, value, "the answer")
@@ -147,125 +146,111 @@ class BaseResponse:
 
     @property
     def prompt_feedback(self) -> protos.GenerateContentResponse.PromptFeedback:
-        """What the service says of the prompt; there from the first chunk on."""
-        return self._latest().prompt_feedback
+        """The service's feedback on the prompt; available from the first chunk."""
+        return self._metadata().prompt_feedback
 
     @property
     def usage_metadata(self) -> protos.GenerateContentResponse.UsageMetadata:
-        """Token counts as of the latest chunk."""
-        return self._latest().usage_metadata
+        """Token counts, from the latest chunk."""
+        return self._metadata().usage_metadata
 
     @property
     def model_version(self) -> str:
         """The version of the model that answered."""
-        return self._latest().model_version
+        return self._metadata().model_version
 
     @property
     def response_id(self) -> str:
-        """The service's name for this response."""
-        return self._latest().response_id
+        """The ID that the service gave this response."""
+        return self._metadata().response_id
 
     @property
     def error(self) -> Exception | None:
-        """What ended the stream early, once it was met; a BlockedPromptException where the prompt was blocked."""
-        return None if self._received is None else self._received.error
+        """What ended the stream early, once it was read; BlockedPromptException if the prompt was blocked."""
+        return None if self._buffer is None else self._buffer.error
 
     def to_dict(self) -> dict[str, Any]:
-        """All that has come so far as JSON-ready dicts: proto field names, enums as numbers, defaults filled in."""
-        from google.protobuf.json_format import MessageToDict
+        """The response so far as JSON-ready dicts: proto field names, enums as numbers, defaults included."""
+        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
 
-        from genai_grpc_protos._pool import POOL
-
-        return MessageToDict(
+        return to_json_dict(
             self._message(),
             always_print_fields_with_no_presence=True,
             preserving_proto_field_name=True,
             use_integers_for_enums=True,
-            descriptor_pool=POOL,
         )
 
     def to_json(self) -> str:
-        """All that has come so far as JSON; `from_json` reads it."""
-        import json
+        """The response so far as JSON, which `from_json` reads."""
+        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
 
-        from google.protobuf.json_format import MessageToDict
-
-        from genai_grpc_protos._pool import POOL
-
-        return json.dumps(MessageToDict(self._message(), descriptor_pool=POOL), ensure_ascii=False)
+        return json.dumps(to_json_dict(self._message()), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The whole response that `to_json` wrote.
 
         Raises:
-            ValueError: The text is no such JSON.
+            ValueError: The text is not the JSON of a response.
 
         >>> GenerateContentResponse.from_json('{"candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}').text
         'Hi'
         """
-        from google.protobuf.json_format import Parse, ParseError
-
-        from genai_grpc_protos._pool import POOL
+        from genai_grpc._responses.json import from_json_dict  # as above
 
         try:
-            return cls.from_response(Parse(text, protos.GenerateContentResponse(), descriptor_pool=POOL))
-        except ParseError as error:
+            return cls.from_response(from_json_dict(protos.GenerateContentResponse, json.loads(text)))
+        except ValueError as error:
             raise ValueError(f"cannot read a response: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        received = self._received
-        if received is None:
-            return type(self), (self._whole, None, self._schema, self._piece)
-        if not received.ended:
-            raise TypeError("a stream that has not been read to its end cannot be pickled; resolve() it first")
-        return _restored, (type(self), received.reply(), self._schema, received.error)
+        buffer = self._buffer
+        if buffer is None:
+            return type(self), (self._whole, None, self._schema, self._is_chunk)
+        if not buffer.ended:
+            raise TypeError("a stream that has not been read to its end cannot be pickled; call resolve() first")
+        return _restored, (type(self), buffer.reply(), self._schema, buffer.error)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer's text, or all there is where it has none."""
+        """What a notebook shows: the text, or the whole response if it has none."""
         try:
             return self.text
         except (ValueError, IncompleteIterationError):
             return f"```\n{self!r}\n```"
 
     def __repr__(self) -> str:
-        import json
+        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
 
-        from google.protobuf.json_format import MessageToDict
-
-        from genai_grpc_protos._pool import POOL
-
-        shown = MessageToDict(self._message(), preserving_proto_field_name=True, descriptor_pool=POOL)
-        done = self._received is None or self._received.ended
+        fields = to_json_dict(self._message(), preserving_proto_field_name=True)
+        done = self._buffer is None or self._buffer.ended
         error = "" if self.error is None else f", error={self.error!r}"
-        result = json.dumps(shown, indent=2, ensure_ascii=False)
+        result = json.dumps(fields, indent=2, ensure_ascii=False)
         return f"{type(self).__name__}(done={done}{error}, result={result})"
 
     def _need_end(self) -> None:
-        if self._received is not None and not self._received.ended:
+        if self._buffer is not None and not self._buffer.ended:
             raise IncompleteIterationError(_UNREAD)
 
     def _message(self) -> Chunk:
-        """All that has come as one message."""
+        """The response so far as one message."""
         if self._whole is not None:
             return self._whole
-        assert self._received is not None  # noqa: S101 -- one of the two is there
-        return self._received.message()
+        assert self._buffer is not None  # noqa: S101 -- one of the two is there
+        return self._buffer.message()
 
-    def _latest(self) -> Chunk:
-        """All that has come but for the candidates."""
+    def _metadata(self) -> Chunk:
+        """The response so far without candidates."""
         if self._whole is not None:
             return self._whole
-        assert self._received is not None  # noqa: S101 -- one of the two is there
-        return self._received.latest()
+        assert self._buffer is not None  # noqa: S101 -- one of the two is there
+        return self._buffer.metadata()
 
 
 class GenerateContentResponse(BaseResponse):
-    """The answer to `generate_content` or `send_message`, whole or (with `stream=True`) still to be read.
+    """The response of `generate_content` or `send_message`: whole, or with `stream=True` a stream to be read.
 
     `prompt_feedback` and `usage_metadata` can be read at any time. `candidates`, `parts` and `text` need the stream
-    read to its end: by iterating it, or by `resolve()`. Used as a context manager, a stream is cancelled on the way
-    out.
+    read to its end, by iteration or by `resolve()`. As a context manager, it cancels the stream on exit.
 
     >>> from genai_grpc import protos
     >>> candidate = protos.Candidate(content={"role": "model", "parts": [{"text": "Hello"}]})
@@ -276,39 +261,39 @@ class GenerateContentResponse(BaseResponse):
     __slots__ = ()
 
     @classmethod
-    def from_source(cls, opened: tuple[SyncStream, Chunk | None], schema: Any = None) -> Self:
-        """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
-        return cls(None, StreamBuffer.opened(*opened), schema)
+    def from_stream(cls, opened: tuple[SyncStream, Chunk | None], schema: Any = None) -> Self:
+        """An open stream and its first chunk (None if it ended without one); `schema` is the Python type of `parsed`."""
+        return cls(None, StreamBuffer.from_stream(*opened), schema)
 
     def __iter__(self) -> Iterator[Self]:
-        if (received := self._received) is None:
+        if (buffer := self._buffer) is None:
             yield type(self)(self._whole, None, None, True)
             return
         position = 0
         while True:
-            if position < len(received.chunks):
-                chunk = received.chunk(position)
+            if position < len(buffer.chunks):
+                chunk = buffer.chunk(position)
                 position += 1
                 yield type(self)(chunk, None, None, True)
-            elif received.finished():
+            elif buffer.exhausted():
                 return
             else:
-                _pull(received)
+                _pull(buffer)
 
     def resolve(self) -> None:
         """Read the stream to its end.
 
         Raises:
-            APIError: The stream failed; the chunks before it are kept.
+            APIError: The stream failed; the chunks before the error stay readable.
             BlockedPromptException: The prompt was blocked.
         """
         for _ in self:
             pass
 
     def close(self) -> None:
-        """Cancel the stream, if it is still open. What has come stays readable."""
-        if self._received is not None:
-            self._received.stop()
+        """Cancel the stream if it is open. Chunks that have arrived stay readable."""
+        if self._buffer is not None:
+            self._buffer.cancel()
 
     def __enter__(self) -> Self:
         return self
@@ -317,11 +302,10 @@ class GenerateContentResponse(BaseResponse):
         self.close()
 
     def _need_end(self) -> None:
-        # A program that took exactly as many chunks as came has not seen the end: look for it, now that it is asked
-        # about.
-        received = self._received
-        if received is not None and not received.ended and received.handed == len(received.chunks):
-            _pull(received)
+        # A program that read exactly as many chunks as there are has not read the end of the stream: read it now.
+        buffer = self._buffer
+        if buffer is not None and not buffer.ended and buffer.delivered == len(buffer.chunks):
+            _pull(buffer)
         super()._need_end()
 
 
@@ -331,27 +315,27 @@ class AsyncGenerateContentResponse(BaseResponse):
     __slots__ = ()
 
     @classmethod
-    def from_source(cls, opened: tuple[AsyncStream, Chunk | None], schema: Any = None) -> Self:
-        """A stream whose first chunk has come (None: it ended without one), and the type that `parsed` is to be of."""
-        return cls(None, StreamBuffer.opened(*opened), schema)
+    def from_stream(cls, opened: tuple[AsyncStream, Chunk | None], schema: Any = None) -> Self:
+        """An open stream and its first chunk (None if it ended without one); `schema` is the Python type of `parsed`."""
+        return cls(None, StreamBuffer.from_stream(*opened), schema)
 
     async def __aiter__(self) -> AsyncIterator[Self]:
-        if (received := self._received) is None:
+        if (buffer := self._buffer) is None:
             yield type(self)(self._whole, None, None, True)
             return
         position = 0
         while True:
-            if position < len(received.chunks):
-                chunk = received.chunk(position)
+            if position < len(buffer.chunks):
+                chunk = buffer.chunk(position)
                 position += 1
                 yield type(self)(chunk, None, None, True)
-            elif received.finished():
+            elif buffer.exhausted():
                 return
             else:
                 try:
-                    received.take(await received.source.read())
+                    buffer.append(await buffer.stream.read())
                 except BaseException as error:
-                    received.fail(error)
+                    buffer.set_error(error)
                     raise
 
     async def resolve(self) -> None:
@@ -360,9 +344,9 @@ class AsyncGenerateContentResponse(BaseResponse):
             pass
 
     async def aclose(self) -> None:
-        """Cancel the stream, if it is still open. What has come stays readable."""
-        if self._received is not None:
-            self._received.stop()
+        """Cancel the stream if it is open. Chunks that have arrived stay readable."""
+        if self._buffer is not None:
+            self._buffer.cancel()
 
     async def __aenter__(self) -> Self:
         return self
@@ -371,12 +355,12 @@ class AsyncGenerateContentResponse(BaseResponse):
         await self.aclose()
 
 
-def _pull(received: StreamBuffer) -> None:
-    """Wait for the next chunk."""
+def _pull(buffer: StreamBuffer) -> None:
+    """Read the next chunk."""
     try:
-        received.take(received.source.read())
+        buffer.append(buffer.stream.read())
     except BaseException as error:
-        received.fail(error)
+        buffer.set_error(error)
         raise
 
 
@@ -385,7 +369,7 @@ def _is_enum(schema: Any) -> bool:
 
 
 def _restored(kind: type[Any], chunks: list[bytes], schema: Any, error: Exception | None) -> Any:
-    return kind(None, StreamBuffer.kept(chunks, error), schema)
+    return kind(None, StreamBuffer.from_chunks(chunks, error), schema)
 
 
 _UNREAD: Final = (

@@ -1,34 +1,31 @@
-"""Traces and metrics of calls, for OpenTelemetry, by its conventions for generative AI.
+"""OpenTelemetry traces and metrics of calls, by the semantic conventions for generative AI.
 
 Needs the extra `telemetry`. The conventions (https://github.com/open-telemetry/semantic-conventions-genai) are in
-development: names may change with them. Calls that generate nothing get a span by the conventions for RPCs.
+development: names may change with them. A call that does not generate gets a span by the conventions for RPCs.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry import context, metrics, trace
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from genai_grpc import protos
-from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Attempt, Call, Operation
+from genai_grpc._rpc.interceptors import CallInfo, Interceptor
+from genai_grpc._services.generative_language import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc._version import __version__
 from genai_grpc.errors import APIError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
-
 __all__ = ["OpenTelemetry"]
 
-_GENERATES: Final = frozenset({GENERATE_CONTENT.path, STREAM_GENERATE_CONTENT.path})
-# The boundaries that the conventions advise for durations and for tokens.
+_GENERATION: Final = frozenset({GENERATE_CONTENT.path, STREAM_GENERATE_CONTENT.path})
+# The bucket boundaries that the conventions advise.
 _SECONDS: Final = [0.01 * 2**power for power in range(14)]
 _TOKENS: Final = [4**power for power in range(14)]
 _FIELDS: Final = {
@@ -46,17 +43,17 @@ _MODALITIES: Final = {
 }
 
 
-class OpenTelemetry:
-    """An interceptor for `Client(interceptors=[...])`: a span and measurements of each call over all its tries.
+class OpenTelemetry(Interceptor):
+    """Interceptor for `Client(interceptors=[...])` that records a span and metrics of each call, retries included.
 
-    The span is current while the call is tried, so that spans of the tries become its children; that of a stream ends
-    with the stream. Status messages, keys and other metadata are never recorded: an error is known by its status.
+    The span is current during the attempts, so that spans of attempts become its children. The span of a stream ends
+    with the stream. Status messages, keys and other metadata are never recorded: an error is recorded by its status.
 
     Args:
         tracer_provider: By default the global one.
         meter_provider: By default the global one.
-        capture_content: Whether to put what was asked and answered on spans. The answer of a stream is not: it is
-            handed on chunk by chunk and kept by nobody but the program.
+        capture_content: Whether to record prompts and responses on spans. The response of a stream is not recorded: its
+            chunks are passed on, and only the program keeps them.
 
     >>> from genai_grpc import Client
     >>> client = Client(endpoint="http://127.0.0.1:50051", interceptors=[OpenTelemetry()])
@@ -89,121 +86,116 @@ class OpenTelemetry:
             "Number of input and output tokens used.",
             explicit_bucket_boundaries_advisory=_TOKENS,
         )
-        self._retries = meter.create_counter("genai_grpc.client.retries", "{retry}", "Tries of calls after the first.")
+        self._retries = meter.create_counter("genai_grpc.client.retries", "{attempt}", "Retried attempts.")
 
-    def intercept(self, call: Call[Any, Any, Any], plan: Operation[Any]) -> Operation[Any]:
-        """The plan with a span around it."""
-        began = time.monotonic()
-        generates = call.method.path in _GENERATES
-        labels = _labels(call, generates)
-        name = f"generate_content {labels['gen_ai.request.model']}" if generates else labels["rpc.method"]
-        span = self._tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=labels)
-        if generates and span.is_recording():
-            span.set_attributes(_asked(call))
-            if self._capture:
-                span.set_attributes(_prompt(call.request))
-        # One thread or task performs the whole plan, so what is attached here is detached in the same context.
-        token = context.attach(trace.set_span_in_context(span))
-        try:
-            reply = yield from self._watch(plan, span, labels)
-        except APIError as error:
-            self._end(span, labels, began, generates, error, None)
-            raise
-        except GeneratorExit:
-            self._end(span, labels, began, generates, "CANCELLED", None)
-            raise
-        except BaseException as error:
-            self._end(span, labels, began, generates, type(error).__qualname__, None)
-            raise
-        finally:
-            context.detach(token)
-        if call.method.streaming:
-            waited = time.monotonic() - began
-            span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
-            self._first_chunk.record(waited, labels)
-            reply[0].add_done_callback(partial(self._end, span, labels, began, generates))
-        else:
-            if generates and self._capture and span.is_recording():
-                span.set_attribute("gen_ai.output.messages", json.dumps([_answer(each) for each in reply.candidates]))
-            self._end(span, labels, began, generates, None, reply)
-        return reply
+    def before(self, call: CallInfo) -> _Observation:
+        """Start the span, and make it current."""
+        return _Observation(self, call)
 
-    def _watch(self, plan: Operation[Any], span: Span, labels: dict[str, Any]) -> Operation[Any]:
-        """The plan itself, with its tries counted."""
-        tries = 0
-        try:
-            step = next(plan)
-            while True:
-                if isinstance(step, Attempt):
-                    tries += 1
-                    if tries > 1:
-                        self._retries.add(1, labels)
-                try:
-                    done = yield step
-                except APIError as error:
-                    step = plan.throw(error)
-                else:
-                    step = plan.send(done)
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            plan.close()
-            span.set_attribute("genai_grpc.attempts", tries)
+    def attempt(self, state: _Observation, number: int) -> None:
+        """Count the attempt."""
+        state.attempts = number
+        if number > 1:
+            self._retries.add(1, state.labels)
 
-    def _end(
-        self,
-        span: Span,
-        labels: dict[str, Any],
-        began: float,
-        generates: bool,
-        error: APIError | str | None,
-        reply: Any,
-    ) -> None:
-        """End a call with its error, by name where it is not the service's, and its reply or last chunk."""
-        if generates and reply is not None:
-            usage = reply.usage_metadata
-            labels = {**labels, "gen_ai.response.model": reply.model_version} if reply.model_version else labels
-            span.set_attributes(_answered(reply))
-            if reply.HasField("usage_metadata"):
-                self._tokens.record(_input_tokens(usage), {**labels, "gen_ai.token.type": "input"})
-                self._tokens.record(_output_tokens(usage), {**labels, "gen_ai.token.type": "output"})
+    def first_chunk(self, state: _Observation) -> None:
+        """Record the time to the first chunk."""
+        elapsed = time.monotonic() - state.started
+        state.span.set_attribute("gen_ai.response.time_to_first_chunk", elapsed)
+        self._first_chunk.record(elapsed, state.labels)
+        state.detach()
+
+    def after(self, state: _Observation, error: BaseException | None, reply: Any) -> None:
+        """Record the result, and end the span."""
+        state.detach()
+        state.span.set_attribute("genai_grpc.attempts", state.attempts)
+        labels = state.labels
+        if state.generates and reply is not None:
+            labels = self._record_reply(state, reply)
         if error is not None:
-            kind = error.status if isinstance(error, APIError) else error
-            labels = {**labels, "error.type": kind}
-            span.set_attribute("error.type", kind)
-            span.set_status(trace.StatusCode.ERROR)
-        if not generates:
-            if error is None or isinstance(error, APIError):
-                span.set_attribute("rpc.response.status_code", "OK" if error is None else error.status)
-        else:
-            self._duration.record(time.monotonic() - began, labels)
-        span.end()
+            error_type = _error_type(error)
+            labels = {**labels, "error.type": error_type}
+            state.span.set_attribute("error.type", error_type)
+            state.span.set_status(trace.StatusCode.ERROR)
+        if state.generates:
+            self._duration.record(time.monotonic() - state.started, labels)
+        elif error is None or isinstance(error, APIError):
+            state.span.set_attribute("rpc.response.status_code", "OK" if error is None else error.status)
+        state.span.end()
+
+    def _record_reply(self, state: _Observation, reply: Any) -> dict[str, Any]:
+        """Record a reply, or the last chunk of one; the labels of the duration."""
+        labels = state.labels
+        if reply.model_version:
+            labels = {**labels, "gen_ai.response.model": reply.model_version}
+        state.span.set_attributes(_response_attributes(reply))
+        if self._capture and not state.streaming and state.span.is_recording():
+            messages = [_output_message(candidate) for candidate in reply.candidates]
+            state.span.set_attribute("gen_ai.output.messages", json.dumps(messages))
+        if reply.HasField("usage_metadata"):
+            usage = reply.usage_metadata
+            self._tokens.record(_input_tokens(usage), {**labels, "gen_ai.token.type": "input"})
+            self._tokens.record(_output_tokens(usage), {**labels, "gen_ai.token.type": "output"})
+        return labels
 
 
-def _labels(call: Call[Any, Any, Any], generates: bool) -> dict[str, Any]:
-    """What spans and measurements of a call share."""
+class _Observation:
+    """One call that is being recorded."""
+
+    def __init__(self, telemetry: OpenTelemetry, call: CallInfo) -> None:
+        self.started = time.monotonic()
+        self.attempts = 0
+        self.streaming = call.streaming
+        self.generates = call.method in _GENERATION
+        self.labels = _labels(call, self.generates)
+        name = f"generate_content {self.labels['gen_ai.request.model']}" if self.generates else call.method[1:]
+        self.span = telemetry._tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=self.labels)
+        if self.generates and self.span.is_recording():
+            self.span.set_attributes(_request_attributes(call))
+            if telemetry._capture:
+                self.span.set_attributes(_input_messages(call.request))
+        # Attached and detached by the thread or task that performs the call.
+        self._token: Any = context.attach(trace.set_span_in_context(self.span))
+
+    def detach(self) -> None:
+        """Make the span no longer current."""
+        if self._token is not None:
+            context.detach(self._token)
+            self._token = None
+
+
+def _error_type(error: BaseException) -> str:
+    if isinstance(error, APIError):
+        return error.status
+    # A generator that is closed belongs to a call that the program abandoned.
+    return "CANCELLED" if isinstance(error, GeneratorExit) else type(error).__qualname__
+
+
+def _labels(call: CallInfo, generates: bool) -> dict[str, Any]:
+    """The attributes of both the span and the metrics of a call."""
     if not generates:
-        return {"rpc.system.name": "grpc", "rpc.method": call.method.path[1:]}
+        return {"rpc.system.name": "grpc", "rpc.method": call.method[1:]}
+    request: Any = call.request
     return {
         "gen_ai.operation.name": "generate_content",
         "gen_ai.provider.name": "gcp.gemini",
-        "gen_ai.request.model": call.request.model.removeprefix("models/"),
+        "gen_ai.request.model": request.model.removeprefix("models/"),
     }
 
 
-def _asked(call: Call[Any, Any, Any]) -> dict[str, Any]:
+def _request_attributes(call: CallInfo) -> dict[str, Any]:
     """The settings of a request."""
-    request: Any = call.request  # a message, which is what interceptors are shown
+    request: Any = call.request
     config = request.generation_config
     found: dict[str, Any] = {
         name: _plain(getattr(config, field)) for name, field in _FIELDS.items() if config.HasField(field)
     }
     if config.stop_sequences:
         found["gen_ai.request.stop_sequences"] = list(config.stop_sequences)
-    # The conventions want it only where it is not 1.
+    # By the conventions only if it is not 1.
     if config.candidate_count > 1:
         found["gen_ai.request.choice.count"] = config.candidate_count
-    if call.method.streaming:
+    if call.streaming:
         found["gen_ai.request.stream"] = True
     kinds = [_MODALITIES[each] for each in config.response_modalities if each in _MODALITIES]
     if kinds:
@@ -213,8 +205,8 @@ def _asked(call: Call[Any, Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _answered(reply: Any) -> dict[str, Any]:
-    """What a reply, or the last chunk of one, says of the whole."""
+def _response_attributes(reply: Any) -> dict[str, Any]:
+    """What a reply, or the last chunk of one, says about the whole response."""
     found: dict[str, Any] = {}
     if reply.model_version:
         found["gen_ai.response.model"] = reply.model_version
@@ -235,28 +227,28 @@ def _answered(reply: Any) -> dict[str, Any]:
 
 
 def _input_tokens(usage: Any) -> int:
-    """All that went in; the service counts what was cached among the prompt, and results of tools apart."""
+    """All input tokens; the service counts cached tokens in the prompt, and results of tools separately."""
     return int(usage.prompt_token_count + usage.tool_use_prompt_token_count)
 
 
 def _output_tokens(usage: Any) -> int:
-    """All that came out, thoughts too, which the service counts apart."""
+    """All output tokens, thoughts included, which the service counts separately."""
     return int(usage.candidates_token_count + usage.thoughts_token_count)
 
 
 def _finish(candidate: Any) -> str:
-    """Why a candidate ended; a reason that the service has learned since by its number."""
+    """Why a candidate ended; the number of a reason that this version does not know."""
     known = protos.Candidate.FinishReason.DESCRIPTOR.values_by_number.get(candidate.finish_reason)
     return str(candidate.finish_reason) if known is None else known.name.lower()
 
 
 def _plain(value: float) -> float:
-    """A 32-bit float as it was written; an integer as it is."""
+    """A 32-bit float in its shortest form; an integer as it is."""
     return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
-def _prompt(request: Any) -> dict[str, str]:
-    """What was asked, as the conventions' JSON."""
+def _input_messages(request: Any) -> dict[str, str]:
+    """The prompt, in the JSON of the conventions."""
     turns = [{"role": turn.role or "user", "parts": _parts(turn.parts)} for turn in request.contents]
     found = {"gen_ai.input.messages": json.dumps(turns)}
     if request.HasField("system_instruction"):
@@ -264,13 +256,13 @@ def _prompt(request: Any) -> dict[str, str]:
     return found
 
 
-def _answer(candidate: Any) -> dict[str, Any]:
-    """A candidate, as the conventions have an output message."""
+def _output_message(candidate: Any) -> dict[str, Any]:
+    """A candidate, in the JSON of the conventions."""
     return {"role": "assistant", "parts": _parts(candidate.content.parts), "finish_reason": _finish(candidate)}
 
 
 def _parts(parts: Iterable[Any]) -> list[dict[str, Any]]:
-    """Parts as the conventions have them; of media only what they are."""
+    """Parts in the JSON of the conventions; of media only the type."""
     return [_part(part) for part in parts]
 
 

@@ -1,4 +1,4 @@
-"""The types that programs name: settings, aliases of what is accepted, and the errors of responses.
+"""Types: settings, aliases of the accepted values, and the errors of responses.
 
 >>> from genai_grpc import types
 >>> types.GenerationConfig(temperature=0.2, max_output_tokens=64).to_dict()
@@ -7,12 +7,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
+from genai_grpc import protos
 from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
 from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+from genai_grpc._rpc.interceptors import CallInfo, Interceptor
 from genai_grpc._rpc.rate_limiter import RateLimit
 from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._transport.tls import TLS
@@ -26,12 +29,10 @@ from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentRe
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import PIL.Image
 
-    from genai_grpc import protos
     from genai_grpc_protos.protobuf import Duration, Timestamp
 
 __all__ = [
@@ -43,7 +44,7 @@ __all__ = [
     "BlobType",
     "BlockedPromptException",
     "BrokenResponseError",
-    "CachedContentOptions",
+    "CallInfo",
     "ContentDict",
     "ContentType",
     "ContentsType",
@@ -52,12 +53,12 @@ __all__ = [
     "FunctionDeclarationType",
     "FunctionLibrary",
     "GenerateContentResponse",
-    "GenerateOptions",
     "GenerationConfig",
     "GenerationConfigType",
     "HarmBlockThreshold",
     "HarmCategory",
     "IncompleteIterationError",
+    "Interceptor",
     "PartDict",
     "PartMessage",
     "PartType",
@@ -78,7 +79,7 @@ __all__ = [
 
 
 class HarmCategory(IntEnum):
-    """What a safety setting or rating is about; the numbers are those of `protos.HarmCategory`.
+    """The category of a safety setting or rating; the numbers are those of `protos.HarmCategory`.
 
     >>> from genai_grpc import protos
     >>> rating = protos.SafetyRating(category=7, probability="LOW")
@@ -101,7 +102,7 @@ class HarmCategory(IntEnum):
 
 
 class HarmBlockThreshold(IntEnum):
-    """From which probability of harm on to block.
+    """The probability of harm from which content is blocked.
 
     >>> from genai_grpc import GenerativeModel
     >>> settings = {HarmCategory.HARM_CATEGORY_HARASSMENT: HarmBlockThreshold.BLOCK_NONE}
@@ -133,7 +134,7 @@ class BlobDict(TypedDict):
 
 
 class PartDict(TypedDict, total=False):
-    """A Part as a dict: one of the first fields, and the others beside it.
+    """A Part as a dict: one of the fields up to `code_execution_result`, and any of the others.
 
     >>> from genai_grpc import GenerativeModel
     >>> video: PartDict = {"file_data": {"file_uri": "files/clip"}, "video_metadata": {"fps": 1}}
@@ -187,26 +188,24 @@ ExpireTimeType: TypeAlias = "int | datetime.datetime | Timestamp | Mapping[str, 
 
 @dataclass
 class GenerationConfig:
-    """How an answer is generated; what is None is left to the model.
-
-    A dict with these keys does as well wherever one is taken.
+    """Settings of generation; None leaves one to the model. A dict with these keys is accepted in its place.
 
     Attributes:
-        candidate_count: How many answers to generate, 1 to 8.
-        stop_sequences: Up to 5 strings at which an answer ends; they are not part of it.
-        max_output_tokens: The most tokens of an answer.
-        temperature: Randomness: 0 for the likeliest tokens, up to 2.
-        top_p: Draw from the likeliest tokens whose probabilities sum to this.
-        top_k: Draw from so many likeliest tokens.
-        seed: Makes draws repeatable as far as the model can.
+        candidate_count: Number of candidates, 1 to 8.
+        stop_sequences: Up to 5 strings that end the output, which does not include them.
+        max_output_tokens: Maximum number of tokens of a candidate.
+        temperature: Randomness, 0 (the most likely tokens) to 2.
+        top_p: Sample from the most likely tokens whose probabilities sum to this.
+        top_k: Sample from this many most likely tokens.
+        seed: Makes sampling repeatable as far as the model supports it.
         response_mime_type: "text/plain", "application/json", or "text/x.enum".
-        response_schema: What JSON answers must look like: a Python type such as list[str], an Enum, a TypedDict, a
+        response_schema: Schema of JSON output: a Python type such as list[str], an Enum, a TypedDict, a
             dataclass or a pydantic model; or a Schema or a dict of one. `response.parsed` is of that type.
-        response_json_schema: The same as JSON Schema; only one of the two.
-        presence_penalty: Above 0, tokens that occurred become less likely.
-        frequency_penalty: Above 0, the more often they occurred.
+        response_json_schema: The same as JSON Schema; give only one of the two.
+        presence_penalty: Above 0, tokens that have occurred become less likely.
+        frequency_penalty: Above 0, tokens become less likely with each occurrence.
         response_logprobs: Whether to return log probabilities.
-        logprobs: Of how many of the likeliest tokens, 0 to 20.
+        logprobs: Number of most likely tokens to return log probabilities of, 0 to 20.
         enable_enhanced_civic_answers: Whether to answer civic questions in more depth.
         response_modalities: "TEXT", "IMAGE", "AUDIO".
         speech_config: A SpeechConfig or its dict.
@@ -247,7 +246,7 @@ class GenerationConfig:
     media_resolution: str | int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """What is set, by field name."""
+        """The fields that are set, by name."""
         pairs = ((item.name, getattr(self, item.name)) for item in fields(self))
         return {name: value for name, value in pairs if value is not None}
 
@@ -257,13 +256,13 @@ GenerationConfigType: TypeAlias = "GenerationConfig | protos.GenerationConfig | 
 
 @dataclass(kw_only=True)
 class RequestOptions:
-    """What one call sets for itself.
+    """Options of one call.
 
     Attributes:
-        timeout: Seconds for the call, over all tries and the waits between them; None for the default.
+        timeout: Seconds for the call, all attempts and the waits between them included; None for the default.
         idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
-        retry: A policy; None for no retries; "default" for the client's.
-        metadata: Pairs to send beside the client's.
+        retry: A retry policy; None for no retries; "default" for the client's.
+        metadata: Pairs to send after the client's.
 
     >>> from genai_grpc import get_model
     >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
@@ -304,52 +303,5 @@ class AutomaticFunctionCalling:
             raise ValueError(f"on_error is 'raise' or 'model'; got {self.on_error!r}")
 
 
-class GenerateOptions(TypedDict, total=False):
-    """What every call that generates takes beside its contents.
-
-    Attributes:
-        generation_config: Merged key by key over the model's.
-        safety_settings: Merged category by category over the model's.
-        tools: In place of the model's.
-        tool_config: In place of the model's.
-        request_options: Deadline, retries and metadata of this call.
-
-    >>> from genai_grpc import GenerativeModel
-    >>> options: GenerateOptions = {"generation_config": {"temperature": 0}, "request_options": {"timeout": 30}}
-    >>> GenerativeModel().generate_content("Say hello.", **options).text
-    'Hello!'
-    """
-
-    generation_config: GenerationConfigType | None
-    safety_settings: SafetySettingOptions | None
-    tools: ToolsType | None
-    tool_config: ToolConfigType | None
-    request_options: RequestOptionsType | None
-
-
-class CachedContentOptions(TypedDict, total=False):
-    """What a cached content is made of; a system instruction or contents are needed.
-
-    Attributes:
-        display_name: A name for people, of 128 characters at most.
-        system_instruction: What the model is told before every conversation.
-        contents: The turns to put before those of every request.
-        tools: What the model may call.
-        tool_config: How it may call them.
-        ttl: How long it lives from now on: seconds, a timedelta, a Duration or a dict of one; an hour by default.
-        expire_time: In place of `ttl`, when it expires: a datetime (local time where it has no zone), whole seconds
-            since 1970 UTC, a Timestamp or a dict of one.
-
-    >>> from genai_grpc.caching import CachedContent
-    >>> options: CachedContentOptions = {"display_name": "the tale", "contents": "A long tale.", "ttl": 600}
-    >>> CachedContent.create("gemini-pro", **options).display_name
-    'the tale'
-    """
-
-    display_name: str | None
-    system_instruction: ContentType | None
-    contents: ContentsType | None
-    tools: ToolsType | None
-    tool_config: ToolConfigType | None
-    ttl: TTLType | None
-    expire_time: ExpireTimeType | None
+def __dir__() -> list[str]:
+    return __all__

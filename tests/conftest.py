@@ -24,7 +24,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class Colour(Protocol):
+class Api(Protocol):
     """The public calls, sync or async, each called from a sync test and waited for."""
 
     def generate(self, model: genai.GenerativeModel, *args: Any, **kwargs: Any) -> Any:
@@ -64,7 +64,7 @@ class Colour(Protocol):
         """What the method of that name, or its async twin, iterates over."""
 
 
-class Sync:
+class SyncApi:
     """The sync methods."""
 
     def generate(self, model: genai.GenerativeModel, *args: Any, **kwargs: Any) -> Any:
@@ -104,7 +104,7 @@ class Sync:
         return list(getattr(owner, name)(*args, **kwargs))
 
 
-class Async:
+class AsyncApi:
     """The async methods, on one event loop for the whole test."""
 
     def __init__(self) -> None:
@@ -218,11 +218,11 @@ def model(client: genai.Client) -> genai.GenerativeModel:
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest, client: genai.Client) -> Iterator[Colour]:
+def api(request: pytest.FixtureRequest, client: genai.Client) -> Iterator[Api]:
     """Each of the two colours in turn."""
     if request.param == "sync":
-        yield Sync()
+        yield SyncApi()
     else:
-        asynchronous = Async()
+        asynchronous = AsyncApi()
         yield asynchronous
         asynchronous.end(client)

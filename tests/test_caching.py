@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,13 +20,14 @@ PROTO = protos.CachedContent(
 
 
 class Recorder:
-    """A client that notes each call and answers it with the same cached content."""
+    """A client that records each call, and returns the same cached content."""
 
     def __init__(self) -> None:
         self.calls: list[Call[Any, Any, Any]] = []
+        self._transports = SimpleNamespace(sync=self)
 
     def call(self, call: Call[Any, Any, Any]) -> protos.CachedContent:
-        """Note the call."""
+        """Record the call."""
         self.calls.append(call)
         return PROTO
 

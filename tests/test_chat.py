@@ -78,9 +78,9 @@ def test_copy(model: GenerativeModel) -> None:
 @pytest.mark.parametrize("name", ["candidate_count", "candidateCount"])
 def test_several_candidates(model: GenerativeModel, name: str) -> None:
     """Of several candidates none could be the history, so they are refused, by the chat and by each message."""
-    with pytest.raises(ValueError, match="one candidate a turn; candidate_count is 2"):
+    with pytest.raises(ValueError, match="one candidate per turn; candidate_count is 2"):
         GenerativeModel(generation_config={name: 2}, client=model.client).start_chat()
-    with pytest.raises(ValueError, match="one candidate a turn; candidate_count is 3"):
+    with pytest.raises(ValueError, match="one candidate per turn; candidate_count is 3"):
         model.start_chat().send_message("Hi", generation_config={name: 3})
 
 

@@ -165,7 +165,7 @@ def test_the_callers_objects_stay_as_they_are() -> None:
 def test_names_and_repr() -> None:
     """A model says its resource name, how many candidates it asks for, and what it was made with."""
     model = GenerativeModel("gemini-pro", generation_config={"candidateCount": 2}, system_instruction="Be kind.")
-    assert (model.model_name, model.candidate_count) == ("models/gemini-pro", 2)
-    assert GenerativeModel().candidate_count == 1
+    assert (model.model_name, model._generate_request.candidate_count) == ("models/gemini-pro", 2)
+    assert GenerativeModel()._generate_request.candidate_count == 1
     for said in ("models/gemini-pro", "'candidate_count': 2", "Be kind."):
         assert said in repr(model)

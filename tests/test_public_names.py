@@ -187,9 +187,7 @@ def test_import_is_light(imported: dict[str, Any], name: str) -> None:
         "genai_grpc.types",
         "grpc",
         "inspect",
-        "json",
         "pathlib",
-        "random",
     ],
 )
 def test_a_model_imports_what_it_uses(name: str) -> None:

@@ -30,7 +30,7 @@ def words(*texts: str) -> list[Response]:
 class Source:
     """An open stream in memory: chunks, and perhaps an error after them."""
 
-    fresh = False
+    starts_reply = False
 
     def __init__(self, chunks: list[Response], error: Exception | None = None) -> None:
         self.chunks, self.error = list(chunks), error
@@ -57,7 +57,7 @@ class AsyncSource(Source):
         return super().read()
 
 
-class Colour:
+class Api:
     """What tests do with a response of either kind."""
 
     def __init__(self, kind: type[Any]) -> None:
@@ -68,7 +68,7 @@ class Colour:
         """A response over a source whose first chunk has come, and the source."""
         source: Any = (AsyncSource if self.asynchronous else Source)(list(chunks), error)
         first = source.chunks.pop(0) if source.chunks else None
-        return self.kind.from_source((source, first)), source
+        return self.kind.from_stream((source, first)), source
 
     def read(self, response: Any, count: int | None = None) -> list[Any]:
         """The chunks to come, at most so many, exactly as a loop with a `break` takes them."""
@@ -107,9 +107,9 @@ class Colour:
 
 
 @pytest.fixture(params=[GenerateContentResponse, AsyncGenerateContentResponse], ids=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> Colour:
+def api(request: pytest.FixtureRequest) -> Api:
     """Each of the two kinds in turn."""
-    return Colour(request.param)
+    return Api(request.param)
 
 
 def whole(*parts: dict[str, Any], **fields: Any) -> GenerateContentResponse:
@@ -235,72 +235,72 @@ def test_metadata() -> None:
     assert response.error is None
 
 
-def test_stream(colour: Colour) -> None:
+def test_stream(api: Api) -> None:
     """A stream hands out its chunks, and is then the whole; it can be read again, from the start."""
-    response, source = colour.open(*words("One,", " two,", " three"))
-    assert [each.text for each in colour.read(response)] == ["One,", " two,", " three"]
+    response, source = api.open(*words("One,", " two,", " three"))
+    assert [each.text for each in api.read(response)] == ["One,", " two,", " three"]
     reads = source.reads
     assert response.text == "One, two, three"
-    assert [each.text for each in colour.read(response)] == ["One,", " two,", " three"]
+    assert [each.text for each in api.read(response)] == ["One,", " two,", " three"]
     assert [part.text for part in response.parts] == ["One, two, three"]
     assert source.reads == reads
 
 
-def test_chunks_are_of_the_same_kind(colour: Colour) -> None:
+def test_chunks_are_of_the_same_kind(api: Api) -> None:
     """A chunk is a whole response of the kind that was streamed."""
-    response, _ = colour.open(*words("One"))
-    (each,) = colour.read(response)
-    assert type(each) is colour.kind
-    assert [again.text for again in colour.read(each)] == ["One"]
+    response, _ = api.open(*words("One"))
+    (each,) = api.read(response)
+    assert type(each) is api.kind
+    assert [again.text for again in api.read(each)] == ["One"]
 
 
-def test_a_chunk_does_not_wait_for_the_next(colour: Colour) -> None:
+def test_a_chunk_does_not_wait_for_the_next(api: Api) -> None:
     """A chunk is handed out without reading the one after it."""
-    response, source = colour.open(*words("One,", " two"))
-    assert [each.text for each in colour.read(response, 1)] == ["One,"]
+    response, source = api.open(*words("One,", " two"))
+    assert [each.text for each in api.read(response, 1)] == ["One,"]
     assert source.reads == 0
-    assert [each.text for each in colour.read(response, 2)] == ["One,", " two"]
+    assert [each.text for each in api.read(response, 2)] == ["One,", " two"]
     assert source.reads == 1
 
 
 @pytest.mark.parametrize("name", ["candidates", "parts", "text"])
-def test_unfinished(colour: Colour, name: str) -> None:
+def test_unfinished(api: Api, name: str) -> None:
     """Before its end, a stream has no candidates, parts or text, and the error says what to do."""
-    response, source = colour.open(*words("One,", " two,", " three"))
+    response, source = api.open(*words("One,", " two,", " three"))
     with pytest.raises(errors.IncompleteIterationError, match=r"iterate over the response, or call response\.resolve"):
         getattr(response, name)
     assert source.reads == 0
-    colour.read(response, 1)
+    api.read(response, 1)
     with pytest.raises(errors.IncompleteIterationError):
         getattr(response, name)
-    colour.resolve(response)
+    api.resolve(response)
     assert response.text == "One, two, three"
 
 
-def test_metadata_before_the_end(colour: Colour) -> None:
+def test_metadata_before_the_end(api: Api) -> None:
     """Usage, version and prompt feedback are those of the chunks so far."""
     first, second = words("One,", " two")
     first.usage_metadata.total_token_count, second.usage_metadata.total_token_count = 1, 2
     first.model_version = "v"
     first.prompt_feedback.safety_ratings.add(category=protos.HarmCategory.HARM_CATEGORY_HARASSMENT)
-    response, _ = colour.open(first, second)
+    response, _ = api.open(first, second)
     assert (response.usage_metadata.total_token_count, response.model_version) == (1, "v")
     assert len(response.prompt_feedback.safety_ratings) == 1
-    colour.resolve(response)
+    api.resolve(response)
     assert (response.usage_metadata.total_token_count, response.model_version) == (2, "v")
     assert len(response.prompt_feedback.safety_ratings) == 1
 
 
 def test_exactly_as_many_chunks_as_come() -> None:
     """A sync program that takes exactly as many chunks as come can read the text after."""
-    response, _ = Colour(GenerateContentResponse).open(*words("One,", " two"))
+    response, _ = Api(GenerateContentResponse).open(*words("One,", " two"))
     assert [each.text for _, each in zip(range(2), response, strict=False)] == ["One,", " two"]
     assert response.text == "One, two"
 
 
 def test_fewer_chunks_than_come() -> None:
     """Looking for the end loses nothing: a chunk found in its place is handed out next."""
-    response, _ = Colour(GenerateContentResponse).open(*words("One,", " two,", " three"))
+    response, _ = Api(GenerateContentResponse).open(*words("One,", " two,", " three"))
     assert [each.text for _, each in zip(range(1), response, strict=False)] == ["One,"]
     for _ in range(2):
         with pytest.raises(errors.IncompleteIterationError):
@@ -310,7 +310,7 @@ def test_fewer_chunks_than_come() -> None:
 
 def test_an_error_where_the_end_was_looked_for() -> None:
     """A stream that failed after the chunks that were taken fails where the text is asked for."""
-    response, _ = Colour(GenerateContentResponse).open(*words("One"), error=errors.ServiceUnavailable("gone"))
+    response, _ = Api(GenerateContentResponse).open(*words("One"), error=errors.ServiceUnavailable("gone"))
     next(iter(response))
     with pytest.raises(errors.ServiceUnavailable, match="gone"):
         _ = response.text
@@ -318,7 +318,7 @@ def test_an_error_where_the_end_was_looked_for() -> None:
 
 def test_two_iterators() -> None:
     """Iterators of one stream share its chunks."""
-    response, source = Colour(GenerateContentResponse).open(*words("One,", " two"))
+    response, source = Api(GenerateContentResponse).open(*words("One,", " two"))
     first, second = iter(response), iter(response)
     assert [next(first).text, next(second).text, next(second).text, next(first).text] == [
         "One,",
@@ -329,66 +329,66 @@ def test_two_iterators() -> None:
     assert source.reads == 1
 
 
-def test_an_error_after_chunks(colour: Colour) -> None:
+def test_an_error_after_chunks(api: Api) -> None:
     """A stream's error comes after the chunks before it, again when read again, and what came stays readable."""
     error = errors.ServiceUnavailable("gone")
-    response, source = colour.open(*words("One,", " two"), error=error)
-    assert [each.text for each in colour.read(response, 2)] == ["One,", " two"]
+    response, source = api.open(*words("One,", " two"), error=error)
+    assert [each.text for each in api.read(response, 2)] == ["One,", " two"]
     for _ in range(2):
         with pytest.raises(errors.ServiceUnavailable, match="gone"):
-            colour.read(response)
+            api.read(response)
         with pytest.raises(errors.ServiceUnavailable, match="gone"):
-            colour.resolve(response)
+            api.resolve(response)
     assert response.error is error
     assert response.text == "One, two"
     assert source.reads == 2
 
 
-def test_ctrl_c(colour: Colour) -> None:
+def test_ctrl_c(api: Api) -> None:
     """A wait that the program broke off is told as it is, then as a stream cut short."""
 
     class Stop(BaseException):
         """Such as KeyboardInterrupt, which asyncio.run would treat in its own way."""
 
-    response, _ = colour.open(*words("One"), error=Stop())  # type: ignore[arg-type]  # any exception will do
+    response, _ = api.open(*words("One"), error=Stop())  # type: ignore[arg-type]  # any exception will do
     with pytest.raises(Stop):
-        colour.read(response)
+        api.read(response)
     with pytest.raises(errors.Cancelled, match="cut short by Stop"):
-        colour.read(response)
+        api.read(response)
     assert response.text == "One"
 
 
-def test_no_chunks(colour: Colour) -> None:
+def test_no_chunks(api: Api) -> None:
     """A stream that ended without a chunk is an empty response."""
-    response, _ = colour.open()
-    assert colour.read(response) == []
+    response, _ = api.open()
+    assert api.read(response) == []
     assert list(response.candidates) == []
     with pytest.raises(ValueError, match="has no candidate"):
         _ = response.text
 
 
-def test_chunks_without_parts(colour: Colour) -> None:
+def test_chunks_without_parts(api: Api) -> None:
     """Chunks without parts, or without candidates, do no harm to the whole."""
-    response, _ = colour.open(
+    response, _ = api.open(
         chunk(), *words("Hi"), chunk(finish_reason=protos.Candidate.STOP), Response(model_version="v")
     )
-    assert len(colour.read(response)) == 4
+    assert len(api.read(response)) == 4
     assert response.text == "Hi"
     assert response.candidates[0].finish_reason == protos.Candidate.STOP
 
 
-def test_blocked_prompt(colour: Colour) -> None:
+def test_blocked_prompt(api: Api) -> None:
     """A blocked prompt says why at once, and is an error on iteration."""
     blocked = Response(prompt_feedback=Feedback(block_reason=Feedback.SAFETY))
-    for response in (colour.kind.from_response(blocked), colour.open(blocked)[0]):
+    for response in (api.kind.from_response(blocked), api.open(blocked)[0]):
         assert response.prompt_feedback.block_reason == Feedback.SAFETY
         assert isinstance(response.error, errors.BlockedPromptException)
         for _ in range(2):
             with pytest.raises(errors.BlockedPromptException) as caught:
-                colour.read(response)
+                api.read(response)
             assert caught.value.args == (blocked.prompt_feedback,)
         with pytest.raises(errors.BlockedPromptException):
-            colour.resolve(response)
+            api.resolve(response)
 
 
 def test_blocked_prompt_has_no_text() -> None:
@@ -398,30 +398,30 @@ def test_blocked_prompt_has_no_text() -> None:
         _ = GenerateContentResponse.from_response(blocked).text
 
 
-def test_close(colour: Colour) -> None:
+def test_close(api: Api) -> None:
     """Leaving a stream cancels it; what came stays readable, and nothing more is read."""
-    response, source = colour.open(*words("One,", " two"))
-    colour.read(response, 1)
-    colour.leave(response)
+    response, source = api.open(*words("One,", " two"))
+    api.read(response, 1)
+    api.leave(response)
     assert source.cancelled
-    assert [each.text for each in colour.read(response)] == ["One,"]
+    assert [each.text for each in api.read(response)] == ["One,"]
     assert response.text == "One,"
     assert source.reads == 0
 
 
-def test_close_at_the_end(colour: Colour) -> None:
+def test_close_at_the_end(api: Api) -> None:
     """A stream that was read to its end, and a whole response, need no cancelling."""
-    response, source = colour.open(*words("One"))
-    colour.resolve(response)
-    colour.leave(response)
+    response, source = api.open(*words("One"))
+    api.resolve(response)
+    api.leave(response)
     assert not source.cancelled
-    colour.leave(colour.kind.from_response(chunk({"text": "Hi"})))
+    api.leave(api.kind.from_response(chunk({"text": "Hi"})))
 
 
-def test_to_dict(colour: Colour) -> None:
+def test_to_dict(api: Api) -> None:
     """A response as a dict has proto names, enums as numbers, defaults filled in, and goes through JSON."""
-    response, _ = colour.open(*words("One,", " two"), chunk(finish_reason=protos.Candidate.STOP))
-    colour.resolve(response)
+    response, _ = api.open(*words("One,", " two"), chunk(finish_reason=protos.Candidate.STOP))
+    api.resolve(response)
     shown = response.to_dict()
     assert json.loads(json.dumps(shown)) == shown
     (candidate,) = shown["candidates"]
@@ -434,13 +434,13 @@ def test_to_dict(colour: Colour) -> None:
     assert shown["model_version"] == ""
 
 
-def test_repr(colour: Colour) -> None:
+def test_repr(api: Api) -> None:
     """A response shows what has come, whether it is all, and what ended it."""
-    response, _ = colour.open(*words("One,", " zwölf"), error=errors.ServiceUnavailable("gone"))
-    assert repr(response).startswith(f"{colour.kind.__name__}(done=False, result={{")
+    response, _ = api.open(*words("One,", " zwölf"), error=errors.ServiceUnavailable("gone"))
+    assert repr(response).startswith(f"{api.kind.__name__}(done=False, result={{")
     assert '"text": "One,"' in repr(response)
     with pytest.raises(errors.ServiceUnavailable):
-        colour.resolve(response)
+        api.resolve(response)
     assert "done=True, error=ServiceUnavailable('gone')" in repr(response)
     assert '"text": "One, zwölf"' in repr(response)
 

@@ -58,8 +58,8 @@ def test_positional_settings() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"rounds": 0}, "^rounds is at least 1; got 0$"),
-        ({"errors": "ignore"}, "^errors is 'raise' or 'model'; got 'ignore'$"),
+        ({"max_rounds": 0}, "^max_rounds is at least 1; got 0$"),
+        ({"on_error": "ignore"}, "^on_error is 'raise' or 'model'; got 'ignore'$"),
     ],
 )
 def test_wrong_bounds(how: dict[str, Any], words: str) -> None:

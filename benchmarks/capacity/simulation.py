@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from genai_grpc import protos
 from genai_grpc._rpc.admission import Admission
-from genai_grpc._rpc.attempts import Acquire, run_attempts
-from genai_grpc._rpc.call import GENERATE_CONTENT, STREAM_GENERATE_CONTENT, Attempt, Call, Limits, Sleep, identity
+from genai_grpc._rpc.attempts import run_attempts
+from genai_grpc._rpc.call import Call, identity
 from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
+from genai_grpc._rpc.operation import Acquire, Attempt, Sleep
+from genai_grpc._rpc.options import Limits
 from genai_grpc._rpc.retry_policy import RetryPolicy
+from genai_grpc._services.generative_language import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc._transport.grpc.channel_pool import ChannelPool, PooledChannel
 from genai_grpc.errors import APIError, DeadlineExceeded
 

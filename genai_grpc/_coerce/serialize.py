@@ -1,73 +1,110 @@
-"""Contents to the bytes of a request, where messages would be made only to be serialized.
+"""Contents as the bytes of a request, without a message where it would be built only to be serialized.
 
-Fields may be serialized apart and joined (https://protobuf.dev/programming-guides/encoding/): text is framed as
-it is, and what a blob holds is copied once, into the request. Whatever is not text or a blob is made a message first.
+Fields may be serialized apart and joined (https://protobuf.dev/programming-guides/encoding/). Text is written as it is,
+and the data of a blob is copied once, into the request. Anything else is converted to a message first.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import is_content, is_empty, is_sequence, to_contents, to_part
 from genai_grpc._coerce.media import image_to_blob, path_to_blob
 
-__all__ = ["serialize_contents", "serialize_turn"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["SerializedContents"]
 
 
-def serialize_contents(value: object) -> list[bytes]:
-    """The field `contents` of a request, in pieces to be joined: what `to_contents` makes of `value`, serialized.
+class SerializedContents:
+    """The turns of a conversation, serialized as the field `contents` of a request.
 
-    Raises:
-        TypeError: As `to_contents` does.
-        ValueError: As `to_contents` does.
-
-    >>> protos.GenerateContentRequest.FromString(b"".join(frame_contents("Hi"))).contents[0].parts[0].text
-    'Hi'
+    >>> contents = SerializedContents.of("Hi")
+    >>> contents.append(protos.Content(role="model", parts=[protos.Part(text="Hello")]))
+    >>> [turn.role for turn in contents.to_messages()]
+    ['user', 'model']
     """
-    if type(value) is str and value:  # as most are: what is below would come to the same
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
+        self._pieces = list(pieces)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """What `to_contents` makes of `value`, serialized.
+
+        Raises:
+            TypeError: As `to_contents` does.
+            ValueError: As `to_contents` does.
+        """
+        return cls(_serialize_contents(value))
+
+    @classmethod
+    def of_turns(cls, turns: Iterable[protos.Content]) -> Self:
+        """Turns that are messages already."""
+        return cls(map(_serialize_turn, turns))
+
+    def append(self, turn: protos.Content) -> None:
+        """Add a turn."""
+        self._pieces.append(_serialize_turn(turn))
+
+    def copy(self) -> Self:
+        """A copy that grows on its own; the bytes are shared."""
+        return type(self)(self._pieces)
+
+    def to_bytes(self, prefix: bytes = b"") -> bytes:
+        """The field `contents`, after the serialized other fields of a request."""
+        return b"".join([prefix, *self._pieces])
+
+    def to_messages(self) -> list[protos.Content]:
+        """The turns as messages."""
+        return list(protos.GenerateContentRequest.FromString(self.to_bytes()).contents)
+
+
+def _serialize_contents(value: object) -> list[bytes]:
+    if type(value) is str and value:  # the most frequent case, and the result of the code below for it
         text = value.encode()
-        before = _TEXT + _varint(len(text))
-        before = _PARTS + _varint(len(before) + len(text)) + before
-        return [_CONTENTS + _varint(len(before) + len(text) + len(_USER)) + before, text, _USER]
+        prefix = _TEXT + _varint(len(text))
+        prefix = _PARTS + _varint(len(prefix) + len(text)) + prefix
+        return [_CONTENTS + _varint(len(prefix) + len(text) + len(_USER)) + prefix, text, _USER]
     if not is_sequence(value):
         if isinstance(value, (os.PathLike, Mapping)) and not is_content(value) and not is_empty(value):
-            return _framed(_CONTENTS, [*_part(value), _USER])
-        return _turns(to_contents(value))
+            return _length_delimited(_CONTENTS, [*_serialize_part(value), _USER])
+        return [_serialize_turn(turn) for turn in to_contents(value)]
     items = list(value)
     if not all(map(is_content, items)):
-        return _framed(_CONTENTS, [piece for item in items for piece in _part(item)] + [_USER])
-    # The turns of a conversation: each is serialized as it is now, so that what was edited is sent as edited.
-    return _turns(to_contents(items))
+        parts = [piece for item in items for piece in _serialize_part(item)]
+        return _length_delimited(_CONTENTS, [*parts, _USER])
+    # Turns are serialized as they are now, so that what a program edited is sent as edited.
+    return [_serialize_turn(turn) for turn in to_contents(items)]
 
 
-def serialize_turn(turn: protos.Content) -> bytes:
-    """One turn as an element of the field `contents` of a request."""
+def _serialize_turn(turn: protos.Content) -> bytes:
+    """A turn as an element of the field `contents`."""
     data = turn.SerializeToString()
     return _CONTENTS + _varint(len(data)) + data
 
 
-def _turns(contents: Iterable[protos.Content]) -> list[bytes]:
-    return list(map(serialize_turn, contents))
-
-
-def _part(value: object) -> list[bytes]:
+def _serialize_part(value: object) -> list[bytes]:
     """A part as an element of `Content.parts`, in pieces."""
     if type(value) is str:
-        return _framed(_PARTS, _framed(_TEXT, [value.encode()]))
-    if (blob := _blob(value)) is not None:
-        return _framed(_PARTS, _framed(_INLINE_DATA, blob))
-    return _framed(_PARTS, [to_part(value).SerializeToString()])
+        return _length_delimited(_PARTS, _length_delimited(_TEXT, [value.encode()]))
+    if (blob := _serialize_blob(value)) is not None:
+        return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, blob))
+    return _length_delimited(_PARTS, [to_part(value).SerializeToString()])
 
 
-def _blob(value: Any) -> list[bytes] | None:
-    """A Blob in pieces, its data among them as it is; None if `value` is something else."""
+def _serialize_blob(value: Any) -> list[bytes] | None:
+    """A Blob in pieces, its data as it is among them; None if `value` is something else."""
     if isinstance(value, Mapping):
         mime_type, data = value.get("mime_type"), value.get("data")
         if len(value) == 2 and isinstance(mime_type, str) and isinstance(data, bytes):
-            return [*_framed(_MIME_TYPE, [mime_type.encode()]), *_framed(_DATA, [data])]
+            return [*_length_delimited(_MIME_TYPE, [mime_type.encode()]), *_length_delimited(_DATA, [data])]
         return None
     if isinstance(value, protos.Blob):
         return [value.SerializeToString()]
@@ -75,8 +112,8 @@ def _blob(value: Any) -> list[bytes] | None:
     return None if found is None else [found.SerializeToString()]
 
 
-def _framed(tag: bytes, pieces: list[bytes]) -> list[bytes]:
-    """A field of these bytes: its tag, their length, and they themselves."""
+def _length_delimited(tag: bytes, pieces: list[bytes]) -> list[bytes]:
+    """A length-delimited field: its tag, the length of its pieces, and the pieces."""
     return [tag + _varint(sum(map(len, pieces))), *pieces]
 
 
@@ -93,7 +130,7 @@ def _varint(number: int) -> bytes:
 
 
 def _tag(message: Any, field: str) -> bytes:
-    """The tag of a field whose length is told: its number and wire type 2."""
+    """The tag of a length-delimited field: its number and wire type 2."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from math import inf
 from typing import Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.messages import as_message, field_of, to_enum, to_message
-from genai_grpc._rpc.call import DEFAULTS, Options
+from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "to_options",
     "to_safety_map",
     "to_safety_settings",
-    "to_timeout",
 ]
 
 _CATEGORY: Final = protos.HarmCategory.DESCRIPTOR
@@ -153,7 +151,7 @@ def _threshold(value: object) -> int:
     return to_enum(_THRESHOLD, value, "safety_settings")
 
 
-def to_options(value: object) -> Options:
+def to_options(value: object) -> CallOptions:
     """The options of one call: a dict or an object with `timeout`, `idle_timeout` (seconds), `retry`, `metadata`.
 
     Raises:
@@ -161,7 +159,7 @@ def to_options(value: object) -> Options:
         ValueError: A key is not known; a timeout is not above 0.
     """
     if value is None:
-        return DEFAULTS
+        return NO_OPTIONS
     if not isinstance(value, Mapping):
         value = {name: getattr(value, name) for name in _OPTIONS if hasattr(value, name)}
         if not value:
@@ -169,7 +167,7 @@ def to_options(value: object) -> Options:
     if unknown := value.keys() - _OPTIONS:
         raise ValueError(f"request_options has {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
     pairs = value.get("metadata") or ()
-    return Options(
+    return CallOptions(
         # google.api_core's policies bring a deadline with them.
         timeout=to_timeout(value.get("timeout", getattr(value.get("retry"), "timeout", None))),
         idle_timeout=to_timeout(value.get("idle_timeout")),
@@ -181,22 +179,6 @@ def to_options(value: object) -> Options:
 
 
 _OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata")
-
-
-def to_timeout(value: object) -> float | None:
-    """A timeout in seconds, or None.
-
-    Raises:
-        TypeError: It is no number.
-        ValueError: It is not above 0.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a timeout is a number of seconds; got {type(value).__name__}")
-    if not 0 < value < inf:
-        raise ValueError(f"a timeout is above 0 seconds, and ends some day; got {value}")
-    return float(value)
 
 
 def _retry(value: object) -> RetryPolicy | None:

@@ -1,34 +1,32 @@
-"""Chunks of a stream, folded into the response that the same call would have given at once.
+"""Merges the chunks of a stream into the response that the same call would have given unstreamed.
 
-Time and memory are linear in the chunks: text is collected in lists and joined once, when the result is asked for.
+Time and memory are linear in the chunks: text is collected in lists, and joined once when the result is read.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf.message import Message
 
 from genai_grpc import protos
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from google.protobuf.message import Message
-
 __all__ = ["ResponseMerger"]
 
-# Fields of which the latest value stands for the whole. Every other field is merged as protobuf merges: a scalar's
-# latest value, messages field by field, repeated fields one after the other.
-LATEST: Final = frozenset({"usage_metadata", "citation_metadata"})
+# Fields whose last value replaces the ones before. Every other field is merged as protobuf merges it: the last value of
+# a scalar, messages field by field, repeated fields concatenated.
+REPLACED: Final = frozenset({"usage_metadata", "citation_metadata"})
 
 
 class ResponseMerger:
-    """The state of a folding; `add` each chunk in order, then take the `result`.
+    """Merges chunks: `add` each in order, then read the `result`.
 
-    >>> fold = Fold()
+    >>> merger = ResponseMerger()
     >>> for word in "Hel", "lo":
     ...     candidate = protos.Candidate(content={"parts": [{"text": word}]})
-    ...     fold.add(protos.GenerateContentResponse(candidates=[candidate]))
-    >>> fold.result().candidates[0].content.parts[0].text
+    ...     merger.add(protos.GenerateContentResponse(candidates=[candidate]))
+    >>> merger.result().candidates[0].content.parts[0].text
     'Hello'
     """
 
@@ -40,7 +38,7 @@ class ResponseMerger:
         self._result: protos.GenerateContentResponse | None = None
 
     def add(self, chunk: protos.GenerateContentResponse) -> None:
-        """Take in the next chunk, which is kept and must not change afterwards."""
+        """Add the next chunk, which must not change afterwards."""
         self._result = None
         for field, value in chunk.ListFields():
             match field.name:
@@ -63,19 +61,19 @@ class ResponseMerger:
         return self._result
 
     @property
-    def latest(self) -> protos.GenerateContentResponse:
-        """All but the candidates, which costs nothing to look at while chunks still arrive."""
+    def metadata(self) -> protos.GenerateContentResponse:
+        """The response so far without candidates, which costs nothing while chunks still arrive."""
         return self._response
 
     def _candidate(self, index: int) -> _Candidate:
-        found = self._candidates.get(index)
-        if found is None:
-            found = self._candidates[index] = _Candidate()
-        return found
+        candidate = self._candidates.get(index)
+        if candidate is None:
+            candidate = self._candidates[index] = _Candidate()
+        return candidate
 
 
 class _Candidate:
-    """One candidate's chunks: its parts apart, since neighbours of one kind are one part that was cut."""
+    """The chunks of one candidate. Adjacent parts of one kind are the pieces of one part."""
 
     __slots__ = ("_fields", "_has_content", "_parts", "_ratings", "_role")
 
@@ -104,20 +102,20 @@ class _Candidate:
         candidate.safety_ratings.extend(self._ratings.values())
         if self._has_content:
             candidate.content.role = self._role
-            candidate.content.parts.extend(part.joined() for part in self._parts)
+            candidate.content.parts.extend(part.merged() for part in self._parts)
 
     def _add_parts(self, parts: Iterable[protos.Part]) -> None:
-        # Only a chunk's first part can continue the chunk before; parts that came together were meant apart.
+        # Only the first part of a chunk can continue the chunk before: parts of one chunk are separate.
         for position, part in enumerate(parts):
-            if position or not self._parts or not self._parts[-1].take(part):
+            if position or not self._parts or not self._parts[-1].extend(part):
                 self._parts.append(_Part(part))
 
     def _rate(self, rating: protos.SafetyRating) -> None:
-        kept = protos.SafetyRating()
-        kept.CopyFrom(rating)
+        latest = protos.SafetyRating()
+        latest.CopyFrom(rating)
         before = self._ratings.get(rating.category)
-        kept.blocked = rating.blocked or (before is not None and before.blocked)
-        self._ratings[rating.category] = kept
+        latest.blocked = rating.blocked or (before is not None and before.blocked)
+        self._ratings[rating.category] = latest
 
 
 class _Part:
@@ -131,10 +129,10 @@ class _Part:
         self._pieces: list[protos.Part] = []
         self._signature = part.thought_signature
 
-    def take(self, part: protos.Part) -> bool:
-        """Whether `part` continues this one; if so it is taken in.
+    def extend(self, part: protos.Part) -> bool:
+        """Add `part` if it continues this one, and return whether it does.
 
-        A thought signature closes a part: what it signs ends there.
+        A thought signature ends a part: it signs what came before it.
         """
         kind = part.WhichOneof("data") or ("text" if part.thought_signature else None)
         if kind != self._kind or kind not in _JOIN or self._signature or part.thought != self._first.thought:
@@ -143,7 +141,7 @@ class _Part:
         self._signature = part.thought_signature
         return True
 
-    def joined(self) -> protos.Part:
+    def merged(self) -> protos.Part:
         if not self._pieces:
             return self._first
         whole = protos.Part()
@@ -174,8 +172,8 @@ _JOIN: Final = {"text": _join_text, "executable_code": _join_code, "code_executi
 
 
 def _put(message: Message, name: str, value: object) -> None:
-    """Set or merge one field of a message, by the rule of `LATEST`."""
-    if name in LATEST:
+    """Set or merge one field of a message."""
+    if name in REPLACED:
         message.ClearField(name)
     part = type(message)(**{name: value})
     message.MergeFrom(part)

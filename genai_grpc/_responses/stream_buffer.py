@@ -1,17 +1,16 @@
-"""What has come of a stream so far: its chunks as bytes, and the response that they fold into."""
+"""The chunks of a stream so far, and the response that they merge into."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from genai_grpc._responses.merge import ResponseMerger
+from genai_grpc._responses.stream import AsyncStream, SyncStream
 from genai_grpc.errors import BlockedPromptException, Cancelled
 from genai_grpc.protos import GenerateContentResponse as Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from genai_grpc._responses.stream import AsyncStream, SyncStream
 
 __all__ = ["StreamBuffer"]
 
@@ -20,113 +19,114 @@ class StreamBuffer:
     """The chunks of a stream, and whether more may come.
 
     Attributes:
-        source: Where they come from.
-        chunks: Each as bytes, which take a tenth of a message's memory and nothing of the garbage collector's time.
-        ended: Whether there is nothing more to come.
-        error: What ended it early.
-        handed: How many of them the program has seen.
+        stream: The open stream; None for chunks without one.
+        chunks: Each serialized, which takes a tenth of a message's memory and no time of the garbage collector.
+        ended: Whether no more chunks come.
+        error: What ended the stream early, or None.
+        delivered: How many chunks the program has seen.
     """
 
-    __slots__ = ("_begin", "_fold", "_folded", "_newest", "chunks", "ended", "error", "handed", "source")
+    __slots__ = ("_latest", "_merged", "_merger", "_reply_start", "chunks", "delivered", "ended", "error", "stream")
 
-    def __init__(self, source: Any = None) -> None:
-        self.source = source
+    def __init__(self, stream: Any = None) -> None:
+        self.stream = stream
         self.chunks: list[bytes] = []
-        self.ended = source is None
+        self.ended = stream is None
         self.error: Exception | None = None
-        self.handed = 0
-        self._begin = 0
-        self._newest: Chunk | None = None
-        self._fold: ResponseMerger | None = None
-        self._folded = 0
+        self.delivered = 0
+        # Where the last reply starts, the chunk that came last, and how many chunks the merger has.
+        self._reply_start = 0
+        self._latest: Chunk | None = None
+        self._merger: ResponseMerger | None = None
+        self._merged = 0
 
     @classmethod
-    def opened(cls, source: SyncStream | AsyncStream | None, first: Chunk | None) -> Self:
-        """An open stream with its first chunk; None if it ended without one."""
-        received = cls(source)
+    def from_stream(cls, stream: SyncStream | AsyncStream | None, first: Chunk | None) -> Self:
+        """An open stream and its first chunk; None if it ended without one."""
+        buffer = cls(stream)
         if first is None:
-            received.ended = True
-            return received
-        received._newest = first
-        received.chunks.append(first.SerializeToString())
+            buffer.ended = True
+            return buffer
+        buffer._latest = first
+        buffer.chunks.append(first.SerializeToString())
         if first.prompt_feedback.block_reason:
-            received.stop()
-            received.error = BlockedPromptException(first.prompt_feedback)
-        return received
+            buffer.cancel()
+            buffer.error = BlockedPromptException(first.prompt_feedback)
+        return buffer
 
     @classmethod
-    def kept(cls, chunks: list[bytes], error: Exception | None) -> Self:
+    def from_chunks(cls, chunks: list[bytes], error: Exception | None) -> Self:
         """A stream that has ended with these chunks."""
-        received = cls()
-        received.chunks, received.error = chunks, error
-        return received
+        buffer = cls()
+        buffer.chunks, buffer.error = chunks, error
+        return buffer
 
-    def take(self, chunk: Chunk | None) -> None:
-        """The next chunk came, or None at the end."""
+    def append(self, chunk: Chunk | None) -> None:
+        """Add the next chunk; None for the end."""
         if chunk is None:
             self.ended = True
             return
-        if self.source.starts_reply:
-            # With automatic function calling, a stream may hold several replies; the last one is the answer.
-            self._begin = self._folded = len(self.chunks)
-            self._fold = None
-        self._newest = chunk
+        if self.stream.starts_reply:
+            # With automatic function calling a stream has several replies; the last one is the response.
+            self._reply_start = self._merged = len(self.chunks)
+            self._merger = None
+        self._latest = chunk
         self.chunks.append(chunk.SerializeToString())
 
-    def fail(self, error: BaseException) -> None:
-        """The wait for the next chunk ended so."""
+    def set_error(self, error: BaseException) -> None:
+        """End the stream with an error."""
         self.ended = True
-        # Ctrl-C, or the cancellation of a task, is told once; whoever reads on is told that the stream was cut.
+        # Ctrl-C and the cancellation of a task are raised once; later reads raise that the stream was cut short.
         cut = Cancelled(f"the stream was cut short by {type(error).__name__}")
         self.error = error if isinstance(error, Exception) else cut
 
-    def stop(self) -> None:
-        """End the stream, if it is still open."""
+    def cancel(self) -> None:
+        """End the stream, if it is open."""
         if not self.ended:
             self.ended = True
-            self.source.cancel()
+            self.stream.cancel()
 
-    def finished(self) -> bool:
-        """Whether there is nothing more to come; raises what ended the stream early."""
+    def exhausted(self) -> bool:
+        """Whether no more chunks come; raises what ended the stream early."""
         if self.ended and self.error is not None:
             raise self.error
         return self.ended
 
     def chunk(self, position: int) -> Chunk:
-        """The chunk at `position`, one of those that have come, for the program to see.
+        """The chunk at `position`, which has arrived, for the program to see.
 
         Raises:
-            BlockedPromptException: The prompt was blocked, and no chunk says more than that.
+            BlockedPromptException: The prompt was blocked, which is all that its chunk says.
         """
         if self.error is not None and isinstance(self.error, BlockedPromptException):
             raise self.error
-        if position >= self.handed:
-            self.handed = position + 1
-        if self._newest is not None and position + 1 == len(self.chunks):
-            return self._newest
+        if position >= self.delivered:
+            self.delivered = position + 1
+        if self._latest is not None and position + 1 == len(self.chunks):
+            return self._latest
         return Chunk.FromString(self.chunks[position])
 
     def message(self) -> Chunk:
-        """All chunks of the last reply as one message."""
-        if self._newest is not None and len(self.chunks) == self._begin + 1:
-            return self._newest
-        return self._folding().result()
+        """The chunks of the last reply, merged."""
+        if self._latest is not None and len(self.chunks) == self._reply_start + 1:
+            return self._latest
+        return self._merge().result()
 
-    def latest(self) -> Chunk:
-        """The same but for their candidates, which costs nothing to look at while chunks still arrive."""
-        if self._newest is not None and len(self.chunks) == self._begin + 1:
-            return self._newest
-        return self._folding().latest
+    def metadata(self) -> Chunk:
+        """The same without candidates, which costs nothing while chunks still arrive."""
+        if self._latest is not None and len(self.chunks) == self._reply_start + 1:
+            return self._latest
+        return self._merge().metadata
 
     def reply(self) -> list[bytes]:
         """The chunks of the last reply."""
-        return self.chunks[self._begin :]
+        return self.chunks[self._reply_start :]
 
-    def _folding(self) -> ResponseMerger:
-        # Folded when first asked for, so that a program that only iterates does not pay for it.
-        if self._fold is None:
-            self._fold = ResponseMerger()
-        for data in self.chunks[self._folded :]:
-            self._fold.add(Chunk.FromString(data))
-        self._folded = len(self.chunks)
-        return self._fold
+    def _merge(self) -> ResponseMerger:
+        # At the first use, so that a program that only iterates does not pay for it.
+        if self._merger is None:
+            self._merger = ResponseMerger()
+        for data in self.chunks[self._merged :]:
+            self._merger.add(Chunk.FromString(data))
+        self._merged = len(self.chunks)
+        return self._merger

@@ -1,4 +1,4 @@
-"""What a candidate and its parts say in words."""
+"""The text of candidates and parts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from genai_grpc import protos
 
 __all__ = ["COMPLETE_REASONS", "no_text", "one_line", "part_text"]
 
-# The reasons with which a candidate ends as it should, or does not end yet.
+# The finish reasons of a complete candidate, and of one that has not ended.
 COMPLETE_REASONS: Final = frozenset(
     protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
 )
 
 REASONS: Final = {
-    "SAFETY": "the answer was stopped by the safety settings",
+    "SAFETY": "the safety settings stopped the answer",
     "RECITATION": "the model was reciting from copyrighted material",
     "LANGUAGE": "the language is not supported",
     "SPII": "the answer would have held sensitive personal information",
@@ -24,22 +24,22 @@ REASONS: Final = {
 
 
 def no_text(candidate: protos.Candidate) -> str:
-    """Why a candidate has no text, in what it says of itself."""
+    """Why a candidate has no text: its finish reason, finish message and safety ratings."""
     reason = _name(protos.Candidate.FinishReason, candidate.finish_reason)
-    said = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
+    reasons = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
     if reason in REASONS:
-        said.append(REASONS[reason])
+        reasons.append(REASONS[reason])
     if candidate.finish_message:
-        said.append(f"finish message: {candidate.finish_message}")
+        reasons.append(f"finish message: {candidate.finish_message}")
     if candidate.safety_ratings:
-        said.append("safety ratings: " + ", ".join(map(one_line, candidate.safety_ratings)))
+        reasons.append("safety ratings: " + ", ".join(map(one_line, candidate.safety_ratings)))
     if any(part.thought for part in candidate.content.parts):
-        said.append("there are thoughts, in response.thoughts")
-    return "; ".join(said)
+        reasons.append("there are thoughts, in response.thoughts")
+    return "; ".join(reasons)
 
 
 def part_text(part: protos.Part) -> str:
-    """The text of a part, code and its output fenced; raises ValueError for a part of another kind."""
+    """The text of a part, with code and its output fenced; raises ValueError for any other kind of part."""
     match part.WhichOneof("data"):
         case "text":
             return part.text
@@ -51,8 +51,8 @@ def part_text(part: protos.Part) -> str:
         case "code_execution_result":
             result = part.code_execution_result
             outcome = _name(protos.CodeExecutionResult.Outcome, result.outcome).lower().removeprefix("outcome_")
-            shown = "" if outcome in ("ok", "unspecified") else f" {outcome}"
-            return f"```{shown}\n{result.output}\n```"
+            label = "" if outcome in ("ok", "unspecified") else f" {outcome}"
+            return f"```{label}\n{result.output}\n```"
         case kind:
             raise ValueError(f"a {kind} part has no text; read it from response.parts")
 
@@ -63,6 +63,6 @@ def one_line(message: Any) -> str:
 
 
 def _name(enum: Any, number: int) -> str:
-    """The name of an enum's value; of one that the service has learned since, its number."""
+    """The name of an enum value; the number of one that this version does not know."""
     name: str = enum.Name(number) if number in enum.values() else str(number)
     return name

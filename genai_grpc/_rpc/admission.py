@@ -6,10 +6,10 @@ from math import inf
 from typing import Any, Final
 
 from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
-from genai_grpc._rpc.call import Method
 from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
 from genai_grpc._rpc.rate_limiter import RateLimit, RateLimiter
 from genai_grpc._rpc.retry_budget import RetryBudget
+from genai_grpc._services.method import Method
 from genai_grpc.errors import DeadlineExceeded, ResourceExhausted, ServiceUnavailable
 
 __all__ = ["Admission"]

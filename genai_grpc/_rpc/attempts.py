@@ -5,34 +5,38 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from genai_grpc._rpc.call import Attempt, Call, Limits, Method, Operation, Sleep
+from genai_grpc._rpc.admission import Admission
+from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.log import LOG
+from genai_grpc._rpc.operation import Acquire, Attempt, Operation, Sleep
+from genai_grpc._rpc.options import Limits
+from genai_grpc._rpc.rate_limiter import RateLimiter
+from genai_grpc._services.method import Method
 from genai_grpc.errors import APIError, DeadlineExceeded
 
-if TYPE_CHECKING:
-    from genai_grpc._rpc.admission import Admission
-    from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
-    from genai_grpc._rpc.rate_limiter import RateLimiter
-
-__all__ = ["Acquire", "run_attempts"]
-
-
-class Acquire(NamedTuple):
-    """Wait for a slot of a concurrency limiter, for at most `seconds`. Sent back: whether there is a slot."""
-
-    limiter: ConcurrencyLimiter
-    seconds: float
+__all__ = ["run_attempts"]
 
 
 def run_attempts(
-    call: Call[Any, Any, Any], limits: Limits, admission: Admission, clock: Callable[[], float]
+    call: AnyCall,
+    limits: Limits,
+    admission: Admission,
+    clock: Callable[[], float],
+    on_attempt: Callable[[int], object] | None = None,
 ) -> Operation[Any]:
     """Run one call with retries, within one deadline.
 
     Wait for the rate limiter and a concurrency slot, yield an `Attempt`, back off. Returns the reply or, for a stream,
     the open stream and its first chunk.
+
+    Args:
+        call: The call.
+        limits: Its timeouts and retry policy.
+        admission: Shared by the calls of the client.
+        clock: A monotonic clock, in seconds.
+        on_attempt: Called with the number of each attempt, from 1.
 
     Raises:
         APIError: The error of the last attempt, with the number of attempts.
@@ -56,6 +60,8 @@ def run_attempts(
         started = clock()
         attempt += 1
         try:
+            if on_attempt is not None:
+                on_attempt(attempt)
             reply = yield Attempt(call, deadline - started, limits.idle_timeout)
         except APIError as error:
             admission.on_failure(method, started, clock(), error)
@@ -80,7 +86,7 @@ def run_attempts(
 
 
 def _backoff(
-    call: Call[Any, Any, Any],
+    call: AnyCall,
     limits: Limits,
     admission: Admission,
     error: APIError,
@@ -113,7 +119,7 @@ def _backoff(
 
 def _acquire_rate(
     rate_limiter: RateLimiter,
-    call: Call[Any, Any, Any],
+    call: AnyCall,
     limits: Limits,
     admission: Admission,
     deadline: float,
@@ -138,7 +144,7 @@ def _acquire_rate(
 
 
 def _acquire_slot(
-    call: Call[Any, Any, Any], limits: Limits, admission: Admission, deadline: float, clock: Callable[[], float]
+    call: AnyCall, limits: Limits, admission: Admission, deadline: float, clock: Callable[[], float]
 ) -> Operation[None]:
     """Wait for a concurrency slot."""
     started = clock()
@@ -152,7 +158,7 @@ def _acquire_slot(
         )
 
 
-def _too_late(call: Call[Any, Any, Any], admission: Admission, left: float) -> str:
+def _too_late(call: AnyCall, admission: Admission, left: float) -> str:
     typical = admission.typical_latency(call.method)
     reply = f", as a reply typically takes {typical:.2g} s" if typical else ""
     return f"too late for its deadline in {max(0.0, left):.1f} s{reply}"

@@ -1,4 +1,4 @@
-"""The one logger of this package. What it says names methods, tries, times and status codes, and never a key."""
+"""The package's logger. Its messages name methods, attempts, times and status codes, never a key or a prompt."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from typing import Final
 __all__ = ["LOG"]
 
 LOG: Final = logging.getLogger("genai_grpc")
-# A program that sets up no logging is told nothing.
+# Silent in a program that configures no logging.
 LOG.addHandler(logging.NullHandler())

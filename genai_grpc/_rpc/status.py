@@ -1,57 +1,55 @@
-"""Between a gRPC status and an error, both ways: the client reads one, the local server writes one."""
+"""gRPC status to error, and error to status: the client parses statuses, the local server writes them."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from google.protobuf.message import DecodeError, Message
+
 from genai_grpc.errors import BY_NUMBER, APIError, Unknown
+from genai_grpc_protos._pool import message_class
+from genai_grpc_protos.rpc import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import grpc
-    from google.protobuf.message import Message
 
 __all__ = ["DETAILS_KEY", "decode_details", "encode_details", "error_class", "parse_status"]
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
-"""The trailing metadata that carries a `google.rpc.Status` (https://google.aip.dev/193)."""
+"""The trailing metadata key of a serialized `google.rpc.Status` (https://google.aip.dev/193)."""
 
 
 def parse_status(
     code: grpc.StatusCode, message: str | None, trailing: Iterable[tuple[str, str | bytes]] | None
 ) -> APIError:
-    """The error of a call's status, with its details decoded; never raises, whatever the details hold."""
+    """The error of a status, with decoded details. Never raises, whatever the details contain."""
     return error_class(code.value[0])(message or code.name, details=decode_details(trailing or ()))
 
 
 def error_class(number: int) -> type[APIError]:
-    """The class of a status code's errors.
+    """The error class of a status code.
 
-    Where `google.api_core.exceptions` is loaded, it is a subclass of the class of that name there as well, so that a
-    program which catches those goes on working. Nothing here depends on that package.
+    If `google.api_core.exceptions` is loaded, the class also derives from the class of the same name there, so that
+    existing `except` clauses keep working. This package does not depend on it.
     """
-    ours = BY_NUMBER.get(number, Unknown)
-    theirs = getattr(sys.modules.get("google.api_core.exceptions"), ours.__name__, None)
-    if theirs is None:
-        return ours
-    found = _JOINED.get(ours)
-    if found is None:
-        place = {"__module__": ours.__module__, "__qualname__": ours.__qualname__, "__doc__": ours.__doc__}
-        found = _JOINED[ours] = type(theirs)(ours.__name__, (ours, theirs), place)
-    return found
+    cls = BY_NUMBER.get(number, Unknown)
+    api_core_class = getattr(sys.modules.get("google.api_core.exceptions"), cls.__name__, None)
+    if api_core_class is None:
+        return cls
+    joined = _JOINED.get(cls)
+    if joined is None:
+        namespace = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+        joined = _JOINED[cls] = type(api_core_class)(cls.__name__, (cls, api_core_class), namespace)
+    return joined
 
 
 _JOINED: Final[dict[type[APIError], type[APIError]]] = {}
 
 
 def decode_details(trailing: Iterable[tuple[str, str | bytes]]) -> tuple[Message, ...]:
-    """The details in trailing metadata; those of a type we do not know stay `google.protobuf.Any`."""
-    from google.protobuf.message import DecodeError
-
-    from genai_grpc_protos.rpc import Status
-
+    """The details in trailing metadata; a detail of an unknown type stays a `google.protobuf.Any`."""
     for key, value in trailing:
         if key == DETAILS_KEY and isinstance(value, bytes):
             try:
@@ -62,14 +60,9 @@ def decode_details(trailing: Iterable[tuple[str, str | bytes]]) -> tuple[Message
 
 
 def _unpack(packed: Any) -> Message:
-    from google.protobuf.message import DecodeError
-    from google.protobuf.message_factory import GetMessageClass
-
-    from genai_grpc_protos._pool import POOL
-
+    unpacked: Message
     try:
-        descriptor = POOL.FindMessageTypeByName(packed.type_url.rpartition("/")[2])
-        unpacked = GetMessageClass(descriptor)()
+        unpacked = message_class(packed.type_url.rpartition("/")[2])()
         unpacked.ParseFromString(packed.value)
     except (KeyError, DecodeError):
         unpacked = packed
@@ -77,9 +70,7 @@ def _unpack(packed: Any) -> Message:
 
 
 def encode_details(error: APIError) -> tuple[tuple[str, bytes], ...]:
-    """The trailing metadata that says `error` with its details; empty if there are none."""
-    from genai_grpc_protos.rpc import Status
-
+    """The trailing metadata with an error's details; empty if it has none."""
     if not error.details:
         return ()
     status = Status(code=error.number, message=error.message)

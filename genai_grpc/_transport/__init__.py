@@ -1,1 +1,1 @@
-"""Performs calls: configuration, credentials, metadata, and the sync and async transports."""
+"""I/O: client options, credentials, metadata, and the sync and async transports that perform calls."""

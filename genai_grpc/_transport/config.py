@@ -1,6 +1,6 @@
-"""Where a client connects and as whom: arguments and environment to one frozen `Config`.
+"""The options of a client, completed from the environment.
 
-The environment is read here and nowhere else, and only when a client is made.
+The environment is read here and nowhere else, and only when a client is built.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from genai_grpc._coerce.settings import to_timeout
-from genai_grpc._rpc.call import Limits
+from genai_grpc._rpc.call import AnyCall
+from genai_grpc._rpc.options import Limits, Metadata, to_timeout
 from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._transport.endpoint import Endpoint, parse_endpoint, parse_proxy
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    # These define dataclasses, whose import takes 10 ms; a client with the defaults does without.
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
-    from genai_grpc._rpc.call import Call, Metadata
     from genai_grpc._rpc.rate_limiter import RateLimit
     from genai_grpc._transport.tls import TLS
 
 __all__ = [
     "MISSING_CREDENTIALS",
-    "Config",
+    "ClientOptions",
     "Secret",
     "api_key_metadata",
     "check",
@@ -35,25 +35,24 @@ __all__ = [
 ]
 
 HOST: Final = "generativelanguage.googleapis.com"
-KEYS: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+API_KEY_VARIABLES: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+ENDPOINT_VARIABLE: Final = "GENAI_GRPC_ENDPOINT"
 USER_AGENT: Final = f"genai-grpc/{__version__}"
-ENDPOINT: Final = "GENAI_GRPC_ENDPOINT"
-# The metadata that says who calls.
+# Metadata that authenticates the caller.
 CREDENTIAL_HEADERS: Final = frozenset({"authorization", "x-goog-api-key"})
 MISSING_CREDENTIALS: Final = (
-    f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), or set {' or '.join(KEYS)}; or "
-    "use a local server, which needs none: run `genai-grpc serve` and set "
-    f"{ENDPOINT}=http://127.0.0.1:50051 (or pass it as endpoint=...); or log in with `gcloud auth application-default "
-    "login` (with pip install 'genai-grpc[auth]')"
+    f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), or set "
+    f"{' or '.join(API_KEY_VARIABLES)}; or use a local server, which needs none: run `genai-grpc serve` and set "
+    f"{ENDPOINT_VARIABLE}=http://127.0.0.1:50051 (or pass it as endpoint=...); or log in with `gcloud auth "
+    "application-default login` (with pip install 'genai-grpc[auth]')"
 )
-# Between two chunks a model may think for minutes. The wait for the first one is bounded alike.
+# Seconds. Between two chunks a model may think for minutes; the same holds for the first chunk.
 IDLE_TIMEOUT: Final = 300.0
-# Some hundred connections.
-MAX_IN_FLIGHT: Final = 10_000
+DEFAULT_RETRY: Final = RetryPolicy()
 
 
 class Secret(str):
-    """A str that shows only that it is there: where locals are printed with a traceback, grpc's own included."""
+    """A str whose repr hides its value, where a traceback shows local variables; grpc prints some of its own."""
 
     __slots__ = ()
 
@@ -61,51 +60,42 @@ class Secret(str):
         return "'***'"
 
 
-class Config(NamedTuple):
-    """All that a client is made of.
+class ClientOptions(NamedTuple):
+    """The options of a `Client`, which documents them; None stands for the default.
 
-    Attributes:
-        target: Where to connect.
-        api_key: Sent as metadata with every call, or the function that says it; None to send none.
-        credentials: Of google-auth; "default" for those of the application; None where there is a key or need be none.
-        metadata: Further pairs for every call, whose values may be secrets too.
-        timeout: Seconds for a call that names none; None for the method's own default.
-        idle_timeout: Seconds to the next chunk of a stream that names none.
-        retry: The policy for calls that name none.
-        max_in_flight: How many calls may be in flight at once.
-        rate_limit: How many requests and tokens a minute; None for any number.
-        tls: Whom to trust, where the target speaks TLS; None for those that gRPC trusts by itself.
-        proxy: The URL of an HTTP proxy; "" for none; None for that of the environment, as gRPC reads it.
-        interceptors: gRPC's own, of either colour, and this package's.
-        channel_options: gRPC channel arguments beside, and over, this package's.
-        user_agent: What the channel says it is.
+    `resolve` completes them from the environment. After it, `endpoint` is a URL, `api_key` is None for no key, and
+    `credentials` is "default" where the application default credentials are to be used.
     """
 
-    target: Endpoint
-    api_key: Secret | Callable[[], str] | None = None
+    api_key: str | Callable[[], str] | None = None
     credentials: Any = None
-    metadata: Metadata = ()
-    timeout: float | None = None
-    idle_timeout: float = IDLE_TIMEOUT
-    retry: RetryPolicy = RetryPolicy()
-    max_in_flight: int | AdaptiveLimit = MAX_IN_FLIGHT
-    rate_limit: RateLimit | None = None
+    endpoint: str | None = None
     tls: TLS | None = None
-    proxy: Secret | None = None
+    proxy: str | None = None
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    retry: RetryPolicy | None = None
+    max_in_flight: int | AdaptiveLimit | None = None
+    rate_limit: RateLimit | None = None
+    metadata: Metadata = ()
     interceptors: tuple[Any, ...] = ()
     channel_options: tuple[tuple[str, Any], ...] = ()
-    user_agent: str = USER_AGENT
+    user_agent: str | None = None
 
-    def limits(self, call: Call[Any, Any, Any]) -> Limits:
-        """The deadlines and the retry policy of a call: its own, else the client's, else the method's."""
-        options = call.options
-        timeout = options.timeout
-        if timeout is None:
-            timeout = call.method.timeout if self.timeout is None else self.timeout
+    @property
+    def target(self) -> Endpoint:
+        """The endpoint, parsed."""
+        return parse_endpoint(self.endpoint or HOST)
+
+    def limits(self, call: AnyCall) -> Limits:
+        """The timeouts and the retry policy of a call: its own, else the client's, else the default."""
+        own = call.options
+        timeout = self.timeout if own.timeout is None else own.timeout
+        idle_timeout = self.idle_timeout if own.idle_timeout is None else own.idle_timeout
         return Limits(
-            timeout,
-            self.idle_timeout if options.idle_timeout is None else options.idle_timeout,
-            self.retry if options.retry is None else options.retry,
+            call.method.timeout if timeout is None else timeout,
+            IDLE_TIMEOUT if idle_timeout is None else idle_timeout,
+            own.retry or self.retry or DEFAULT_RETRY,
         )
 
 
@@ -113,123 +103,94 @@ def api_key_metadata(key: str) -> Metadata:
     """An API key as metadata.
 
     Raises:
-        ConfigurationError: It holds what metadata cannot carry.
+        ConfigurationError: It holds characters that metadata cannot carry.
     """
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError("the API key holds characters that metadata cannot carry; was it copied whole?")
     return (("x-goog-api-key", Secret(key)),)
 
 
-def resolve(
-    *,
-    api_key: str | Callable[[], str] | None = None,
-    credentials: Any = None,
-    endpoint: str | None = None,
-    tls: TLS | None = None,
-    proxy: str | None = None,
-    timeout: float | None = None,
-    idle_timeout: float | None = None,
-    retry: RetryPolicy | None = None,
-    max_in_flight: int | AdaptiveLimit | None = None,
-    rate_limit: RateLimit | None = None,
-    metadata: Iterable[tuple[str, str]] = (),
-    interceptors: Iterable[Any] = (),
-    channel_options: Iterable[tuple[str, Any]] = (),
-    user_agent: str | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Config:
-    """The config of a client's arguments, which are described there, completed from the environment.
+def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None) -> ClientOptions:
+    """Complete a client's options from the environment, and check them.
 
     Args:
-        api_key: None to take GEMINI_API_KEY, else GOOGLE_API_KEY; "" to use none.
-        credentials: In place of a key.
-        endpoint: None to take GENAI_GRPC_ENDPOINT, else Google's endpoint.
-        tls: As in `Config`, as are all that follow.
-        proxy: None for that of the environment.
-        timeout: None for the methods' own.
-        idle_timeout: None for 300.
-        retry: None for the default policy.
-        max_in_flight: None for 10,000.
-        rate_limit: None for none.
-        metadata: Pairs for every call.
-        interceptors: In the order in which they see a call.
-        channel_options: Pairs of gRPC's.
-        user_agent: Put before our own.
+        options: As the program gave them.
         environment: In place of `os.environ`.
 
     Raises:
-        ConfigurationError: There is nothing to say who calls, for an endpoint that asks; a key or token would go over
-            plaintext to another machine; an address cannot be read; two arguments contradict each other.
+        ConfigurationError: There are no credentials for an endpoint that needs them; a key or token would go over
+            plaintext to another machine; an address cannot be parsed; two options contradict each other.
+        TypeError: An option is of the wrong type.
+        ValueError: A number is out of range.
     """
     environment = os.environ if environment is None else environment
+    api_key, credentials = options.api_key, options.credentials
     if not isinstance(api_key, (str, type(None))) and not callable(api_key):
         raise TypeError(f"an API key is a str, or a function that returns one; got {type(api_key).__name__}")
     if credentials is not None and api_key is not None:
-        raise ConfigurationError("api_key and credentials both say who calls; give one of them")
-    target = parse_endpoint(endpoint or environment.get(ENDPOINT) or HOST)
+        raise ConfigurationError("api_key and credentials exclude each other; give one of them")
+    endpoint = parse_endpoint(options.endpoint or environment.get(ENDPOINT_VARIABLE) or HOST)
     if api_key is None and credentials is None:
-        api_key = next((environment[name] for name in KEYS if environment.get(name)), None)
-    pairs = tuple((key.lower(), Secret(value)) for key, value in metadata)
+        api_key = next((environment[name] for name in API_KEY_VARIABLES if environment.get(name)), None)
     if isinstance(api_key, str):
         api_key = Secret(api_key) if api_key else None
-    if target.host == HOST and api_key is None and credentials is None and not _holds_secret(pairs):
+    metadata = tuple((key.lower(), Secret(value)) for key, value in options.metadata)
+    if endpoint.host == HOST and api_key is None and credentials is None and not _has_credentials(metadata):
         credentials = _default_credentials()
-    config = Config(
-        target=target,
+    proxy, user_agent = options.proxy, options.user_agent
+    resolved = options._replace(
         api_key=api_key,
         credentials=credentials,
-        metadata=pairs,
-        timeout=to_timeout(timeout),
-        idle_timeout=to_timeout(idle_timeout) or IDLE_TIMEOUT,
-        retry=RetryPolicy() if retry is None else retry,
-        max_in_flight=MAX_IN_FLIGHT if max_in_flight is None else _to_bound(max_in_flight),
-        rate_limit=rate_limit,
-        tls=tls,
+        endpoint=endpoint.url,
+        metadata=metadata,
+        timeout=to_timeout(options.timeout),
+        idle_timeout=to_timeout(options.idle_timeout),
+        max_in_flight=_check_max_in_flight(options.max_in_flight),
         proxy=None if proxy is None else Secret(proxy and parse_proxy(proxy)),
-        interceptors=tuple(interceptors),
-        channel_options=tuple(channel_options),
         user_agent=f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
     )
-    check(config)
-    return config
+    check(resolved)
+    return resolved
 
 
 def _default_credentials() -> Literal["default"]:
-    """That the application's own credentials are to be looked for, at the first call, where google-auth can."""
+    """Stands for the application default credentials, which are looked up at the first call."""
     try:
-        there = find_spec("google.auth") is not None
+        installed = find_spec("google.auth") is not None
     except ModuleNotFoundError:
-        there = False
-    if not there:
+        installed = False
+    if not installed:
         raise ConfigurationError(MISSING_CREDENTIALS)
     return "default"
 
 
-def _to_bound(max_in_flight: int | AdaptiveLimit) -> int | AdaptiveLimit:
+def _check_max_in_flight(max_in_flight: int | AdaptiveLimit | None) -> int | AdaptiveLimit | None:
+    if max_in_flight is None:
+        return None
     if isinstance(max_in_flight, int) and not isinstance(max_in_flight, bool):
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight is 1 or more; got {max_in_flight}")
         return max_in_flight
-    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit  # a dataclass: 10 ms, see above
 
     if not isinstance(max_in_flight, AdaptiveLimit):
         raise TypeError(f"max_in_flight is an int or an AdaptiveLimit; got {type(max_in_flight).__name__}")
     return max_in_flight
 
 
-def check(config: Config) -> None:
-    """Check that a config holds nothing that contradicts itself.
+def check(options: ClientOptions) -> None:
+    """Check that resolved options do not contradict each other.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: They do.
     """
-    if config.tls is not None and not config.target.tls:
-        raise ConfigurationError(f"tls is given, and http://{config.target.address} is plaintext; use https://")
-    if isinstance(config.api_key, str):
-        api_key_metadata(config.api_key)
-    secret = config.api_key is not None or config.credentials is not None or _holds_secret(config.metadata)
-    if secret:
-        _refuse_plaintext(config.target)
+    target = options.target
+    if options.tls is not None and not target.tls:
+        raise ConfigurationError(f"tls is given, and http://{target.address} is plaintext; use https://")
+    if isinstance(options.api_key, str):
+        api_key_metadata(options.api_key)
+    if options.api_key is not None or options.credentials is not None or _has_credentials(options.metadata):
+        _refuse_plaintext(target)
 
 
 def check_plaintext(target: Endpoint, metadata: Metadata) -> None:
@@ -238,11 +199,11 @@ def check_plaintext(target: Endpoint, metadata: Metadata) -> None:
     Raises:
         ConfigurationError: It does.
     """
-    if _holds_secret(metadata):
+    if _has_credentials(metadata):
         _refuse_plaintext(target)
 
 
-def _holds_secret(metadata: Metadata) -> bool:
+def _has_credentials(metadata: Metadata) -> bool:
     return any(name in CREDENTIAL_HEADERS for name, _ in metadata)
 
 
@@ -264,26 +225,26 @@ def client_arguments(
     """The arguments of a `Client` for those of `configure`, whose `client_options` is a dict or an object.
 
     Raises:
-        ConfigurationError: The key is given twice; an option is set that gRPC to this service has no use for.
+        ConfigurationError: The key is given twice, or an option is set that has no meaning for this service.
     """
-    given = client_options if isinstance(client_options, Mapping) else vars(client_options or _Nothing())
+    given = client_options if isinstance(client_options, Mapping) else vars(client_options or _NoOptions())
     options = {name.lstrip("_"): value for name, value in given.items() if value is not None}
     known = {"api_endpoint", "api_key", "quota_project_id"}
     if unknown := options.keys() - known:
         raise ConfigurationError(f"client_options has {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}")
     if api_key is not None and "api_key" in options:
         raise ConfigurationError("the API key is given twice; pass either api_key or client_options['api_key']")
-    pairs = list(default_metadata)
+    metadata = list(default_metadata)
     if "quota_project_id" in options:
-        pairs.append(("x-goog-user-project", options["quota_project_id"]))
+        metadata.append(("x-goog-user-project", options["quota_project_id"]))
     return {
         "api_key": options.get("api_key") if api_key is None else api_key,
         "credentials": credentials,
         "endpoint": options.get("api_endpoint"),
-        "metadata": pairs,
+        "metadata": metadata,
         "user_agent": getattr(client_info, "user_agent", None),
     }
 
 
-class _Nothing:
+class _NoOptions:
     """An object without options."""

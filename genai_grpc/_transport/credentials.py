@@ -1,164 +1,160 @@
-"""As whom calls are made: nobody, a key, a source of keys, or credentials of google-auth; as metadata in each case.
+"""Credentials as request metadata: none, an API key, a callable returning one, or google-auth credentials.
 
-A token is kept and sent as plain metadata: gRPC's own plugin for call credentials starts a thread for every call, which
-costs more than the call.
+An OAuth token is cached and sent as plain metadata: gRPC's plugin for call credentials starts a thread for every call,
+which costs more than the call itself.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, Final, Protocol
 
 from genai_grpc._rpc.log import LOG
-from genai_grpc._transport.config import MISSING_CREDENTIALS, Config, Secret, api_key_metadata
+from genai_grpc._rpc.options import Metadata
+from genai_grpc._transport.config import MISSING_CREDENTIALS, ClientOptions, Secret, api_key_metadata
 from genai_grpc.errors import ConfigurationError, ServiceUnavailable, Unauthenticated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from genai_grpc._rpc.call import Metadata
-    from genai_grpc._transport.config import Config
 
 __all__ = ["CallableKey", "Credentials", "OAuthToken", "StaticKey", "credentials_from"]
 
-# The scope that service accounts ask for: https://ai.google.dev/gemini-api/docs/oauth
+# The scope that service accounts request: https://ai.google.dev/gemini-api/docs/oauth
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
-# Seconds before its expiry from which on a token is renewed, and from which on it is not sent any more.
+# Seconds before its expiry at which a token is refreshed in the background, and at which it is no longer sent.
 REFRESH_MARGIN: Final = 225.0
 EXPIRY_MARGIN: Final = 10.0
 
 
 class Credentials(Protocol):
-    """The metadata that says who calls."""
+    """The metadata that authenticates the caller."""
 
-    def pairs(self) -> Metadata | None:
-        """The pairs to send, the same object until they change; None if `refresh` must be waited for."""
+    def metadata(self) -> Metadata | None:
+        """The pairs to send, the same object until they change; None if `refresh` must be called first."""
 
     def refresh(self) -> None:
-        """Fetch what `pairs` needs, on the thread that calls it. Raises APIError."""
+        """Fetch what `metadata` needs; blocks. Raises APIError."""
 
 
 class StaticKey:
-    """A key that stays, or none."""
+    """An API key that never changes, or none."""
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_metadata",)
 
     def __init__(self, key: str | None) -> None:
-        self._pairs: Metadata = () if key is None else api_key_metadata(key)
+        self._metadata: Metadata = () if key is None else api_key_metadata(key)
 
-    def pairs(self) -> Metadata:
-        return self._pairs
+    def metadata(self) -> Metadata:
+        return self._metadata
 
     def refresh(self) -> None:
         return None
 
 
 class CallableKey:
-    """A function that is asked for the key at each call."""
+    """A function that returns the API key, called for each call."""
 
-    __slots__ = ("_key", "_pairs", "_source")
+    __slots__ = ("_function", "_key", "_metadata")
 
-    def __init__(self, source: Callable[[], str]) -> None:
-        self._source = source
+    def __init__(self, function: Callable[[], str]) -> None:
+        self._function = function
         self._key: str | None = None
-        self._pairs: Metadata = ()
+        self._metadata: Metadata = ()
 
-    def pairs(self) -> Metadata:
-        key = self._source()
+    def metadata(self) -> Metadata:
+        key = self._function()
         if not key or key != self._key:
             if not isinstance(key, str) or not key:
-                raise ConfigurationError(f"api_key was called for a key, a str; it returned {type(key).__name__}")
-            self._key, self._pairs = Secret(key), api_key_metadata(key)
-        return self._pairs
+                raise ConfigurationError(f"the api_key function must return a key, a str; got {type(key).__name__}")
+            self._key, self._metadata = Secret(key), api_key_metadata(key)
+        return self._metadata
 
     def refresh(self) -> None:
         return None
 
 
 class OAuthToken:
-    """A token of google-auth's credentials: kept while it is good, renewed on a thread aside before it is not."""
+    """The token of google-auth credentials: cached, and refreshed in the background before it expires."""
 
     def __init__(self, credentials: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._credentials = credentials
         self._clock = clock
         self._lock = threading.Lock()
-        self._renewing = False
-        self._pairs: Metadata = ()
-        self._stale_at = self._useless_at = float("-inf")
+        self._refreshing = False
+        self._metadata: Metadata = ()
+        self._refresh_at = self._expires_at = float("-inf")
         if credentials.token:
-            self._take()
+            self._store()
 
-    def pairs(self) -> Metadata | None:
+    def metadata(self) -> Metadata | None:
         now = self._clock()
-        if now < self._stale_at:
-            return self._pairs
-        if now >= self._useless_at:
+        if now < self._refresh_at:
+            return self._metadata
+        if now >= self._expires_at:
             return None
-        if not self._renewing:
-            self._renewing = True
-            threading.Thread(target=self._renew_aside, name="genai-grpc-token", daemon=True).start()
-        return self._pairs
+        if not self._refreshing:
+            self._refreshing = True
+            threading.Thread(target=self._refresh_in_background, name="genai-grpc-token", daemon=True).start()
+        return self._metadata
 
     def refresh(self) -> None:
         with self._lock:
-            if self._clock() >= self._useless_at:  # else another thread was faster
-                self._renew()
+            if self._clock() >= self._expires_at:  # else another thread has refreshed it
+                self._fetch()
 
-    def _renew_aside(self) -> None:
+    def _refresh_in_background(self) -> None:
         try:
             with self._lock:
-                self._renew()
+                self._fetch()
         except (ServiceUnavailable, Unauthenticated) as error:
-            # The token at hand is good for a while yet; a later call tries again.
-            LOG.debug("the token could not be renewed ahead of time: %s", error.status)
+            # The present token is still valid for a while; a later call starts another refresh.
+            LOG.debug("the background refresh of the token failed: %s", error.status)
         finally:
-            self._renewing = False
+            self._refreshing = False
 
-    def _renew(self) -> None:
+    def _fetch(self) -> None:
+        # google-auth is an optional dependency, and its import takes 50 ms.
         from google.auth.exceptions import GoogleAuthError, TransportError
         from google.auth.transport.requests import Request
 
         try:
             self._credentials.refresh(Request())
         except GoogleAuthError as error:
-            passing = isinstance(error, TransportError) or getattr(error, "retryable", False)
-            kind = ServiceUnavailable if passing else Unauthenticated
-            raise kind(f"the credentials gave no token: {error}") from error
-        self._take()
+            transient = isinstance(error, TransportError) or getattr(error, "retryable", False)
+            error_type = ServiceUnavailable if transient else Unauthenticated
+            raise error_type(f"the credentials gave no token: {error}") from error
+        self._store()
 
-    def _take(self) -> None:
-        from datetime import datetime, timezone
-
+    def _store(self) -> None:
         credentials = self._credentials
         pairs = [("authorization", Secret(f"Bearer {credentials.token}"))]
         if project := getattr(credentials, "quota_project_id", None):
             pairs.append(("x-goog-user-project", Secret(project)))
-        self._pairs = tuple(pairs)
-        lasts = float("inf")
-        if credentials.expiry is not None:  # google-auth's are UTC, without a zone
-            lasts = (credentials.expiry.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds()
-        self._useless_at = self._clock() + lasts - EXPIRY_MARGIN
-        # A token that lives short is renewed in its last quarter.
-        self._stale_at = self._clock() + lasts - min(REFRESH_MARGIN, lasts / 4)
+        self._metadata = tuple(pairs)
+        lifetime = float("inf")
+        if credentials.expiry is not None:  # a naive datetime in UTC
+            lifetime = (credentials.expiry.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds()
+        self._expires_at = self._clock() + lifetime - EXPIRY_MARGIN
+        # A short-lived token is refreshed in the last quarter of its lifetime.
+        self._refresh_at = self._clock() + lifetime - min(REFRESH_MARGIN, lifetime / 4)
 
 
-def credentials_from(config: Config) -> Credentials:
-    """The identity that a config says.
+def credentials_from(options: ClientOptions) -> Credentials:
+    """The credentials that resolved options name.
 
     Raises:
-        ConfigurationError: The application default credentials were to be used, and there are none.
+        ConfigurationError: The application default credentials are needed, and there are none.
     """
-    key = config.api_key
-    if config.credentials is None:
+    key = options.api_key
+    if options.credentials is None:
         return StaticKey(key) if key is None or isinstance(key, str) else CallableKey(key)
-    import google.auth.credentials
+    import google.auth.credentials  # as in _fetch
     from google.auth.exceptions import DefaultCredentialsError
 
-    if config.credentials == "default":
+    if options.credentials == "default":
         try:
             found, _ = google.auth.default(scopes=SCOPES)
         except DefaultCredentialsError as error:
-            raise ConfigurationError(f"{MISSING_CREDENTIALS}. The last was tried: {error}") from error
+            raise ConfigurationError(f"{MISSING_CREDENTIALS}. The last attempt failed: {error}") from error
         return OAuthToken(found)
-    return OAuthToken(google.auth.credentials.with_scopes_if_required(config.credentials, SCOPES))
+    return OAuthToken(google.auth.credentials.with_scopes_if_required(options.credentials, SCOPES))

@@ -1,8 +1,10 @@
-"""Where a client connects: the address of an endpoint, and that of a proxy."""
+"""Addresses: the endpoint of a service, and an HTTP proxy."""
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from genai_grpc.errors import ConfigurationError
 
@@ -10,7 +12,7 @@ __all__ = ["Endpoint", "parse_endpoint", "parse_proxy"]
 
 
 class Endpoint(NamedTuple):
-    """An address, and whether to speak TLS to it."""
+    """The address of a service, and whether to use TLS."""
 
     host: str
     port: int
@@ -23,12 +25,15 @@ class Endpoint(NamedTuple):
         return f"{host}:{self.port}"
 
     @property
+    def url(self) -> str:
+        """`https://host:port`, or `http://host:port` for plaintext."""
+        return f"{'https' if self.tls else 'http'}://{self.address}"
+
+    @property
     def loopback(self) -> bool:
-        """Whether it is this machine, by an address that never leaves it."""
+        """Whether its traffic cannot leave this machine."""
         if self.host == "localhost":
             return True
-        from ipaddress import ip_address
-
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -36,42 +41,38 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(endpoint: str) -> Endpoint:
-    """Where an endpoint points.
+    """Parse an endpoint.
 
     Raises:
-        ConfigurationError: It is no `host[:port]`, `https://` or `http://` address.
+        ConfigurationError: It is not `host[:port]`, `https://host[:port]` or `http://host[:port]`.
 
-    >>> to_target("http://localhost:50051"), to_target("example.com").address
-    (Target(host='localhost', port=50051, tls=False), 'example.com:443')
+    >>> parse_endpoint("http://localhost:50051"), parse_endpoint("example.com").address
+    (Endpoint(host='localhost', port=50051, tls=False), 'example.com:443')
     """
-    from urllib.parse import urlsplit
-
-    # Whatever stands before an "@" or after a "?" may be a secret.
+    # What stands before an "@" or after a "?" may be a secret.
     shown = endpoint.rpartition("@")[2].partition("?")[0]
     wanted = "pass host[:port] or https://host[:port] for TLS, http://host:port for plaintext"
     try:
         parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"cannot read the endpoint {shown!r}: {error}; {wanted}") from None
+        raise ConfigurationError(f"cannot parse the endpoint {shown!r}: {error}; {wanted}") from None
     more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in ("http", "https") or not host or more:
-        raise ConfigurationError(f"cannot read the endpoint {shown!r}; {wanted}")
+        raise ConfigurationError(f"cannot parse the endpoint {shown!r}; {wanted}")
     tls = parts.scheme == "https"
     return Endpoint(host, (443 if tls else 80) if port is None else port, tls)
 
 
 def parse_proxy(proxy: str) -> str:
-    """The URL of an HTTP proxy as gRPC takes it.
+    """Check the URL of an HTTP proxy, and return it as gRPC takes it.
 
     Raises:
-        ConfigurationError: It is no `http://[user:password@]host:port`.
+        ConfigurationError: It is not `http://[user:password@]host:port`.
 
-    >>> to_proxy("http://proxy.example.com:3128")
+    >>> parse_proxy("http://proxy.example.com:3128")
     'http://proxy.example.com:3128'
     """
-    from urllib.parse import urlsplit
-
     shown = proxy.rpartition("@")[2]
     try:
         parts = urlsplit(proxy)
@@ -80,6 +81,6 @@ def parse_proxy(proxy: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(
-            f"cannot read the proxy {shown!r}; pass http://[user:password@]host:port, or '' to use none"
+            f"cannot parse the proxy {shown!r}; pass http://[user:password@]host:port, or '' to use none"
         )
     return proxy

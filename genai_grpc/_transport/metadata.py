@@ -1,77 +1,75 @@
-"""The metadata of calls: made once for each resource that calls are about, until the identity changes."""
+"""The metadata of calls: built once per resource that calls are routed by, until the credentials change."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 from urllib.parse import quote
 
 import google.protobuf
 import grpc
 
-from genai_grpc._transport.config import Secret, check_plaintext
+from genai_grpc._rpc.call import AnyCall
+from genai_grpc._rpc.options import Metadata
+from genai_grpc._transport.config import ClientOptions, Secret, check_plaintext
+from genai_grpc._transport.credentials import Credentials
 from genai_grpc._version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from genai_grpc._rpc.call import Call, Metadata
-    from genai_grpc._transport.config import Config
-    from genai_grpc._transport.credentials import Credentials
 
 __all__ = ["CallMetadata"]
 
-# As Google's clients say it: the language, gRPC, the library, protobuf.
+# In the form of Google's own clients: language, gRPC, library, protobuf.
 API_CLIENT: Final = (
     f"gl-python/{sys.version.split()[0]} grpc/{grpc.__version__} genai-grpc/{__version__} "
     f"pb/{google.protobuf.__version__}"
 )
-# A program talks about few models; one that names thousands of files does not keep them all.
-KEPT: Final = 256
+# A program uses few models; one that names thousands of files must not fill the memory.
+CACHE_SIZE: Final = 256
 
 
 class CallMetadata:
     """The metadata of one client's calls.
 
     Args:
-        config: The client's.
-        identity: As whom they are made.
-        made: What gRPC takes for metadata, of the pairs.
+        options: The client's.
+        credentials: What authenticates the caller; may be replaced.
+        convert: Makes what gRPC takes from the pairs.
     """
 
-    __slots__ = ("_common", "_kept", "_made", "_target", "_who", "identity")
+    __slots__ = ("_cache", "_common", "_convert", "_credentials_metadata", "_target", "credentials")
 
-    def __init__(self, config: Config, identity: Credentials, made: Callable[[Metadata], Any]) -> None:
-        self.identity = identity
-        self._made = made
-        self._target = config.target
-        self._common = (*config.metadata, ("x-goog-api-client", API_CLIENT))
-        self._who: Metadata | None = None
-        self._kept: dict[tuple[str | None, str], Any] = {}
+    def __init__(
+        self, options: ClientOptions, credentials: Credentials, convert: Callable[[Metadata], Any] = tuple
+    ) -> None:
+        self.credentials = credentials
+        self._convert = convert
+        self._target = options.target
+        self._common = (*options.metadata, ("x-goog-api-client", API_CLIENT))
+        self._credentials_metadata: Metadata | None = None
+        self._cache: dict[tuple[str | None, str], Any] = {}
 
-    def of(self, call: Call[Any, Any, Any]) -> Any:
-        """The metadata of a call; None if the identity must be refreshed first.
+    def for_call(self, call: AnyCall) -> Any:
+        """The metadata of a call; None if the credentials must be refreshed first.
 
         Raises:
-            ConfigurationError: The call's own pairs hold a key or token, which would go over plaintext to another
-                machine.
+            ConfigurationError: The call's own pairs hold a key or token that would go over plaintext to another machine.
         """
-        who = self.identity.pairs()
-        if who is None:
+        credentials = self.credentials.metadata()
+        if credentials is None:
             return None
-        kept = self._kept
-        if who is not self._who or len(kept) > KEPT:
-            # Another thread may still fill the dict that it has.
-            kept = self._kept = {}
-            self._who = who
-        route = call.method.route
-        value = call.method.routed(call.request)
-        metadata = kept.get((route, value))
+        cache = self._cache
+        if credentials is not self._credentials_metadata or len(cache) > CACHE_SIZE:
+            # A new dict, since another thread may still fill the old one.
+            cache = self._cache = {}
+            self._credentials_metadata = credentials
+        field = call.method.routing_field
+        value = call.method.routing_value(call.request)
+        metadata = cache.get((field, value))
         if metadata is None:
-            routing = () if route is None else (("x-goog-request-params", f"{route}={quote(value)}"),)
-            metadata = kept[route, value] = self._made((*self._common, *routing, *who))
+            routing = () if field is None else (("x-goog-request-params", f"{field}={quote(value)}"),)
+            metadata = cache[field, value] = self._convert((*self._common, *routing, *credentials))
         if call.options.metadata:
             own = tuple((key, Secret(value)) for key, value in call.options.metadata)
             check_plaintext(self._target, own)
-            return self._made((*metadata, *own))
+            return self._convert((*metadata, *own))
         return metadata

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents
-from genai_grpc._coerce.serialize import serialize_contents, serialize_turn
+from genai_grpc._coerce.serialize import SerializedContents
 
 BLOB = {"mime_type": "image/png", "data": b"\x89PNG" + bytes(300)}
 
-# What is nearly a blob, and what is nothing at all.
+# Values that are nearly blobs, and empty ones.
 ODD: list[Any] = [
     *(None, "", [], {}, [None], [""], 3, [3], b"x", protos.Content(), [[]], {"parts": []}),
     {**BLOB, "more": 1},
@@ -44,7 +44,7 @@ roles = st.sampled_from(["user", "model", ""])
 turns = st.one_of(
     st.builds(lambda role, each: {"role": role, "parts": each}, roles, st.lists(parts, min_size=1, max_size=3)),
     st.builds(
-        lambda role, said: protos.Content(role=role, parts=[protos.Part(text=text) for text in said]),
+        lambda role, words: protos.Content(role=role, parts=[protos.Part(text=text) for text in words]),
         roles,
         st.lists(texts.filter(bool), min_size=1, max_size=3),
     ),
@@ -52,41 +52,55 @@ turns = st.one_of(
 contents = st.one_of(parts, st.lists(parts, min_size=1, max_size=4), turns, st.lists(turns, min_size=1, max_size=4))
 
 
-def framed(value: Any) -> list[protos.Content]:
-    """The contents of the request that the framed bytes are of."""
-    return list(protos.GenerateContentRequest.FromString(b"".join(serialize_contents(value))).contents)
+def serialized(value: Any) -> list[protos.Content]:
+    """The contents of a value, by way of their bytes."""
+    return SerializedContents.of(value).to_messages()
 
 
 @given(value=st.one_of(st.sampled_from(ODD), contents))
-def test_the_same_contents(value: Any) -> None:
-    """What is framed is what would have been made messages and serialized; what cannot be is refused alike."""
+def test_same_as_messages(value: Any) -> None:
+    """Serialized contents equal the messages of the same value; what cannot be converted raises the same error."""
 
-    def outcome(make: Any) -> Any:
+    def outcome(convert: Any) -> Any:
         try:
-            return make(value)
+            return convert(value)
         except (TypeError, ValueError) as error:
             return type(error), str(error)
 
-    assert outcome(framed) == outcome(to_contents)
+    assert outcome(serialized) == outcome(to_contents)
 
 
 def test_media(tmp_path: Path) -> None:
-    """Files and images are framed as they are made messages."""
+    """Files and images are serialized as their messages would be."""
     pil = pytest.importorskip("PIL.Image")
     image = pil.new("RGB", (4, 4), "brown")
     image.save(tmp_path / "image.png")
     for value in (tmp_path / "image.png", image, ["What is this?", image, tmp_path / "image.png"]):
-        assert framed(value) == to_contents(value)
+        assert serialized(value) == to_contents(value)
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 16_383, 16_384, 3_000_000])
 def test_lengths(size: int) -> None:
-    """Lengths of any size are told right."""
+    """Length prefixes of every size are right."""
     for value in ("x" * size, {**BLOB, "data": bytes(size)}, ["x" * size, "y"]):
-        assert framed(value) == to_contents(value)
+        assert serialized(value) == to_contents(value)
 
 
-def test_a_turn() -> None:
-    """One turn is framed as an element of a request's contents."""
-    turn = protos.Content(role="model", parts=[protos.Part(text="Hi")])
-    assert list(protos.GenerateContentRequest.FromString(serialize_turn(turn)).contents) == [turn]
+@given(first=turns, more=st.lists(turns, max_size=4))
+def test_append(first: Any, more: list[Any]) -> None:
+    """Appended turns come after the others, and do not change a copy made before."""
+    added = [turn for each in more for turn in to_contents([each])]
+    contents = SerializedContents.of(first)
+    before = contents.copy()
+    for turn in added:
+        contents.append(turn)
+    assert contents.to_messages() == to_contents(first) + added
+    assert before.to_messages() == to_contents(first)
+    assert SerializedContents.of_turns(contents.to_messages()).to_messages() == contents.to_messages()
+
+
+def test_prefix() -> None:
+    """The bytes follow the other fields of a request."""
+    fields = protos.GenerateContentRequest(model="models/m").SerializeToString()
+    request = protos.GenerateContentRequest.FromString(SerializedContents.of("Hi").to_bytes(fields))
+    assert (request.model, list(request.contents)) == ("models/m", to_contents("Hi"))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from genai_grpc._rpc.options import CallOptions
 from genai_grpc import types
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._rpc.call import Options
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.status import error_class
 
@@ -17,24 +17,28 @@ POLICY = RetryPolicy(max_attempts=2)
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        pytest.param(None, Options(), id="None"),
-        pytest.param({}, Options(), id="empty"),
-        pytest.param({"timeout": 3}, Options(timeout=3.0), id="timeout alone keeps the client's policy"),
-        pytest.param({"timeout": None}, Options(), id="no timeout of its own"),
-        pytest.param({"idle_timeout": 2}, Options(idle_timeout=2.0), id="time between two chunks"),
-        pytest.param({"retry": POLICY}, Options(retry=POLICY), id="policy alone keeps the default timeout"),
-        pytest.param({"retry": None}, Options(retry=NO_RETRY), id="no retries"),
-        pytest.param({"metadata": [("X-Trace", "1")]}, Options(metadata=(("x-trace", "1"),)), id="metadata"),
-        pytest.param({"metadata": {"X-Trace": "1"}}, Options(metadata=(("x-trace", "1"),)), id="metadata as a dict"),
-        pytest.param({"metadata": None}, Options(), id="no metadata"),
-        pytest.param(types.RequestOptions(), Options(), id="RequestOptions"),
-        pytest.param(types.RequestOptions(timeout=3), Options(timeout=3.0), id="RequestOptions with a timeout"),
-        pytest.param(types.RequestOptions(retry=POLICY), Options(retry=POLICY), id="RequestOptions with a policy"),
-        pytest.param(types.RequestOptions(retry=None), Options(retry=NO_RETRY), id="RequestOptions without retries"),
-        pytest.param(SimpleNamespace(timeout=0.5), Options(timeout=0.5), id="any object"),
+        pytest.param(None, CallOptions(), id="None"),
+        pytest.param({}, CallOptions(), id="empty"),
+        pytest.param({"timeout": 3}, CallOptions(timeout=3.0), id="timeout alone keeps the client's policy"),
+        pytest.param({"timeout": None}, CallOptions(), id="no timeout of its own"),
+        pytest.param({"idle_timeout": 2}, CallOptions(idle_timeout=2.0), id="time between two chunks"),
+        pytest.param({"retry": POLICY}, CallOptions(retry=POLICY), id="policy alone keeps the default timeout"),
+        pytest.param({"retry": None}, CallOptions(retry=NO_RETRY), id="no retries"),
+        pytest.param({"metadata": [("X-Trace", "1")]}, CallOptions(metadata=(("x-trace", "1"),)), id="metadata"),
+        pytest.param(
+            {"metadata": {"X-Trace": "1"}}, CallOptions(metadata=(("x-trace", "1"),)), id="metadata as a dict"
+        ),
+        pytest.param({"metadata": None}, CallOptions(), id="no metadata"),
+        pytest.param(types.RequestOptions(), CallOptions(), id="RequestOptions"),
+        pytest.param(types.RequestOptions(timeout=3), CallOptions(timeout=3.0), id="RequestOptions with a timeout"),
+        pytest.param(types.RequestOptions(retry=POLICY), CallOptions(retry=POLICY), id="RequestOptions with a policy"),
+        pytest.param(
+            types.RequestOptions(retry=None), CallOptions(retry=NO_RETRY), id="RequestOptions without retries"
+        ),
+        pytest.param(SimpleNamespace(timeout=0.5), CallOptions(timeout=0.5), id="any object"),
     ],
 )
-def test_options(value: Any, expected: Options) -> None:
+def test_options(value: Any, expected: CallOptions) -> None:
     """What one option says leaves the others to the client."""
     assert to_options(value) == expected
 
@@ -50,12 +54,10 @@ def test_options(value: Any, expected: Options) -> None:
         ),
         pytest.param({"timeout": "3"}, TypeError, "a timeout is a number of seconds; got str", id="str"),
         pytest.param({"timeout": True}, TypeError, "a timeout is a number of seconds; got bool", id="bool"),
-        pytest.param({"timeout": 0}, ValueError, "a timeout is above 0 seconds, and ends some day; got 0", id="zero"),
-        pytest.param(
-            {"timeout": -1}, ValueError, "a timeout is above 0 seconds, and ends some day; got -1", id="negative"
-        ),
-        pytest.param({"timeout": float("inf")}, ValueError, "ends some day; got inf", id="endless"),
-        pytest.param({"timeout": float("nan")}, ValueError, "ends some day; got nan", id="no number"),
+        pytest.param({"timeout": 0}, ValueError, "a timeout is above 0 seconds, and finite; got 0", id="zero"),
+        pytest.param({"timeout": -1}, ValueError, "a timeout is above 0 seconds, and finite; got -1", id="negative"),
+        pytest.param({"timeout": float("inf")}, ValueError, "finite; got inf", id="endless"),
+        pytest.param({"timeout": float("nan")}, ValueError, "finite; got nan", id="no number"),
         pytest.param(
             {"retry": 3},
             TypeError,
@@ -66,7 +68,7 @@ def test_options(value: Any, expected: Options) -> None:
     ],
 )
 def test_options_refusals(value: Any, error: type[Exception], words: str) -> None:
-    """Options that cannot be are refused with what came and what is taken."""
+    """CallOptions that cannot be are refused with what came and what is taken."""
     with pytest.raises(error, match=words):
         to_options(value)
 

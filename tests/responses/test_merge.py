@@ -210,7 +210,7 @@ def test_latest_without_candidates() -> None:
     """What can be read while chunks still arrive is all but the candidates."""
     fold = ResponseMerger()
     fold.add(Response(model_version="1", candidates=chunk({"text": "Hi"}).candidates))
-    assert fold.latest == Response(model_version="1")
+    assert fold.metadata == Response(model_version="1")
 
 
 # The law. A piece is what a chunk carries of a part; a part is cut anywhere into pieces, a chunk takes any run of

@@ -7,20 +7,14 @@ import pytest
 
 from genai_grpc import errors, protos
 from genai_grpc._rpc.admission import Admission
-from genai_grpc._rpc.attempts import Acquire, run_attempts
-from genai_grpc._rpc.call import (
-    COUNT_TOKENS,
-    GENERATE_CONTENT,
-    STREAM_GENERATE_CONTENT,
-    Attempt,
-    Call,
-    Limits,
-    Sleep,
-    identity,
-)
+from genai_grpc._rpc.attempts import run_attempts
+from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.operation import Acquire, Attempt, Sleep
+from genai_grpc._rpc.options import Limits
 from genai_grpc._rpc.rate_limiter import RateLimit
 from genai_grpc._rpc.retry_budget import RESERVE
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
+from genai_grpc._services.generative_language import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc_protos.protobuf import Duration
 from genai_grpc_protos.rpc import RetryInfo
 
@@ -96,7 +90,8 @@ def test_no_turn_too_late_for_an_answer() -> None:
     answer(admission, 3)
     assert next(plan(admission)) == Sleep(10)
     with pytest.raises(
-        errors.DeadlineExceeded, match=r"wait 20\.0 s, too late .* in 25\.0 s, as an answer usually takes 3 s"
+        errors.DeadlineExceeded,
+        match=r"delays the call by 20\.0 s, too late .* in 25\.0 s, as a reply typically takes 3 s",
     ):
         next(plan(admission, timeout=25))
     assert next(plan(admission, timeout=35)) == Sleep(20)
@@ -112,7 +107,7 @@ def test_no_room_too_late_for_an_answer() -> None:
     clock.time += 51
     with pytest.raises(
         errors.DeadlineExceeded,
-        match=r"1 calls were in flight, .* for 51\.0 s, .* in 9\.0 s, as an answer usually takes 3 s",
+        match=r"1 calls were in flight, .* for 51\.0 s, .* in 9\.0 s, as a reply typically takes 3 s",
     ) as caught:
         waiting.send(False)
     assert caught.value.attempts == 0
@@ -150,7 +145,7 @@ def test_a_retry_without_a_turn() -> None:
     assert next(plan(admission)) == Sleep(10)
     unavailable = errors.ServiceUnavailable("no")
     assert running.throw(unavailable) == Sleep(0)
-    with pytest.raises(errors.DeadlineExceeded, match="rate limit has the call wait") as caught:
+    with pytest.raises(errors.DeadlineExceeded, match="rate limit delays the call") as caught:
         next(running)
     assert (caught.value.attempts, caught.value.__cause__) == (1, unavailable)
 
@@ -178,7 +173,7 @@ def test_a_stream_takes_until_its_last_chunk() -> None:
     next(running)
     clock.time += 1
     with pytest.raises(StopIteration):
-        running.send((SimpleNamespace(on_end=told.append), None))
+        running.send((SimpleNamespace(add_done_callback=told.append), None))
     clock.time += 7
     told[0](None, None)
     assert admission.typical_latency(STREAM_GENERATE_CONTENT) == 8
@@ -223,7 +218,7 @@ def test_a_rate_in_a_call() -> None:
     admission = Admission(9, RateLimit(requests_per_minute=6, burst_seconds=0))
     assert isinstance(next(plan(admission)), Attempt)
     assert next(plan(admission)) == Sleep(10)
-    wanted = r"rate limit has the call wait 20\.0 s, too late for its deadline in 15\.0 s; begin fewer calls, or set"
+    wanted = r"rate limit delays the call by 20\.0 s, too late for its deadline in 15\.0 s; start fewer calls, or set"
     with pytest.raises(errors.DeadlineExceeded, match=wanted) as caught:
         next(plan(admission, timeout=15))
     assert caught.value.attempts == 0

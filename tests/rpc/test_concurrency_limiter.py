@@ -3,18 +3,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from genai_grpc import errors
 from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
 from genai_grpc._rpc.admission import Admission
-from genai_grpc._rpc.call import COUNT_TOKENS
 from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
-
-if TYPE_CHECKING:
-    pass
+from genai_grpc._services.generative_language import COUNT_TOKENS
 
 FULL = errors.ResourceExhausted("no")
 
@@ -231,7 +228,14 @@ def test_what_is_far_from_used_up() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"initial": 0}, {"minimum": 30}, {"maximum": 10}, {"minimum": 0}, {"backoff": 1}, {"backoff": 0}],
+    [
+        {"initial_limit": 0},
+        {"min_limit": 30},
+        {"max_limit": 10},
+        {"min_limit": 0},
+        {"backoff_ratio": 1},
+        {"backoff_ratio": 0},
+    ],
     ids=str,
 )
 def test_a_wrong_adaptive_limit(wrong: Any) -> None:

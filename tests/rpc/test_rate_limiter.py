@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 from genai_grpc import errors
 from genai_grpc._rpc.rate_limiter import RateLimit, RateLimiter
 from genai_grpc_protos.rpc import QuotaFailure, RetryInfo
-
-if TYPE_CHECKING:
-    pass
 
 FULL = errors.ResourceExhausted("no")
 
@@ -99,7 +96,9 @@ def test_everybody_is_held_back() -> None:
     assert rate.reserve(101, 60) == (6, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"requests": 0}, {"tokens": -1}, {"burst": -1}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"requests_per_minute": 0}, {"tokens_per_minute": -1}, {"burst_seconds": -1}], ids=str
+)
 def test_a_wrong_rate(wrong: Any) -> None:
     """Rates are above 0."""
     with pytest.raises(ValueError, match="got"):

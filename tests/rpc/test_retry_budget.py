@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from genai_grpc import errors
 from genai_grpc._rpc.retry_budget import RESERVE, WINDOW, RetryBudget
 from genai_grpc._rpc.retry_policy import RetryPolicy
-
-if TYPE_CHECKING:
-    pass
 
 FULL = errors.ResourceExhausted("no")
 

@@ -8,9 +8,11 @@ import pytest
 from genai_grpc import errors, protos
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.attempts import run_attempts
-from genai_grpc._rpc.call import COUNT_TOKENS, Attempt, Call, Limits, Sleep, identity
+from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.operation import Attempt, Sleep
+from genai_grpc._rpc.options import Limits
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
-from genai_grpc.caching import CREATE_CACHED_CONTENT
+from genai_grpc._services.generative_language import COUNT_TOKENS, CREATE_CACHED_CONTENT
 from genai_grpc_protos.rpc import RetryInfo
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def wait(seconds: float) -> RetryInfo:
 
 UNAVAILABLE = errors.ServiceUnavailable("no")
 EXHAUSTED = errors.ResourceExhausted("no", details=[wait(1.5)])
-HALF: Any = {"draw": lambda: 0.5}
+HALF: Any = {"jitter": lambda: 0.5}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def drive(
     policy: RetryPolicy, timeout: float, replies: Iterable[tuple[float, Any]]
 ) -> tuple[list[Attempt | Sleep], Any]:
     """The steps of a call's plan and its result or error; each try takes its time and then replies."""
-    clock, steps, queue = Clock(), [], iter(replies)
+    clock, steps, queue = Clock(), list[Any](), iter(replies)
     plan = run_attempts(CALL, Limits(timeout, 300, policy), Admission(10), clock)
     try:
         step = next(plan)
@@ -140,7 +142,7 @@ def test_tries_used_up() -> None:
     kinds = [errors.ServiceUnavailable(f"no {n}") for n in range(4)]
     steps, error = drive(FIXED, 60, [(1, each) for each in kinds])
     assert error is kinds[-1]
-    assert (error.attempts, str(error)) == (4, "503 no 3 (after 4 tries)")
+    assert (error.attempts, str(error)) == (4, "503 no 3 (after 4 attempts)")
     assert sum(isinstance(step, Attempt) for step in steps) == 4
 
 
@@ -167,7 +169,7 @@ def test_overslept() -> None:
     assert isinstance(plan.throw(errors.ServiceUnavailable("no", details=[wait(1)])), Sleep)
     clock.time += 60
     with pytest.raises(
-        errors.DeadlineExceeded, match="the deadline of 60 s passed after 1 tries; the last: no"
+        errors.DeadlineExceeded, match="the deadline of 60 s passed after 1 attempts; the last: no"
     ) as caught:
         next(plan)
     assert caught.value.attempts == 1

@@ -8,10 +8,12 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors
-from genai_grpc._rpc.call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, identity
+from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.options import CallOptions
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
+from genai_grpc._services.generative_language import COUNT_TOKENS, GENERATE_CONTENT
 from genai_grpc._transport import config
-from genai_grpc._transport.config import Config, client_arguments, resolve
+from genai_grpc._transport.config import ClientOptions, client_arguments, resolve
 from genai_grpc._transport.endpoint import Endpoint
 from genai_grpc._transport.tls import TLS
 from genai_grpc.protos import CountTokensRequest, GenerateContentRequest
@@ -21,9 +23,10 @@ LOCAL = "http://127.0.0.1:50051"
 GOOGLE = "generativelanguage.googleapis.com"
 
 
-def resolved(**arguments: Any) -> Config:
+def resolved(**arguments: Any) -> ClientOptions:
     """The config of these arguments, in an environment that holds nothing unless it is given."""
-    return resolve(**{"environment": {}, **arguments})
+    environment = arguments.pop("environment", {})
+    return resolve(ClientOptions(**arguments), environment)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_endpoint(endpoint: str | None, environment: dict[str, str], expected: s
 def test_os_environ(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an environment of its own, it is that of the process, as it is then."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    assert resolve().api_key == KEY
+    assert resolve(ClientOptions()).api_key == KEY
 
 
 LOOPBACK = ("localhost", "127.0.0.1", "127.1.2.3", "::1")
@@ -164,18 +167,22 @@ COUNT, GENERATE = (COUNT_TOKENS, CountTokensRequest()), (GENERATE_CONTENT, Gener
 @pytest.mark.parametrize(
     ("arguments", "options", "method", "expected"),
     [
-        pytest.param({}, Options(), COUNT, (60.0, RetryPolicy()), id="the method's"),
-        pytest.param({}, Options(), GENERATE, (600.0, RetryPolicy()), id="generation's"),
-        pytest.param({"timeout": 5, "retry": POLICY}, Options(), GENERATE, (5, POLICY), id="the client's"),
+        pytest.param({}, CallOptions(), COUNT, (60.0, RetryPolicy()), id="the method's"),
+        pytest.param({}, CallOptions(), GENERATE, (600.0, RetryPolicy()), id="generation's"),
+        pytest.param({"timeout": 5, "retry": POLICY}, CallOptions(), GENERATE, (5, POLICY), id="the client's"),
         pytest.param(
-            {"timeout": 5, "retry": POLICY}, Options(timeout=7), GENERATE, (7, POLICY), id="a timeout of its own"
+            {"timeout": 5, "retry": POLICY}, CallOptions(timeout=7), GENERATE, (7, POLICY), id="a timeout of its own"
         ),
         pytest.param(
-            {"timeout": 5, "retry": POLICY}, Options(retry=NO_RETRY), GENERATE, (5, NO_RETRY), id="a policy of its own"
+            {"timeout": 5, "retry": POLICY},
+            CallOptions(retry=NO_RETRY),
+            GENERATE,
+            (5, NO_RETRY),
+            id="a policy of its own",
         ),
     ],
 )
-def test_limits(arguments: Any, options: Options, method: Any, expected: tuple[float, RetryPolicy]) -> None:
+def test_limits(arguments: Any, options: CallOptions, method: Any, expected: tuple[float, RetryPolicy]) -> None:
     """A call's deadline and policy are its own, else the client's, else the method's."""
     call = Call(method[0], method[1], lambda response: response, options)
     limits = resolved(api_key=KEY, **arguments).limits(call)
@@ -187,7 +194,7 @@ def test_idle_limits() -> None:
     call = Call(GENERATE[0], GENERATE[1], identity)
     assert resolved(api_key=KEY).limits(call).idle_timeout == 300
     assert resolved(api_key=KEY, idle_timeout=9).limits(call).idle_timeout == 9
-    call = Call(GENERATE[0], GENERATE[1], identity, Options(idle_timeout=0.5))
+    call = Call(GENERATE[0], GENERATE[1], identity, CallOptions(idle_timeout=0.5))
     assert resolved(api_key=KEY, idle_timeout=9).limits(call).idle_timeout == 0.5
 
 
@@ -263,7 +270,7 @@ def test_default_credentials() -> None:
 
 def test_a_key_and_credentials() -> None:
     """A call is made as one, not as two."""
-    with pytest.raises(errors.ConfigurationError, match="api_key and credentials both say who calls"):
+    with pytest.raises(errors.ConfigurationError, match="api_key and credentials exclude each other"):
         resolved(api_key=KEY, credentials=object())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genai_grpc import errors
-from genai_grpc._transport.config import resolve
+from genai_grpc._transport.config import ClientOptions, resolve
 from genai_grpc._transport.credentials import SCOPES, CallableKey, OAuthToken, StaticKey, credentials_from
 
 google_auth = pytest.importorskip("google.auth")
@@ -21,6 +21,9 @@ serialization = pytest.importorskip("cryptography.hazmat.primitives.serializatio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+LOCAL = "http://127.0.0.1:1"
 
 
 class Issuer:
@@ -82,7 +85,7 @@ class Clock:
 
 def token_of(identity: OAuthToken) -> str:
     """The token that is sent."""
-    pairs = identity.pairs()
+    pairs = identity.metadata()
     assert pairs is not None
     return dict(pairs)["authorization"]
 
@@ -90,11 +93,11 @@ def token_of(identity: OAuthToken) -> str:
 def test_a_token_is_kept(issuer: Issuer) -> None:
     """A token is fetched once, and sent as the same pairs until it is about to expire."""
     token = OAuthToken(user(issuer, quota_project_id="p"))
-    assert token.pairs() is None
+    assert token.metadata() is None
     token.refresh()
-    pairs = token.pairs()
+    pairs = token.metadata()
     assert pairs == (("authorization", "Bearer token-1"), ("x-goog-user-project", "p"))
-    assert token.pairs() is pairs
+    assert token.metadata() is pairs
     token.refresh()
     assert len(issuer.asked) == 1
 
@@ -119,7 +122,7 @@ def test_an_expired_token_is_not_sent(issuer: Issuer) -> None:
     token = OAuthToken(user(issuer), clock)
     token.refresh()
     clock.time = 3595
-    assert token.pairs() is None
+    assert token.metadata() is None
     token.refresh()
     assert token_of(token) == "Bearer token-2"
 
@@ -154,16 +157,18 @@ def test_a_renewal_aside_that_fails(issuer: Issuer, caplog: pytest.LogCaptureFix
         for thread in threading.enumerate():
             if thread.name == "genai-grpc-token":
                 thread.join(30)
-    assert "the token could not be renewed ahead of time: UNAUTHENTICATED" in caplog.text
+    assert "the background refresh of the token failed: UNAUTHENTICATED" in caplog.text
     assert "token-1" not in caplog.text
 
 
 def test_identities() -> None:
     """A config says which identity it is."""
-    local: dict[str, Any] = {"endpoint": "http://127.0.0.1:1", "environment": {}}
-    assert isinstance(credentials_from(resolve(**local)), StaticKey)
-    assert isinstance(credentials_from(resolve(api_key=lambda: "k", **local)), CallableKey)
-    assert isinstance(credentials_from(resolve(credentials=credentials.Credentials("t"), **local)), OAuthToken)
+    assert isinstance(credentials_from(resolve(ClientOptions(endpoint=LOCAL), {})), StaticKey)
+    assert isinstance(credentials_from(resolve(ClientOptions(api_key=lambda: "k", endpoint=LOCAL), {})), CallableKey)
+    assert isinstance(
+        credentials_from(resolve(ClientOptions(credentials=credentials.Credentials("t"), endpoint=LOCAL), {})),
+        OAuthToken,
+    )
 
 
 def test_the_applications_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -175,7 +180,7 @@ def test_the_applications_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch, t
     account = {"type": "service_account", "client_email": "a@b", "private_key": pem, "token_uri": issuer.url}
     (tmp_path / "account.json").write_text(json.dumps(account))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
-    identity = credentials_from(resolve(environment={}))
+    identity = credentials_from(resolve(ClientOptions(), {}))
     assert isinstance(identity, OAuthToken)
     assert identity._credentials.scopes == SCOPES
     identity.refresh()
@@ -186,6 +191,6 @@ def test_the_applications_own(issuer: Issuer, monkeypatch: pytest.MonkeyPatch, t
 def test_nobody_to_be() -> None:
     """Without a key and credentials of the application, the error names every way."""
     with pytest.raises(errors.ConfigurationError) as caught:
-        credentials_from(resolve(environment={}))
+        credentials_from(resolve(ClientOptions(), {}))
     for way in ("api_key=", "GEMINI_API_KEY", "genai-grpc serve", "gcloud auth"):
         assert way in str(caught.value)

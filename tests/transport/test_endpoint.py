@@ -55,14 +55,16 @@ def test_target(endpoint: str, target: Endpoint, address: str) -> None:
 )
 def test_unreadable_endpoints(endpoint: str) -> None:
     """What is no endpoint is refused with the forms there are."""
-    with pytest.raises(errors.ConfigurationError, match=r"cannot read the endpoint .*; pass host\[:port\] or https://"):
+    with pytest.raises(
+        errors.ConfigurationError, match=r"cannot parse the endpoint .*; pass host\[:port\] or https://"
+    ):
         parse_endpoint(endpoint)
 
 
 @pytest.mark.parametrize("endpoint", [f"https://user:{KEY}@host", f"https://:{KEY}@host", f"https://host?key={KEY}"])
 def test_secrets_in_endpoints(endpoint: str) -> None:
     """A secret in an endpoint is refused without being shown."""
-    with pytest.raises(errors.ConfigurationError, match="cannot read the endpoint") as caught:
+    with pytest.raises(errors.ConfigurationError, match="cannot parse the endpoint") as caught:
         parse_endpoint(endpoint)
     assert KEY not in str(caught.value)
 
@@ -77,7 +79,9 @@ def test_tls_from_files(tmp_path: Path) -> None:
 
 def test_tls_without_a_file(tmp_path: Path) -> None:
     """A file that cannot be read is named, with what to pass."""
-    with pytest.raises(errors.ConfigurationError, match=r"cannot read the roots of TLS: .*absent.*pass PEM bytes"):
+    with pytest.raises(
+        errors.ConfigurationError, match=r"cannot read the root_certificates of TLS: .*absent.*pass PEM bytes"
+    ):
         TLS(root_certificates=tmp_path / "absent").pem()
 
 
@@ -99,6 +103,6 @@ def test_a_private_key_is_not_shown() -> None:
 )
 def test_unreadable_proxies(proxy: str) -> None:
     """A proxy that gRPC cannot use is refused, its password not shown."""
-    with pytest.raises(errors.ConfigurationError, match=r"cannot read the proxy .*; pass http://") as caught:
+    with pytest.raises(errors.ConfigurationError, match=r"cannot parse the proxy .*; pass http://") as caught:
         parse_proxy(proxy.replace("://", "://me:hunter2@"))
     assert "hunter2" not in str(caught.value)

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._rpc.call import COUNT_TOKENS, GENERATE_CONTENT, Call, Options, identity
-from genai_grpc._transport.config import resolve
+from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.options import CallOptions, Metadata
+from genai_grpc._services.generative_language import (
+    COUNT_TOKENS,
+    GENERATE_CONTENT,
+    GET_CACHED_CONTENT,
+    LIST_MODELS,
+    UPDATE_CACHED_CONTENT,
+)
+from genai_grpc._transport.config import ClientOptions, resolve
 from genai_grpc._transport.credentials import CallableKey, StaticKey
-from genai_grpc._transport.metadata import KEPT, CallMetadata
-from genai_grpc.caching import GET_CACHED_CONTENT, UPDATE_CACHED_CONTENT
-from genai_grpc.models import LIST_MODELS
-
-if TYPE_CHECKING:
-    from genai_grpc._rpc.call import Metadata
+from genai_grpc._transport.metadata import CACHE_SIZE, CallMetadata
 
 GET = protos.GetCachedContentRequest
 UPDATE = protos.UpdateCachedContentRequest(cached_content=protos.CachedContent(name="cachedContents/b c"))
@@ -22,18 +25,18 @@ UPDATE = protos.UpdateCachedContentRequest(cached_content=protos.CachedContent(n
 
 def headers(identity: Any = None, **arguments: Any) -> CallMetadata:
     """The metadata of a client of these arguments."""
-    config = resolve(environment={}, **{"endpoint": "http://127.0.0.1:1", **arguments})
-    return CallMetadata(config, identity or StaticKey(config.api_key), tuple)  # type: ignore[arg-type] # a str here, not a function
+    options = resolve(ClientOptions(**{"endpoint": "http://127.0.0.1:1", **arguments}), {})
+    return CallMetadata(options, identity or StaticKey(options.api_key))  # type: ignore[arg-type] # a str here, not a function
 
 
 def counting(**options: Any) -> Call[Any, Any, Any]:
     """A call about a model."""
-    return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), identity, Options(**options))
+    return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), identity, CallOptions(**options))
 
 
 def of(made: CallMetadata, call: Call[Any, Any, Any]) -> Metadata:
     """The metadata of a call of somebody."""
-    metadata: Metadata | None = made.of(call)
+    metadata: Metadata | None = made.for_call(call)
     assert metadata is not None
     return metadata
 
@@ -69,7 +72,7 @@ def test_made_once() -> None:
     made = headers(api_key="k")
     first = of(made, counting())
     assert of(made, counting()) is first
-    made.identity = StaticKey("another")
+    made.credentials = StaticKey("another")
     assert ("x-goog-api-key", "another") in of(made, counting())
 
 
@@ -77,7 +80,7 @@ def test_not_kept_for_ever() -> None:
     """A program that names thousands of resources does not keep the metadata of all."""
     made = headers()
     first = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), identity))
-    for number in range(KEPT + 1):
+    for number in range(CACHE_SIZE + 1):
         of(made, Call(GET_CACHED_CONTENT, GET(name=str(number)), identity))
     again = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), identity))
     assert again == first
@@ -93,11 +96,11 @@ def test_a_source_of_keys() -> None:
     assert found[0] is found[1]
 
 
-@pytest.mark.parametrize(("key", "said"), [(None, "NoneType"), ("", "returned str"), (b"k", "bytes"), ("k\n", "whole")])
+@pytest.mark.parametrize(("key", "said"), [(None, "NoneType"), ("", "got str"), (b"k", "bytes"), ("k\n", "whole")])
 def test_a_source_of_something_else(key: Any, said: str) -> None:
     """What a function returns instead of a key is refused without being shown."""
     with pytest.raises(errors.ConfigurationError, match=said):
-        headers(CallableKey(lambda: key)).of(counting())
+        headers(CallableKey(lambda: key)).for_call(counting())
 
 
 def test_a_calls_own() -> None:
@@ -106,4 +109,4 @@ def test_a_calls_own() -> None:
     assert of(headers(endpoint="https://example.com"), counting(metadata=token))[-1] == token[0]
     assert of(headers(), counting(metadata=token))[-1] == token[0]
     with pytest.raises(errors.ConfigurationError, match="plaintext"):
-        headers(endpoint="http://192.0.2.1").of(counting(metadata=token))
+        headers(endpoint="http://192.0.2.1").for_call(counting(metadata=token))

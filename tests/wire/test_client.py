@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from genai_grpc.local.server import Server
-    from tests.conftest import Colour
+    from tests.conftest import Api
 
 
 @pytest.fixture(params=[{}], ids=[""])
@@ -41,42 +41,42 @@ def with_client(**arguments: Any) -> pytest.MarkDecorator:
 
 
 @with_client(idle_timeout=0.3)
-def test_an_idle_stream(colour: Colour, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_idle_stream(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream whose next chunk does not come fails with DeadlineExceeded; the chunks before it are there."""
     script.reply("One,", " two", STALL)
-    response = colour.generate(model, "Count", stream=True)
-    chunks = colour.chunks(response)
-    assert [colour.next(chunks).text, colour.next(chunks).text] == ["One,", " two"]
+    response = api.generate(model, "Count", stream=True)
+    chunks = api.chunks(response)
+    assert [api.next(chunks).text, api.next(chunks).text] == ["One,", " two"]
     with pytest.raises(errors.DeadlineExceeded, match=r"no chunk came for 0\.3 s, the idle_timeout"):
-        colour.next(chunks)
+        api.next(chunks)
     script.wait_cancelled()
 
 
 @with_client(idle_timeout=0.3)
-def test_an_idle_program(colour: Colour, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_idle_program(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """It is the service that may be idle for no longer, not the program that reads."""
     script.reply("One,", " two", " three")
-    response = colour.generate(model, "Count", stream=True)
-    chunks = colour.chunks(response)
-    assert colour.next(chunks).text == "One,"
+    response = api.generate(model, "Count", stream=True)
+    chunks = api.chunks(response)
+    assert api.next(chunks).text == "One,"
     time.sleep(0.7)  # a reader that takes its time
-    assert [colour.next(chunks).text, colour.next(chunks).text] == [" two", " three"]
-    assert colour.next(chunks) is None
+    assert [api.next(chunks).text, api.next(chunks).text] == [" two", " three"]
+    assert api.next(chunks) is None
 
 
-def test_an_idle_timeout_of_its_own(colour: Colour, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_idle_timeout_of_its_own(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """One call may have less patience than its client, its first chunk included."""
     script.reply(STALL)
     with pytest.raises(errors.DeadlineExceeded, match=r"no chunk came for 0\.2 s"):
-        colour.generate(model, "Count", stream=True, request_options={"idle_timeout": 0.2, "retry": None})
+        api.generate(model, "Count", stream=True, request_options={"idle_timeout": 0.2, "retry": None})
 
 
 @with_client(idle_timeout=0.4)
-def test_a_slow_stream_is_not_idle(colour: Colour, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_slow_stream_is_not_idle(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream may take longer than its idle timeout, as long as no chunk does."""
     script.reply("a", Delay(0.2), "b", Delay(0.2), "c", Delay(0.2), "d")
-    response = colour.generate(model, "Count", stream=True)
-    colour.resolve(response)
+    response = api.generate(model, "Count", stream=True)
+    api.resolve(response)
     assert response.text == "abcd"
 
 
@@ -96,7 +96,7 @@ class Crowd(ScriptEngine):
 
 
 def test_no_more_in_flight() -> None:
-    """Calls past the bound wait in line, of whichever colour they are, and all get their answer."""
+    """Calls past the bound wait in line, of whichever api they are, and all get their answer."""
     script = Crowd()
     for number in range(12):
         script.reply(f"{number}", Delay(0.05))
@@ -163,24 +163,24 @@ def test_nothing_is_sent_too_late_to_be_answered(burst: Callable[[genai.Client, 
 
 @with_client(max_in_flight=1)
 def test_a_stream_is_in_flight_to_its_end(
-    client: genai.Client, colour: Colour, model: genai.GenerativeModel, script: ScriptEngine
+    client: genai.Client, api: Api, model: genai.GenerativeModel, script: ScriptEngine
 ) -> None:
     """A stream keeps its place until it is read to its end, closed, or dropped; the next call waits so long."""
     for _ in range(3):
         script.reply("One,", " two").reply("Hello")
     quick = {"timeout": 0.2}
     for end in ("read", "close", "drop"):
-        response: Any = colour.generate(model, "Count", stream=True)
+        response: Any = api.generate(model, "Count", stream=True)
         if end == "read":
             with pytest.raises(errors.DeadlineExceeded, match="1 calls were in flight, the client's max_in_flight"):
-                colour.generate(model, "Hi", request_options=quick)
-            colour.resolve(response)
+                api.generate(model, "Hi", request_options=quick)
+            api.resolve(response)
         elif end == "close":
-            colour.close(response)
+            api.close(response)
         else:
             del response
             gc.collect()
-        assert colour.generate(model, "Hi").text == "Hello"
+        assert api.generate(model, "Hi").text == "Hello"
 
 
 @with_client(max_in_flight=1)
@@ -202,21 +202,21 @@ def test_ctrl_c_in_line(client: genai.Client, model: genai.GenerativeModel, scri
     assert asyncio.run(asking()) == "Hello"
 
 
-def test_another_key(colour: Colour, script: ScriptEngine) -> None:
+def test_another_key(api: Api, script: ScriptEngine) -> None:
     """A client's key can be replaced while it lives, by hand or by the function that it was given."""
     with serve(script, api_key="second") as guarded:
         client = genai.Client("first", endpoint=guarded.endpoint)
         model = genai.GenerativeModel(client=client)
         with pytest.raises(errors.Unauthenticated):
-            colour.generate(model, "Hi")
+            api.generate(model, "Hi")
         client.update_api_key("second")
         script.reply("Hello").reply("Again")
-        assert colour.generate(model, "Hi").text == "Hello"
+        assert api.generate(model, "Hi").text == "Hello"
         keys = iter(["second", "third"])
         model = genai.GenerativeModel(client=genai.Client(lambda: next(keys), endpoint=guarded.endpoint))
-        assert colour.generate(model, "Hi").text == "Again"
+        assert api.generate(model, "Hi").text == "Again"
         with pytest.raises(errors.Unauthenticated):
-            colour.generate(model, "Hi")
+            api.generate(model, "Hi")
 
 
 def test_a_key_in_place_of_another_over_plaintext() -> None:
@@ -264,40 +264,83 @@ class SeenByAioStreams(grpc.aio.UnaryStreamClientInterceptor):
         return await continuation(details, request)
 
 
-class Plans:
-    """An interceptor of this package's, which notes calls and what came of them."""
+class Recorder(types.Interceptor):
+    """An interceptor of this package's that records its callbacks."""
 
-    def __init__(self, seen: list[str]) -> None:
+    def __init__(self, seen: list[str], name: str = "") -> None:
         self.seen = seen
+        self.name = name
 
-    def intercept(self, call: Any, plan: Any) -> Any:
-        self.seen.append("begun")
-        try:
-            result = yield from plan
-        finally:
-            self.seen.append("done")
-        if call.method.streaming:
-            result[0].add_done_callback(
-                lambda error, last: self.seen.append(f"ended {error} {last.candidates[0].finish_reason}")
-            )
-        return result
+    def before(self, call: types.CallInfo) -> str:
+        request: Any = call.request
+        self.seen.append(f"{self.name}before")
+        return f"{call.method.rpartition('/')[2]} {request.contents[0].parts[0].text} {call.streaming}"
+
+    def attempt(self, state: str, number: int) -> None:
+        self.seen.append(f"{self.name}attempt {number}")
+
+    def first_chunk(self, state: str) -> None:
+        self.seen.append(f"{self.name}first chunk")
+
+    def after(self, state: str, error: BaseException | None, reply: Any) -> None:
+        text = reply.candidates[0].content.parts[0].text if reply is not None else None
+        self.seen.append(f"{self.name}after {state}: {error!r} {text}")
 
 
-def test_interceptors(colour: Colour, server: Server, script: ScriptEngine) -> None:
-    """Interceptors of gRPC, of either colour, see each try; those of this package a call over all of them."""
+def test_interceptors(api: Api, server: Server, script: ScriptEngine) -> None:
+    """Interceptors of gRPC see each attempt; those of this package see a whole call, retries included."""
     seen: list[str] = []
-    many = [Seen(seen), SeenByAio(seen), SeenByAioStreams(seen), Plans(seen)]
-    client = genai.Client(endpoint=server.endpoint, interceptors=many, retry=types.RetryPolicy(initial_backoff=0))
+    interceptors = [Seen(seen), SeenByAio(seen), SeenByAioStreams(seen), Recorder(seen)]
+    retry = types.RetryPolicy(initial_backoff=0)
+    client = genai.Client(endpoint=server.endpoint, interceptors=interceptors, retry=retry)
     model = genai.GenerativeModel(client=client)
     script.reply(errors.ServiceUnavailable("no")).reply("Hello").reply("One,", " two")
-    assert colour.generate(model, "Hi").text == "Hello"
-    assert seen == ["begun", "GenerateContent", "GenerateContent", "done"]
+    assert api.generate(model, "Hi").text == "Hello"
+    assert seen == [
+        *("before", "attempt 1", "GenerateContent", "attempt 2", "GenerateContent"),
+        "after GenerateContent Hi False: None Hello",
+    ]
     seen.clear()
-    response = colour.generate(model, "Hi", stream=True)
-    assert seen == ["begun", "StreamGenerateContent", "done"]
-    colour.resolve(response)
+    response = api.generate(model, "Hi", stream=True)
+    assert seen == ["before", "attempt 1", "StreamGenerateContent", "first chunk"]
+    api.resolve(response)
     assert response.text == "One, two"
-    assert seen[3:] == ["ended None 1"]
+    assert seen[4:] == ["after StreamGenerateContent Hi True: None  two"]
+
+
+def test_several_interceptors(api: Api, server: Server, script: ScriptEngine) -> None:
+    """The first interceptor is the outermost, and each learns how a call failed."""
+    seen: list[str] = []
+    client = genai.Client(endpoint=server.endpoint, interceptors=[Recorder(seen, "a "), Recorder(seen, "b ")])
+    script.reply(errors.NotFound("no"))
+    with pytest.raises(errors.NotFound):
+        api.generate(genai.GenerativeModel(client=client), "Hi")
+    ended = "after GenerateContent Hi False: NotFound('no') None"
+    assert seen == ["a before", "b before", "a attempt 1", "b attempt 1", f"b {ended}", f"a {ended}"]
+
+
+@pytest.mark.parametrize("callback", ["before", "attempt", "first_chunk"])
+def test_an_interceptor_that_raises(
+    api: Api, server: Server, script: ScriptEngine, callback: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception of a callback fails the call, ends the stream, and reaches the interceptors around it."""
+
+    def fail(*_: object) -> None:
+        raise LookupError(callback)
+
+    seen: list[str] = []
+    broken = types.Interceptor()
+    monkeypatch.setattr(broken, callback, fail)
+    client = genai.Client(endpoint=server.endpoint, interceptors=[Recorder(seen), broken], max_in_flight=1)
+    model = genai.GenerativeModel(client=client)
+    if callback == "first_chunk":
+        script.reply("Hello", STALL)
+    with pytest.raises(LookupError, match=callback):
+        api.generate(model, "Hi", stream=True)
+    assert seen[-1] == f"after StreamGenerateContent Hi True: LookupError('{callback}') None"
+    monkeypatch.undo()
+    script.reply("Again")
+    assert api.generate(model, "Hi").text == "Again"
 
 
 def test_what_is_no_interceptor(server: Server) -> None:
@@ -325,14 +368,14 @@ def test_a_loops_connections_end_with_it(
 
     async def ask() -> Any:
         await model.generate_content_async("Hi")
-        return client._make().channels.aio().connections[0].channel
+        return client._connect().channels.aio().channels[0].channel
 
     for _ in range(2):
         channel = asyncio.run(ask())
         assert channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
 
 
-def test_the_metadata_that_arrives(colour: Colour, script: ScriptEngine) -> None:
+def test_the_metadata_that_arrives(api: Api, script: ScriptEngine) -> None:
     """A server sees the routing parameter, the library and the user agent as Google's clients send them."""
     seen: dict[str, str] = {}
 
@@ -349,7 +392,7 @@ def test_the_metadata_that_arrives(colour: Colour, script: ScriptEngine) -> None
     try:
         client = genai.Client("k", endpoint=f"http://127.0.0.1:{port}", user_agent="app/1")
         with pytest.raises(errors.MethodNotImplemented):
-            colour.generate(genai.GenerativeModel("m", client=client), "Hi")
+            api.generate(genai.GenerativeModel("m", client=client), "Hi")
         client.close()
     finally:
         server.stop(None).wait()
@@ -383,7 +426,7 @@ class Tunnel(socketserver.StreamRequestHandler):
             sink.shutdown(socket.SHUT_WR)
 
 
-def test_a_proxy(colour: Colour, server: Server, script: ScriptEngine) -> None:
+def test_a_proxy(api: Api, server: Server, script: ScriptEngine) -> None:
     """A client's own proxy carries its calls, and is told its password; others' calls do not go there."""
     asked: list[str] = []
     handler = type("Here", (Tunnel,), {"target": ("127.0.0.1", server.port), "asked": asked})
@@ -393,14 +436,14 @@ def test_a_proxy(colour: Colour, server: Server, script: ScriptEngine) -> None:
         url = f"http://me:hunter2@127.0.0.1:{proxy.server_address[1]}"
         through = genai.Client(endpoint="http://gemini.invalid:50051", proxy=url)
         script.reply("Hello").reply("Direct")
-        assert colour.generate(genai.GenerativeModel(client=through), "Hi").text == "Hello"
+        assert api.generate(genai.GenerativeModel(client=through), "Hi").text == "Hello"
         assert asked[0] == "CONNECT gemini.invalid:50051 HTTP/1.1"
         assert asked[1] == "Proxy-Authorization: Basic " + base64.b64encode(b"me:hunter2").decode()
         direct = genai.Client(endpoint=server.endpoint, proxy="")
-        assert colour.generate(genai.GenerativeModel(client=direct), "Hi").text == "Direct"
+        assert api.generate(genai.GenerativeModel(client=direct), "Hi").text == "Direct"
         assert len(asked) == 2
-        colour.close_client(through)
-        colour.close_client(direct)
+        api.close_client(through)
+        api.close_client(direct)
         proxy.shutdown()
 
 

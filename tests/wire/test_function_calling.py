@@ -52,11 +52,11 @@ def stream(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def send(colour: Any, chat: genai.ChatSession, message: str, stream: bool, **options: Any) -> Any:
+def send(api: Any, chat: genai.ChatSession, message: str, stream: bool, **options: Any) -> Any:
     """Send a message, and read the reply to its end."""
-    response = colour.send(chat, message, stream=stream, **options)
+    response = api.send(chat, message, stream=stream, **options)
     if stream:
-        colour.resolve(response)
+        api.resolve(response)
     return response
 
 
@@ -67,7 +67,7 @@ def chat_of(model: genai.GenerativeModel, *tools: Any, **how: Any) -> genai.Chat
     return tooled.start_chat(enable_automatic_function_calling=automatic)
 
 
-def test_a_call(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+def test_a_call(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """A call is answered by its function, with its id and whole numbers, and the answer in words is the reply."""
     seen: list[Any] = []
 
@@ -77,7 +77,7 @@ def test_a_call(colour: Any, model: genai.GenerativeModel, script: ScriptEngine,
 
     script.reply(reply(calling("double", call_id="c1", number=21))).reply("It is", " 42.")
     chat = chat_of(model, double)
-    response = send(colour, chat, "Double 21", stream)
+    response = send(api, chat, "Double 21", stream)
     assert response.text == "It is 42."
     assert seen == [21]
     assert type(seen[0]) is int
@@ -86,49 +86,45 @@ def test_a_call(colour: Any, model: genai.GenerativeModel, script: ScriptEngine,
     assert [turn.role for turn in chat.history] == ["user", "model", "user", "model"]
 
 
-def test_parallel_calls(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+def test_parallel_calls(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """All calls of one reply are answered in one turn, in their order."""
     script.reply(reply(calling("add", a=1, b=2), calling("add", a=3, b=4))).reply("3 and 7")
-    response = send(colour, chat_of(model, add), "Add", stream)
+    response = send(api, chat_of(model, add), "Add", stream)
     assert response.text == "3 and 7"
     assert answers(script.requests[1]) == [{"result": 3}, {"result": 7}]
 
 
-def test_several_rounds(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+def test_several_rounds(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """The model may call again after an answer; tools and tool config go with each request."""
     script.reply(reply(calling("add", a=1, b=2))).reply(reply(calling("add", a=3, b=3))).reply("6")
     config = {"function_calling_config": "auto"}
-    response = send(colour, chat_of(model, add), "Add", stream, tool_config=config)
+    response = send(api, chat_of(model, add), "Add", stream, tool_config=config)
     assert response.text == "6"
     for request in script.requests:
         assert request.tool_config.function_calling_config.mode == protos.FunctionCallingConfig.AUTO
         assert request.tools[0].function_declarations[0].name == "add"
 
 
-def test_the_bound(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+def test_the_bound(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """A model that never stops calling meets a bound, and the history is as it was."""
     for _ in range(3):
         script.reply(reply(calling("add", a=1, b=2)))
     chat = chat_of(model, add, max_rounds=2)
     with pytest.raises(errors.FunctionCallingError, match="after 2 rounds"):
-        send(colour, chat, "Add", stream)
+        send(api, chat, "Add", stream)
     if stream:
         chat.rewind()
     assert chat.history == []
 
 
-def test_a_call_without_a_function(
-    colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool
-) -> None:
+def test_a_call_without_a_function(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """A reply with a call that no function answers is the program's to answer, all of it."""
     script.reply(reply(calling("add", a=1, b=2), calling("other")))
-    response = send(colour, chat_of(model, add, {"name": "other"}), "Add", stream)
+    response = send(api, chat_of(model, add, {"name": "other"}), "Add", stream)
     assert [call.name for call in response.function_calls] == ["add", "other"]
 
 
-def test_an_exception_to_the_caller(
-    colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool
-) -> None:
+def test_an_exception_to_the_caller(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """What a function raises reaches the caller."""
 
     def fail() -> None:
@@ -136,25 +132,23 @@ def test_an_exception_to_the_caller(
 
     script.reply(reply(calling("fail")))
     with pytest.raises(LookupError, match="no such thing"):
-        send(colour, chat_of(model, fail), "Fail", stream)
+        send(api, chat_of(model, fail), "Fail", stream)
 
 
-def test_an_exception_to_the_model(
-    colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool
-) -> None:
+def test_an_exception_to_the_model(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """What a function raises is told to the model, if asked; wrong arguments too."""
 
     def fail(number: int) -> None:
         raise LookupError(f"no {number}")
 
     script.reply(reply(calling("fail", number=1), calling("fail", digit=1))).reply("Sorry")
-    assert send(colour, chat_of(model, fail, on_error="model"), "Fail", stream).text == "Sorry"
+    assert send(api, chat_of(model, fail, on_error="model"), "Fail", stream).text == "Sorry"
     first, second = answers(script.requests[1])
     assert first == {"error": "LookupError: no 1"}
     assert "digit" in second["error"]
 
 
-def test_approval(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+def test_approval(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """A call may be vetoed before it runs, with a reason for the model."""
     ran: list[int] = []
 
@@ -167,7 +161,7 @@ def test_approval(colour: Any, model: genai.GenerativeModel, script: ScriptEngin
         return verdicts[call.args["number"]]  # type: ignore[index]  # a number, as was scripted
 
     script.reply(reply(*(calling("delete", number=number) for number in (1, 2, 3)))).reply("One is gone")
-    send(colour, chat_of(model, delete, approve=approve), "Delete", stream)
+    send(api, chat_of(model, delete, approve=approve), "Delete", stream)
     assert ran == [1]
     assert [next(iter(answer.values())) for answer in answers(script.requests[1])] == [
         "done",
@@ -194,47 +188,47 @@ def test_coroutine_functions(model: genai.GenerativeModel, script: ScriptEngine,
         chat_of(model, slow_add).send_message("Add", stream=stream).resolve()
 
 
-def test_rewind(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+def test_rewind(api: Any, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
     """Rewinding takes back the message with the calls that it led to."""
     script.reply(reply(calling("add", a=1, b=2))).reply("3").reply(reply(calling("add", a=1, b=1))).reply("2")
     chat = chat_of(model, add)
-    send(colour, chat, "1 + 2?", stream)
-    send(colour, chat, "1 + 1?", stream)
+    send(api, chat, "1 + 2?", stream)
+    send(api, chat, "1 + 1?", stream)
     for question, answer in (("1 + 1?", "2"), ("1 + 2?", "3")):
         sent, received = chat.rewind()
         assert (sent.parts[0].text, received.parts[0].text) == (question, answer)
     assert chat.history == []
 
 
-def test_chunks_of_all_rounds(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_chunks_of_all_rounds(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream hands out the chunks of every reply as they come; what is read after is the last reply."""
     script.reply("Let me see.", reply(calling("add", a=1, b=2))).reply("It is", " 3.")
-    response = colour.send(chat_of(model, add), "1 + 2?", stream=True)
-    chunks = colour.chunks(response)
-    parts = [chunk.parts[0] for chunk in iter(lambda: colour.next(chunks), None)]
+    response = api.send(chat_of(model, add), "1 + 2?", stream=True)
+    chunks = api.chunks(response)
+    parts = [chunk.parts[0] for chunk in iter(lambda: api.next(chunks), None)]
     assert [part.text or part.function_call.name for part in parts] == ["Let me see.", "add", "It is", " 3."]
     assert response.text == "It is 3."
 
 
-def test_closing_between_rounds(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_closing_between_rounds(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """Closing a stream ends the call that is open at that moment."""
     from genai_grpc.local import STALL
 
     script.reply(reply(calling("add", a=1, b=2))).reply("It is", STALL)
-    response = colour.send(chat_of(model, add), "1 + 2?", stream=True)
-    chunks = colour.chunks(response)
-    colour.next(chunks)
-    assert colour.next(chunks).text == "It is"
-    colour.close(response)
+    response = api.send(chat_of(model, add), "1 + 2?", stream=True)
+    chunks = api.chunks(response)
+    api.next(chunks)
+    assert api.next(chunks).text == "It is"
+    api.close(response)
     script.wait_cancelled()
 
 
-def test_a_chat_saved(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_chat_saved(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A history goes through JSON and back, with its calls and thought signatures."""
     signed = protos.Part(text="3", thought_signature=b"\x00signed")
     script.reply(reply(calling("add", call_id="c1", a=1, b=2))).reply(reply(signed))
     chat = chat_of(model, add)
-    colour.send(chat, "1 + 2?")
+    api.send(chat, "1 + 2?")
     loaded = genai.ChatSession.from_json(chat.model, chat.to_json())
     assert loaded.history == chat.history
     assert loaded.history[-1].parts[0].thought_signature == b"\x00signed"

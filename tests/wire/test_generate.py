@@ -11,17 +11,17 @@ from genai_grpc import errors, protos
 from genai_grpc.local import ScriptEngine
 
 
-def test_an_answer(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_answer(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """The chunks of the model are one answer, with the usage and ids that came with them."""
     script.reply("Hello,", " world")
-    response = colour.generate(model, "Say hello")
+    response = api.generate(model, "Say hello")
     assert response.text == "Hello, world"
     assert response.candidates[0].finish_reason == protos.Candidate.STOP
     assert response.usage_metadata.total_token_count == 4
     assert response.response_id == "script-1"
 
 
-def test_the_request(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_the_request(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """What is passed arrives, with the model's defaults below what the call says."""
     model = genai.GenerativeModel(
         "gemini-pro",
@@ -32,7 +32,7 @@ def test_the_request(colour: Any, model: genai.GenerativeModel, script: ScriptEn
     )
     script.reply("Yes")
     over = {"generation_config": {"temperature": 0.0}, "safety_settings": {"hate": "high"}}
-    colour.generate(model, ["Is this", "one turn?"], **over)
+    api.generate(model, ["Is this", "one turn?"], **over)
     (request,) = script.requests
     assert request.model == "models/gemini-pro"
     assert [part.text for part in request.contents[0].parts] == ["Is this", "one turn?"]
@@ -44,15 +44,15 @@ def test_the_request(colour: Any, model: genai.GenerativeModel, script: ScriptEn
     assert len(request.safety_settings) == 2
 
 
-def test_an_image(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_image(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """An image of the program arrives as a Blob."""
     image = pytest.importorskip("PIL.Image").new("RGB", (4, 4), "red")
     script.reply("Red")
-    assert colour.generate(model, ["What colour is this?", image]).text == "Red"
+    assert api.generate(model, ["What api is this?", image]).text == "Red"
     assert script.requests[0].contents[0].parts[1].inline_data.mime_type == "image/webp"
 
 
-def test_several_candidates(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_several_candidates(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """Candidates are told apart by index, and `text` says where to read them."""
     chunks = [
         protos.GenerateContentResponse(
@@ -61,88 +61,88 @@ def test_several_candidates(colour: Any, model: genai.GenerativeModel, script: S
         for index, text in ((1, "b"), (0, "a"), (1, "B"))
     ]
     script.reply(*chunks)
-    response = colour.generate(model, "Say a letter", generation_config={"candidate_count": 2})
+    response = api.generate(model, "Say a letter", generation_config={"candidate_count": 2})
     assert [candidate.content.parts[0].text for candidate in response.candidates] == ["a", "bB"]
     with pytest.raises(ValueError, match="2 candidates"):
         _ = response.text
 
 
-def test_count_tokens(colour: Any, script: ScriptEngine, client: genai.Client) -> None:
+def test_count_tokens(api: Any, script: ScriptEngine, client: genai.Client) -> None:
     """The whole request is counted, the system instruction and tools included."""
     model = genai.GenerativeModel(system_instruction="one two", tools=[{"name": "f"}], client=client)
-    assert colour.count(model, "three four five").total_tokens == 5
+    assert api.count(model, "three four five").total_tokens == 5
     assert script.count_requests[0].tools[0].function_declarations[0].name == "f"
 
 
-def test_list_models(colour: Any, client: genai.Client) -> None:
+def test_list_models(api: Any, client: genai.Client) -> None:
     """Models are listed over as many pages as it takes."""
-    names = [model.name for model in colour.list_models(client=client, page_size=1)]
+    names = [model.name for model in api.list_models(client=client, page_size=1)]
     assert names == ["models/script", "models/gemini-pro"]
 
 
-def test_get_model(colour: Any, client: genai.Client) -> None:
+def test_get_model(api: Any, client: genai.Client) -> None:
     """A model says what it can do."""
-    assert "generateContent" in colour.get_model("gemini-pro", client=client).supported_generation_methods
+    assert "generateContent" in api.get_model("gemini-pro", client=client).supported_generation_methods
 
 
-def test_unknown_model(colour: Any, client: genai.Client) -> None:
+def test_unknown_model(api: Any, client: genai.Client) -> None:
     """An unknown model is NotFound, and the error says how to list those there are."""
     with pytest.raises(errors.NotFound, match=r"models/nope.*list_models\(\)") as caught:
-        colour.generate(genai.GenerativeModel("nope", client=client), "Hi")
+        api.generate(genai.GenerativeModel("nope", client=client), "Hi")
     assert caught.value.attempts == 1
     assert caught.value.details[0].DESCRIPTOR.name == "ErrorInfo"
 
 
 @pytest.mark.parametrize("status", errors.APIError.__subclasses__(), ids=lambda status: status.status)
 def test_every_status(
-    colour: Any, model: genai.GenerativeModel, script: ScriptEngine, status: type[errors.APIError]
+    api: Any, model: genai.GenerativeModel, script: ScriptEngine, status: type[errors.APIError]
 ) -> None:
     """Each status code is a class of its own, with the message that the service sent."""
     script.reply(status("that is why"))
     with pytest.raises(status, match="that is why") as caught:
-        colour.generate(model, "Hi", request_options={"retry": None})
+        api.generate(model, "Hi", request_options={"retry": None})
     assert caught.value.message == "that is why"
     assert caught.value.grpc_status_code.name == status.status
 
 
-def test_retries(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_retries(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A call that found the service unavailable is tried again, and the answer is the later try's."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
     quickly = genai.types.RetryPolicy(initial_backoff=0.001)
-    assert colour.generate(model, "Hi", request_options={"retry": quickly}).text == "Now"
+    assert api.generate(model, "Hi", request_options={"retry": quickly}).text == "Now"
     assert len(script.requests) == 2
 
 
-def test_retries_end(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_retries_end(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """The last error says how many tries there were."""
     script.reply(errors.ServiceUnavailable("not now")).reply(errors.ServiceUnavailable("still not"))
-    with pytest.raises(errors.ServiceUnavailable, match=r"still not \(after 2 tries\)"):
-        colour.generate(
+    with pytest.raises(errors.ServiceUnavailable, match=r"still not \(after 2 attempts\)"):
+        api.generate(
             model, "Hi", request_options={"retry": genai.types.RetryPolicy(max_attempts=2, initial_backoff=0.001)}
         )
 
 
-def test_a_deadline(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_deadline(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A call ends at its deadline, and so does the model's work."""
     from genai_grpc.local import STALL
 
     script.reply("Wait", STALL)
     with pytest.raises(errors.DeadlineExceeded):
-        colour.generate(model, "Hi", request_options={"timeout": 0.5})
+        api.generate(model, "Hi", request_options={"timeout": 0.5})
     script.wait_cancelled()
 
 
-def test_a_message_too_large(colour: Any, model: genai.GenerativeModel) -> None:
+def test_a_message_too_large(api: Any, model: genai.GenerativeModel) -> None:
     """A request past the service's limit is refused with both sizes."""
     blob = {"mime_type": "image/png", "data": bytes(21 << 20)}
     with pytest.raises(errors.InvalidArgument, match=r"22,?0\d\d,?\d\d\d.*20,?971,?520"):
-        colour.generate(model, blob)
+        api.generate(model, blob)
 
 
-def test_a_large_reply(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_large_reply(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A reply past gRPC's default limit of 4 MiB arrives."""
     script.reply("x" * (5 << 20))
-    assert len(colour.generate(model, "Hi").text) == 5 << 20
+    assert len(api.generate(model, "Hi").text) == 5 << 20
 
 
 def test_default_client(script: ScriptEngine, server: Any) -> None:

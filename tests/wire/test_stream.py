@@ -16,37 +16,37 @@ from genai_grpc.local import STALL, ScriptEngine
 SAFETY = protos.GenerateContentResponse.PromptFeedback.SAFETY
 
 
-def read(colour: Any, response: Any) -> list[str]:
+def read(api: Any, response: Any) -> list[str]:
     """The texts of the chunks to come."""
-    chunks = colour.chunks(response)
-    return [chunk.text for chunk in iter(lambda: colour.next(chunks), None)]
+    chunks = api.chunks(response)
+    return [chunk.text for chunk in iter(lambda: api.next(chunks), None)]
 
 
-def test_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream hands out its chunks, then is the same response as the whole, and can be read again."""
     script.reply("One,", " two,", " three")
-    response = colour.generate(model, "Count", stream=True)
-    assert read(colour, response) == ["One,", " two,", " three"]
+    response = api.generate(model, "Count", stream=True)
+    assert read(api, response) == ["One,", " two,", " three"]
     assert response.text == "One, two, three"
-    assert read(colour, response) == ["One,", " two,", " three"]
+    assert read(api, response) == ["One,", " two,", " three"]
 
 
-def test_a_chunk_does_not_wait_for_the_next(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_chunk_does_not_wait_for_the_next(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A chunk is handed out when it arrives, though the next one never does."""
     script.reply("One,", STALL)
-    response = colour.generate(model, "Count", stream=True)
-    assert colour.next(colour.chunks(response)).text == "One,"
-    colour.close(response)
+    response = api.generate(model, "Count", stream=True)
+    assert api.next(api.chunks(response)).text == "One,"
+    api.close(response)
     script.wait_cancelled()
 
 
-def test_resolve(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_resolve(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream can be read to its end at once."""
     script.reply("One,", " two")
-    response = colour.generate(model, "Count", stream=True)
+    response = api.generate(model, "Count", stream=True)
     with pytest.raises(errors.IncompleteIterationError, match="resolve"):
         _ = response.text
-    colour.resolve(response)
+    api.resolve(response)
     assert response.text == "One, two"
 
 
@@ -59,59 +59,59 @@ def test_exactly_as_many_chunks_as_come(model: genai.GenerativeModel, script: Sc
     assert response.text == "One, two"
 
 
-def test_an_error_at_once(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_error_at_once(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream that fails before its first chunk fails where it is begun."""
     script.reply(errors.InvalidArgument("no"))
     with pytest.raises(errors.InvalidArgument):
-        colour.generate(model, "Hi", stream=True)
+        api.generate(model, "Hi", stream=True)
 
 
-def test_an_error_after_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_an_error_after_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream's error comes after the chunks before it, and is not tried again."""
     script.reply("One,", " two", errors.ServiceUnavailable("cancelled"))
-    response = colour.generate(model, "Count", stream=True)
-    chunks = colour.chunks(response)
-    assert [colour.next(chunks).text, colour.next(chunks).text] == ["One,", " two"]
+    response = api.generate(model, "Count", stream=True)
+    chunks = api.chunks(response)
+    assert [api.next(chunks).text, api.next(chunks).text] == ["One,", " two"]
     with pytest.raises(errors.ServiceUnavailable, match="cancelled"):
-        colour.next(chunks)
+        api.next(chunks)
     assert len(script.requests) == 1
 
 
-def test_a_retry_before_the_first_chunk(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_retry_before_the_first_chunk(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream is tried again as long as none of its chunks has arrived."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
     policy = genai.types.RetryPolicy(initial_backoff=0.001)
-    response = colour.generate(model, "Hi", stream=True, request_options={"retry": policy})
-    assert read(colour, response) == ["Now"]
+    response = api.generate(model, "Hi", stream=True, request_options={"retry": policy})
+    assert read(api, response) == ["Now"]
 
 
-def test_a_killed_server(colour: Any, model: genai.GenerativeModel, script: ScriptEngine, server: Any) -> None:
+def test_a_killed_server(api: Any, model: genai.GenerativeModel, script: ScriptEngine, server: Any) -> None:
     """When the server dies in a stream, the chunks before come, then ServiceUnavailable."""
     script.reply("One,", " two", STALL)
-    response = colour.generate(model, "Count", stream=True)
-    chunks = colour.chunks(response)
-    assert [colour.next(chunks).text, colour.next(chunks).text] == ["One,", " two"]
+    response = api.generate(model, "Count", stream=True)
+    chunks = api.chunks(response)
+    assert [api.next(chunks).text, api.next(chunks).text] == ["One,", " two"]
     server.stop(0)
     with pytest.raises(errors.ServiceUnavailable):
-        colour.next(chunks)
+        api.next(chunks)
 
 
-def test_no_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_no_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream may end without a chunk."""
     script.reply()
-    response = colour.generate(model, "Hi", stream=True)
-    assert read(colour, response) == []
+    response = api.generate(model, "Hi", stream=True)
+    assert read(api, response) == []
     assert not response.candidates
 
 
-def test_a_blocked_prompt(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_blocked_prompt(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A blocked prompt shows in the feedback at once, and raises on iteration."""
     feedback = protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
     script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
-    response = colour.generate(model, "Hi", stream=True)
+    response = api.generate(model, "Hi", stream=True)
     assert response.prompt_feedback.block_reason == feedback.block_reason
     with pytest.raises(errors.BlockedPromptException):
-        colour.next(colour.chunks(response))
+        api.next(api.chunks(response))
 
 
 def test_leaving_a_block_cancels(model: genai.GenerativeModel, script: ScriptEngine) -> None:
@@ -175,23 +175,23 @@ def test_read_by_other_threads(model: genai.GenerativeModel, script: ScriptEngin
     assert read == words
 
 
-def test_a_deadline_in_a_stream(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_deadline_in_a_stream(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream's deadline counts over all of it."""
     script.reply("One,", STALL)
-    response = colour.generate(model, "Count", stream=True, request_options={"timeout": 1})
+    response = api.generate(model, "Count", stream=True, request_options={"timeout": 1})
     with pytest.raises(errors.DeadlineExceeded):
-        colour.resolve(response)
+        api.resolve(response)
     assert response.text == "One,"
 
 
-def test_many_chunks(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_many_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A long stream arrives whole and in order."""
     words = [f"{number} " for number in range(2000)]
     script.reply(*words)
-    assert read(colour, colour.generate(model, "Count", stream=True)) == words
+    assert read(api, api.generate(model, "Count", stream=True)) == words
 
 
-def test_chunks_without_text(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_chunks_without_text(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A program that prints the text of every chunk meets thoughts, an empty end and bare usage without an error."""
 
     def chunk(*parts: protos.Part) -> protos.GenerateContentResponse:
@@ -200,12 +200,12 @@ def test_chunks_without_text(colour: Any, model: genai.GenerativeModel, script: 
 
     usage = protos.GenerateContentResponse(usage_metadata={"total_token_count": 3})  # type: ignore[arg-type]
     script.reply(chunk(protos.Part(text="Hm.", thought=True)), "Four.", chunk(), usage)
-    response = colour.generate(model, "2 + 2?", stream=True)
-    assert read(colour, response) == ["", "Four.", "", ""]
+    response = api.generate(model, "2 + 2?", stream=True)
+    assert read(api, response) == ["", "Four.", "", ""]
     assert (response.text, response.thoughts, response.usage_metadata.total_token_count) == ("Four.", "Hm.", 3)
 
 
-def test_a_blocked_stream_is_over(colour: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_a_blocked_stream_is_over(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A stream that began with a blocked prompt is cancelled, and has no candidates."""
     script.reply(
         protos.GenerateContentResponse(
@@ -213,7 +213,7 @@ def test_a_blocked_stream_is_over(colour: Any, model: genai.GenerativeModel, scr
         ),
         STALL,
     )
-    response = colour.generate(model, "Hi", stream=True)
+    response = api.generate(model, "Hi", stream=True)
     assert list(response.candidates) == []
     with pytest.raises(ValueError, match="no candidate.*SAFETY"):
         _ = response.text

@@ -72,10 +72,10 @@ def client(server: Server, collected: Collected) -> Iterator[genai.Client]:
         yield connected
 
 
-def test_a_call(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, colour: Any) -> None:
+def test_a_call(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, api: Any) -> None:
     """A call is one client span with the request's settings and the reply's usage, and is measured."""
     script.reply("two words")
-    colour.generate(
+    api.generate(
         model, "one two three", generation_config={"temperature": 0.7, "top_k": 3, "stop_sequences": ["end"], "seed": 0}
     )
     [span] = collected.spans
@@ -105,13 +105,13 @@ def test_a_call(collected: Collected, model: genai.GenerativeModel, script: Scri
     assert collected.points("genai_grpc.client.retries") == []
 
 
-def test_a_stream(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, colour: Any) -> None:
+def test_a_stream(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, api: Any) -> None:
     """A stream's span ends with the stream, not with its first chunk, and has the usage of the last one."""
     script.reply("one", " two", " three")
-    response = colour.generate(model, "Hi", stream=True)
+    response = api.generate(model, "Hi", stream=True)
     assert collected.spans == []
     assert not trace.get_current_span().get_span_context().is_valid
-    colour.resolve(response)
+    api.resolve(response)
     found = collected.attributes()
     assert found["gen_ai.request.stream"] is True
     assert found["gen_ai.usage.output_tokens"] == 3
@@ -120,12 +120,10 @@ def test_a_stream(collected: Collected, model: genai.GenerativeModel, script: Sc
     assert first.count == 1
 
 
-def test_a_stream_given_up(
-    collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, colour: Any
-) -> None:
+def test_a_stream_given_up(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, api: Any) -> None:
     """A stream that the program closes ends its span as cancelled."""
     script.reply("one", STALL)
-    colour.close(colour.generate(model, "Hi", stream=True))
+    api.close(api.generate(model, "Hi", stream=True))
     assert collected.attributes()["error.type"] == "CANCELLED"
     [span] = collected.spans
     assert span.status.status_code is trace.StatusCode.ERROR
@@ -152,32 +150,32 @@ def test_a_cancelled_task(collected: Collected, model: genai.GenerativeModel, sc
     assert collected.attributes()["error.type"] == "CANCELLED"
 
 
-def test_retries(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, colour: Any) -> None:
+def test_retries(collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, api: Any) -> None:
     """Tries after the first are counted, within one span."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Hello")
-    colour.generate(model, "Hi")
+    api.generate(model, "Hi")
     assert collected.attributes()["genai_grpc.attempts"] == 2
     [retries] = collected.points("genai_grpc.client.retries")
     assert retries.value == 1
 
 
-def test_other_calls(collected: Collected, model: genai.GenerativeModel, colour: Any) -> None:
+def test_other_calls(collected: Collected, model: genai.GenerativeModel, api: Any) -> None:
     """A call that generates nothing has a span by the conventions for RPCs, and is no GenAI operation."""
-    colour.count(model, "one two")
+    api.count(model, "one two")
     [span] = collected.spans
     assert span.name == "google.ai.generativelanguage.v1beta.GenerativeService/CountTokens"
     assert collected.attributes()["rpc.response.status_code"] == "OK"
     assert collected.points("gen_ai.client.operation.duration") == []
 
 
-def test_content(collected: Collected, server: Server, script: ScriptEngine, colour: Any) -> None:
+def test_content(collected: Collected, server: Server, script: ScriptEngine, api: Any) -> None:
     """Content is on spans where the program asks for it."""
     script.reply("Hello")
     telemetry = OpenTelemetry(collected.tracers, collected.meters, capture_content=True)
     with genai.Client(endpoint=server.endpoint, interceptors=[telemetry]) as client:
-        colour.generate(genai.GenerativeModel(client=client, system_instruction="Be kind."), "Hi")
-        if hasattr(colour, "loop"):
-            colour.loop.run_until_complete(client.aclose())
+        api.generate(genai.GenerativeModel(client=client, system_instruction="Be kind."), "Hi")
+        if hasattr(api, "loop"):
+            api.loop.run_until_complete(client.aclose())
     found = collected.attributes()
     assert json.loads(found["gen_ai.input.messages"]) == [
         {"role": "user", "parts": [{"type": "text", "content": "Hi"}]}
@@ -189,7 +187,7 @@ def test_content(collected: Collected, server: Server, script: ScriptEngine, col
 
 
 def test_thoughts_and_unknown_reasons(
-    collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, colour: Any
+    collected: Collected, model: genai.GenerativeModel, script: ScriptEngine, api: Any
 ) -> None:
     """Thoughts count as output, cached tokens stay among the input, and a finish reason of the future is its number."""
     reply = protos.GenerateContentResponse(response_id="r1", model_version="gemini-pro-002")
@@ -198,7 +196,7 @@ def test_thoughts_and_unknown_reasons(
     usage.prompt_token_count, usage.cached_content_token_count = 10, 4
     usage.candidates_token_count, usage.thoughts_token_count = 2, 5
     script.reply(reply)
-    colour.generate(model, "Hi")
+    api.generate(model, "Hi")
     found = collected.attributes()
     assert (found["gen_ai.response.id"], found["gen_ai.response.model"]) == ("r1", "gemini-pro-002")
     assert found["gen_ai.response.finish_reasons"] == ("999",)
@@ -207,7 +205,7 @@ def test_thoughts_and_unknown_reasons(
     assert found["gen_ai.usage.reasoning.output_tokens"] == 5
 
 
-def test_no_key(collected: Collected, colour: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_key(collected: Collected, api: Any, caplog: pytest.LogCaptureFixture) -> None:
     """No span, measurement or log line holds the key, also where the service's error quotes it."""
     caplog.set_level(logging.DEBUG)
     script = ScriptEngine().reply("Hello").reply(errors.InvalidArgument(f"API key not valid: {KEY}"))
@@ -217,11 +215,11 @@ def test_no_key(collected: Collected, colour: Any, caplog: pytest.LogCaptureFixt
         genai.Client(KEY, endpoint=server.endpoint, interceptors=[telemetry]) as client,
     ):
         model = genai.GenerativeModel(client=client)
-        colour.generate(model, "Hi")
+        api.generate(model, "Hi")
         with pytest.raises(errors.InvalidArgument):
-            colour.generate(model, "Hi")
-        if hasattr(colour, "loop"):
-            colour.loop.run_until_complete(client.aclose())
+            api.generate(model, "Hi")
+        if hasattr(api, "loop"):
+            api.loop.run_until_complete(client.aclose())
     assert [(span.attributes or {}).get("error.type") for span in collected.spans] == [None, "INVALID_ARGUMENT"]
     measured = collected.reader.get_metrics_data()
     assert measured is not None
@@ -230,13 +228,13 @@ def test_no_key(collected: Collected, colour: Any, caplog: pytest.LogCaptureFixt
 
 
 def test_children(
-    collected: Collected, server: Server, script: ScriptEngine, colour: Any, monkeypatch: pytest.MonkeyPatch
+    collected: Collected, server: Server, script: ScriptEngine, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The published instrumentation of gRPC makes a span of each try, under the span of the call."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Hello").reply("one", STALL)
     # The sync instrumentor knows the global provider only, which a process sets once.
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: collected.tracers)
-    asynchronous = hasattr(colour, "loop")
+    asynchronous = hasattr(api, "loop")
     untyped: Any = instrumentation
     interceptors = [OpenTelemetry(), *(untyped.aio_client_interceptors() if asynchronous else ())]
     # Its sync streams are generators, which cannot be cancelled: they are left out.
@@ -246,12 +244,12 @@ def test_children(
     try:
         with genai.Client(endpoint=server.endpoint, interceptors=interceptors) as client:
             model = genai.GenerativeModel(client=client)
-            colour.generate(model, "Hi")
+            api.generate(model, "Hi")
             *tries, call = collected.spans
-            colour.close(colour.generate(model, "Hi", stream=True))
+            api.close(api.generate(model, "Hi", stream=True))
             script.wait_cancelled()
             if asynchronous:
-                colour.loop.run_until_complete(client.aclose())
+                api.loop.run_until_complete(client.aclose())
     finally:
         if not asynchronous:
             patch.uninstrument()

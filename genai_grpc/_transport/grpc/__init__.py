@@ -1,1 +1,1 @@
-"""Calls over gRPC: channels, streams and their idle timeouts."""
+"""The transports over gRPC: channels, attempts, streams and their idle timeouts."""

@@ -1,4 +1,4 @@
-"""One thread that ends sync streams whose next chunk does not come: a thread that waits for a chunk cannot itself."""
+"""Watchdog thread that cancels idle sync streams: a thread blocked on a read cannot time itself out."""
 
 from __future__ import annotations
 
@@ -9,48 +9,50 @@ import weakref
 from math import inf
 from typing import Final, Protocol
 
-__all__ = ["IDLE_TIMEOUTS", "IdleStream"]
+__all__ = ["IDLE_TIMEOUTS", "IdleStream", "IdleTimeoutWatchdog"]
 
 
 class IdleStream(Protocol):
     """A stream that may be idle for too long.
 
     Attributes:
-        idle_timeout: Seconds that it may be.
-        waiting_since: When the wait for its next chunk began, by the monotonic clock; None while nobody waits.
+        idle_timeout: Seconds that it may take to its next chunk.
+        waiting_since: When the wait for its next chunk began, by the monotonic clock; None while nothing waits.
     """
 
     idle_timeout: float
     waiting_since: float | None
 
     def on_idle_timeout(self) -> None:
-        """End the wait; called by another thread."""
+        """End the wait; called by the watchdog's thread."""
 
 
 class IdleTimeoutWatchdog:
-    """Looks at the open streams when the first of them may have been idle for too long, and no more often.
+    """Wakes up when the first of the open streams may have been idle for too long, and no more often.
 
-    While chunks come, that is about once in an `idle_timeout`, however many streams and chunks there are.
+    While chunks arrive, that is about once per `idle_timeout`, however many streams and chunks there are.
     """
 
+    _pid: int
+    _changed: threading.Condition
+    _open: dict[int, weakref.ref[IdleStream]]
+    _next_check: float
+
     def __init__(self) -> None:
-        self._pid = 0
-        self._changed = threading.Condition()
-        self._open: dict[int, weakref.ref[IdleStream]] = {}
-        self._next = inf
+        self._reset()
 
     def register(self, stream: IdleStream) -> None:
-        """Have `stream.on_idle_timeout` called when it is due, until it is forgotten."""
+        """Call `stream.on_idle_timeout` when it is due, until the stream is unregistered."""
         if stream.idle_timeout == inf:
             return
         if self._pid != os.getpid():
-            # The first stream, or the first after a fork, which leaves the thread and its lock behind.
-            self.__init__()  # type: ignore[misc] # all that there is, is of another process
+            # The first stream, or the first one after a fork, which leaves the thread and its lock behind.
+            self._reset()
             self._pid = os.getpid()
             threading.Thread(target=self._run, name="genai-grpc-idle", daemon=True).start()
         with self._changed:
             self._open[id(stream)] = weakref.ref(stream)
-            if time.monotonic() + stream.idle_timeout < self._next:
+            if time.monotonic() + stream.idle_timeout < self._next_check:
                 self._changed.notify()
 
     def unregister(self, stream: IdleStream) -> None:
@@ -58,15 +60,21 @@ class IdleTimeoutWatchdog:
         with self._changed:
             self._open.pop(id(stream), None)
 
+    def _reset(self) -> None:
+        self._pid = 0
+        self._changed = threading.Condition()
+        self._open = {}
+        self._next_check = inf
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 now = time.monotonic()
                 streams = [stream for ref in self._open.values() if (stream := ref()) is not None]
-                self._next = min((_due(stream, now) for stream in streams), default=inf)
-                if self._next > now:
+                self._next_check = min((_due(stream, now) for stream in streams), default=inf)
+                if self._next_check > now:
                     streams.clear()
-                    self._changed.wait(None if self._next == inf else self._next - now)
+                    self._changed.wait(None if self._next_check == inf else self._next_check - now)
             for stream in streams:
                 if _due(stream, now) <= now:
                     self.unregister(stream)

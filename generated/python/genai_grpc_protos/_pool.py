@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
-__all__ = ["POOL", "bind", "later"]
+__all__ = ["POOL", "bind", "later", "message_class"]
 
 _UPB = api_implementation.Type() == "upb"
 if not TYPE_CHECKING:
@@ -92,6 +92,11 @@ def _class(descriptor: Descriptor, module: str, qualname: str) -> type[Message]:
             setattr(cls, nested.name, made)
     copyreg.pickle(cls, _reduce)
     return cls
+
+
+def message_class(full_name: str) -> type[Message]:
+    """The class of a message of the pool by its full name, such as `google.rpc.Status`; KeyError if there is none."""
+    return GetMessageClass(POOL.FindMessageTypeByName(full_name))
 
 
 def _reduce(message: Message) -> tuple[Any, ...]:

@@ -1,0 +1,1 @@
+"""What is called: the services and their methods, from the descriptors."""

@@ -1,0 +1,98 @@
+"""An RPC method, described by its descriptor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from genai_grpc_protos._pool import POOL, message_class
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
+__all__ = ["Method"]
+
+Req = TypeVar("Req", bound=Message)
+Res = TypeVar("Res", bound=Message)
+
+# The Python packages that hold the messages of each proto package.
+_PACKAGES: Final = {
+    "google.ai.generativelanguage.v1beta": "genai_grpc_protos.v1beta",
+    "google.protobuf": "genai_grpc_protos.protobuf",
+}
+
+
+class Method(Generic[Req, Res]):
+    """An RPC method. Its path, types, streaming and routing come from its descriptor.
+
+    Args:
+        full_name: Its name in the descriptor pool, `package.Service.Method`.
+        timeout: Default timeout of a call, in seconds.
+        idempotent: Whether an attempt may be repeated without knowing that the one before had no effect.
+
+    Attributes:
+        path: The RPC path, `/package.Service/Method`.
+        streaming: Whether the service streams responses.
+    """
+
+    def __init__(self, full_name: str, *, timeout: float = 60.0, idempotent: bool = True) -> None:
+        service, _, name = full_name.rpartition(".")
+        self._descriptor: Any = POOL.FindServiceByName(service).methods_by_name[name]  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
+        self.path = f"/{service}/{name}"
+        self.streaming: bool = self._descriptor.server_streaming
+        self.timeout = timeout
+        self.idempotent = idempotent
+
+    @cached_property
+    def request(self) -> type[Req]:
+        """The class of its request message."""
+        message_class: type[Req] = _message_class(self._descriptor.input_type)
+        return message_class
+
+    @cached_property
+    def response(self) -> type[Res]:
+        """The class of its response message, or of each message of its response stream."""
+        message_class: type[Res] = _message_class(self._descriptor.output_type)
+        return message_class
+
+    @cached_property
+    def routing_field(self) -> str | None:
+        """The request field in its HTTP path, which goes into the routing metadata (https://google.aip.dev/4222)."""
+        variable = re.search(r"\{([\w.]+)", _http_path(self._descriptor))
+        return None if variable is None else variable[1]
+
+    @cached_property
+    def routing_value(self) -> Callable[[Any], str]:
+        """Read the routing field of a request; "" for a method without one."""
+        return _no_value if self.routing_field is None else attrgetter(self.routing_field)
+
+    def __repr__(self) -> str:
+        return f"<Method {self.path}>"
+
+
+def _no_value(_: object) -> str:
+    return ""
+
+
+def _message_class(descriptor: Descriptor) -> Any:
+    # By way of the module that binds it, so that the class is complete (it can be pickled, for one).
+    return getattr(import_module(_PACKAGES[descriptor.file.package]), descriptor.name)
+
+
+def _http_path(descriptor: Any) -> str:
+    """The path of a method's `google.api.http` rule."""
+    # Parsed with classes of our own pool: descriptor.GetOptions() would import descriptor_pb2, which takes 15 ms.
+    file: Any = message_class("google.protobuf.FileDescriptorProto").FromString(
+        descriptor.containing_service.file.serialized_pb
+    )
+    service = next(each for each in file.service if each.name == descriptor.containing_service.name)
+    method = next(each for each in service.method if each.name == descriptor.name)
+    rule = method.options.Extensions[POOL.FindExtensionByName("google.api.http")]  # type: ignore[no-untyped-call, unused-ignore]  # as above
+    path: str = getattr(rule, rule.WhichOneof("pattern"))
+    return path
