@@ -1,4 +1,4 @@
-"""What is written runs: the README's programs and the docstrings' examples, against a scripted server."""
+"""The programs of the README and of docs/, and the examples of docstrings, run against a scripted server."""
 
 from __future__ import annotations
 
@@ -6,23 +6,59 @@ import contextlib
 import doctest
 import importlib
 import io
+import json
+import logging
+import os
 import pkgutil
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final, NamedTuple
 
 import prometheus_client
 import pytest
 
 import genai_grpc
+from genai_grpc import errors, testing
 from genai_grpc._coerce.messages import to_message
 from genai_grpc.local import ScriptEngine, serve
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+ROOT: Final = Path(__file__).parents[1]
 
-ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+class Program(NamedTuple):
+    """A Python program of a Markdown page.
+
+    Attributes:
+        heading: The heading above it.
+        code: Its source.
+    """
+
+    heading: str
+    code: str
+
+
+def programs(page: str) -> list[Program]:
+    """The Python programs of a page, in order."""
+    found, heading = [], ""
+    for language, code, title in _BLOCK_OR_HEADING.findall((ROOT / page).read_text()):
+        heading = title or heading
+        if language == "python":
+            found.append(Program(heading, code))
+    return found
+
+
+_BLOCK_OR_HEADING: Final = re.compile(r"^```(\w*)\n(.*?)^```$|^#+ ([^\n]+)$", re.MULTILINE | re.DOTALL)
+
+
+def execute(code: str, page: str, namespace: dict[str, Any]) -> str:
+    """Run a program of a page, and return what it prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, page, "exec"), namespace)  # noqa: S102 -- our own text
+    return printed.getvalue()
 
 
 def response(**fields: Any) -> genai_grpc.protos.GenerateContentResponse:
@@ -30,21 +66,21 @@ def response(**fields: Any) -> genai_grpc.protos.GenerateContentResponse:
     return to_message(genai_grpc.protos.GenerateContentResponse, fields)
 
 
-def calling(name: str, **arguments: Any) -> genai_grpc.protos.GenerateContentResponse:
+def function_call(name: str, **arguments: Any) -> genai_grpc.protos.GenerateContentResponse:
     """A reply with one function call."""
     call = {"function_call": {"name": name, "args": arguments}}
     return response(candidates=[{"content": {"role": "model", "parts": [call]}}])
 
 
-# What the model says where a docstring shows answers: replies, in chunks.
+# The model's replies to the docstrings' examples, each in chunks.
 REPLIES: dict[str, list[tuple[Any, ...]]] = {
     "genai_grpc": [("In the quaint little town of Lakeside…",)],
     "genai_grpc.caching": [("A girl named Lily.",)],
     "genai_grpc.chat.ChatSession": [("Nice to meet you, Ada!",)],
     "genai_grpc.chat.ChatSession.send_message": [("Ask away!",)],
     "genai_grpc.errors.BlockedPromptException": [(response(prompt_feedback={"block_reason": "SAFETY"}),)],
-    "genai_grpc.errors.BrokenResponseError": [("Hello,", genai_grpc.errors.DataLoss("the rest is lost"))],
-    "genai_grpc.errors.FunctionCallingError": [(calling("now"),)] * 2,
+    "genai_grpc.errors.BrokenResponseError": [("Hello,", errors.DataLoss("the rest is lost"))],
+    "genai_grpc.errors.FunctionCallingError": [(function_call("now"),)] * 2,
     "genai_grpc.errors.IncompleteIterationError": [("Hello,", " world")],
     "genai_grpc.errors.StopCandidateException": [(response(candidates=[{"finish_reason": "RECITATION"}]),)],
     "genai_grpc.generative_model.GenerativeModel.generate_content": [("Once upon a time…",)],
@@ -54,7 +90,7 @@ REPLIES: dict[str, list[tuple[Any, ...]]] = {
 
 @pytest.fixture
 def scripted(script: ScriptEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScriptEngine]:
-    """A program that asks Google's endpoint asks the script instead, in a directory with the files it reads."""
+    """Calls to Google's endpoint go to the script, and the working directory has the image file of the programs."""
     image = pytest.importorskip("PIL.Image").new("RGB", (8, 8), "brown")
     image.save(tmp_path / "scones.jpeg")
     monkeypatch.chdir(tmp_path)
@@ -70,38 +106,140 @@ def scripted(script: ScriptEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_readme(scripted: ScriptEngine) -> None:
     """The README's programs run as shown, one after the other."""
     namespace: dict[str, Any] = {}
-    printed = io.StringIO()
     answers: list[Any] = [
         *("A story", "**Blueberry Scones**", "Another story", "Ask away", "Hello", "It works"),
         '[{"name": "Italia", "capital": "Roma"}]',
-        calling("set_light", brightness=80),
+        function_call("set_light", brightness=80),
         *("The light is on.", "An async story"),
     ]
     for answer in answers:
         scripted.reply(answer)
-    with contextlib.redirect_stdout(printed):
-        for block in BLOCKS:
-            exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102 -- our own text
-    said = printed.getvalue()
+    printed = "".join(execute(program.code, "README.md", namespace) for program in programs("README.md"))
     for words in ("A story", "Scones", "Another story", "Ask away", "Italia Roma", "light is on", "An async story"):
-        assert words in said
-    assert "models/gemini-pro" in said
+        assert words in printed
+    assert "models/gemini-pro" in printed
     with_image, conversation, answered = (scripted.requests[number] for number in (1, 5, 8))
     assert answered.contents[-1].parts[0].function_response.response["result"] == "white at 80 %"
     assert with_image.contents[0].parts[1].inline_data.mime_type == "image/jpeg"
     assert [turn.role for turn in conversation.contents] == ["user", "model", "user"]
 
 
-@pytest.mark.parametrize("page", ["clients"])
-def test_pages(page: str, scripted: ScriptEngine) -> None:
-    """The programs of the guides run as shown."""
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL):
-        scripted.reply("Hello")
-        exec(compile(block, page, "exec"), {})  # noqa: S102 -- our own text
+UNAVAILABLE: Final = (errors.ServiceUnavailable("overloaded"),)
+HELLO: Final = ("Hello",)
+# The replies to the programs of docs/clients.md, by heading; one "Hello" unless listed.
+CLIENT_REPLIES: dict[str, list[tuple[Any, ...]]] = {
+    "Several clients": [HELLO] * 2,
+    "Deadlines": [HELLO] * 2,
+    "Retries and backoff": [UNAVAILABLE, UNAVAILABLE, HELLO, UNAVAILABLE],
+    "Errors": [(testing.api_error("INVALID_ARGUMENT", "API key not valid.", reason="API_KEY_INVALID"),)],
+    "Endpoint and plaintext": [],
+    "Threads and event loops": [HELLO] * 4,
+    "Fork and multiprocessing": [HELLO] * 3,
+    "Close and graceful shutdown": [HELLO] * 2,
+    "Logging": [UNAVAILABLE, HELLO],
+}
+
+
+# The fixtures of the programs that need more, by heading. Each returns arguments of `serve`.
+CLIENT_FIXTURES: dict[str, str] = {
+    "Rotate the API key": "key_file",
+    "TLS and mutual TLS": "certificate_files",
+    "OAuth (google-auth)": "service_account_file",
+}
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> dict[str, Any]:
+    """A file with the only key that the server accepts."""
+    (tmp_path / "api-key.txt").write_text("NEW_KEY\n")
+    return {"api_key": "NEW_KEY"}
+
+
+@pytest.fixture
+def certificate_files(tmp_path: Path) -> dict[str, Any]:
+    """PEM files for mutual TLS, and a server that requires a client certificate."""
+    authority = testing.CertificateAuthority()
+    key, chain = authority.issue()
+    for name, pem in (("ca.pem", authority.root), ("client.pem", chain), ("client.key", key)):
+        (tmp_path / name).write_bytes(pem)
+    return {"credentials": authority.server(mutual=True)}
+
+
+@pytest.fixture
+def service_account_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The file of a service account, whose token needs no token server."""
+    service_account = pytest.importorskip("google.oauth2.service_account")
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    account = {"type": "service_account", "client_email": "a@b", "private_key": pem, "token_uri": "http://127.0.0.1:1"}
+    (tmp_path / "service-account.json").write_text(json.dumps(account))
+
+    def refresh(credentials: Any, request: object) -> None:
+        del request
+        credentials.token = "a-token"  # noqa: S105 -- no real one
+
+    monkeypatch.setattr(service_account.Credentials, "refresh", refresh)
+    return {}
+
+
+def run_as_script(code: str) -> str:
+    """Run a program in an interpreter of its own, and return what it prints; multiprocessing imports its file."""
+    Path("program.py").write_text(code)
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "program.py"], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
+
+
+@pytest.mark.parametrize("program", programs("docs/clients.md"), ids=lambda program: program.heading)
+def test_clients(
+    program: Program,
+    script: ScriptEngine,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each program of docs/clients.md runs on its own, and prints what its comments say."""
+    caplog.set_level(logging.NOTSET, logger="genai_grpc")  # restores the level that a program sets
+    monkeypatch.chdir(tmp_path)
+    fixture = CLIENT_FIXTURES.get(program.heading)
+    arguments = {} if fixture is None else request.getfixturevalue(fixture)
+    for reply in CLIENT_REPLIES.get(program.heading, [HELLO]):
+        script.reply(*reply)
+    with serve(script, **arguments) as server:
+        monkeypatch.setenv("GENAI_GRPC_ENDPOINT", server.endpoint)
+        code = program.code.replace("https://gateway.example.com", server.endpoint)
+        printed = run_as_script(code) if "__main__" in code else execute(code, "docs/clients.md", {})
+    expected = re.findall(r"# prints (.+)", code)
+    assert [line for line in printed.splitlines() if line in expected] == expected
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
+def test_links(page: str) -> None:
+    """Links within the repository lead to files and headings that exist."""
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", (ROOT / page).read_text()):
+        path, _, anchor = link.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub forms them."""
+    headings = [title for _, _, title in _BLOCK_OR_HEADING.findall(page.read_text()) if title]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 # The programs of google.generativeai's reference page of GenerativeModel, in its order. The import is ours, and so is
-# the history where the page has "[...]"; what it does not show of answers is filled in.
+# the history where the page has "[...]"; answers that it does not show are filled in.
 REFERENCE_PAGE = """
 >>> import genai_grpc as genai
 >>> import PIL.Image
@@ -154,7 +292,7 @@ Once upon
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_reference_page(scripted: ScriptEngine) -> None:
-    """The programs of the old package's reference page run as written, import aside."""
+    """The programs of the reference page of google.generativeai run as written, except the import."""
     for reply in (
         ("In the quaint little town of Lakeside, there lived a young girl named Lily. She didn't know yet.",),
         ("**Blueberry Scones** Don't stir too long.",),
@@ -180,7 +318,7 @@ def test_reference_page(scripted: ScriptEngine) -> None:
 
 
 def modules() -> Iterator[Any]:
-    """Our modules whose docstrings hold examples."""
+    """Our modules whose docstrings have examples."""
     yield "genai_grpc"
     for module in pkgutil.walk_packages(genai_grpc.__path__, "genai_grpc."):
         if module.name == "genai_grpc.local.engines.llama.engine":
@@ -191,7 +329,7 @@ def modules() -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", list(modules()))
 def test_docstrings(name: str, scripted: ScriptEngine) -> None:
-    """The examples of a module's docstrings show what happens."""
+    """The examples of a module's docstrings give the output they show."""
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
@@ -204,16 +342,14 @@ def test_docstrings(name: str, scripted: ScriptEngine) -> None:
 
 def test_telemetry(scripted: ScriptEngine) -> None:
     """The program of docs/telemetry.md runs as shown."""
-    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/telemetry.md").read_text(), re.DOTALL)
+    [program] = programs("docs/telemetry.md")
     scripted.reply("A story")
-    printed = io.StringIO()
     namespace: dict[str, Any] = {}
-    with contextlib.redirect_stdout(printed):
-        exec(compile(block, "docs/telemetry.md", "exec"), namespace)  # noqa: S102 -- our own text
+    printed = execute(program.code, "docs/telemetry.md", namespace)
     measured = prometheus_client.generate_latest().decode()
     namespace["meters"].shutdown()
     namespace["tracers"].shutdown()
     namespace["client"].close()
-    # Before it stands the span, if the exporter was imported just now: it prints to what was then the standard output.
-    assert printed.getvalue().endswith("A story\n")
+    # The span comes first if the exporter was imported just now: it prints to the standard output of that moment.
+    assert printed.endswith("A story\n")
     assert "gen_ai_client_operation_duration_seconds_count{" in measured
