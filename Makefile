@@ -11,6 +11,7 @@ GOOGLEAPIS := build/googleapis
 # protoc-gen-es, installed by npm, which writes this file last.
 NODE_PROGRAMS := generated/typescript/node_modules/.package-lock.json
 
+# A variable, since a comma would end an argument of $(call).
 LOCAL := '.[local,images]'
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
