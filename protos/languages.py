@@ -1,7 +1,7 @@
-"""Compile the protos for Go, TypeScript, Java and C++, each by `buf generate` with the plugins installed here.
+"""Compile the protos for Go, TypeScript, Java and C++ with `buf generate` and the plugins installed here.
 
-What a language is generated with is in its own `buf.gen.yaml`, in `generated/<language>/`. A language whose plugins are
-missing, or of another version than its committed code, is skipped by name: `make toolchains` installs them.
+The plugins and options of a language are in `generated/<language>/buf.gen.yaml`. A language whose plugins are missing,
+or have another version than its committed code, is skipped with a message: `make toolchains` installs them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parent.parent
 GENERATED: Final = ROOT / "generated"
 NODE_PROGRAMS: Final = GENERATED / "typescript" / "node_modules" / ".bin"
-# Of googleapis, what our files import and error details are made of; in the descriptor set it has no comments.
+# The parts of googleapis that our files import and that error details consist of.
 GOOGLEAPIS: Final = ("api", "longrunning", "rpc", "type")
 
 
@@ -30,8 +30,8 @@ class Language:
         name: Its folder in `generated/`.
         code: The folder within it that holds the code, and nothing else.
         programs: The plugins and compilers that `buf generate` runs.
-        version: What its files say of the plugin that wrote them, for code that is committed.
-        googleapis: Whether no package of the language brings the google/api, rpc, type and longrunning code.
+        version: The plugin's name and version as its files state them; only for code that is committed.
+        googleapis: Whether to generate the google/api, rpc, type and longrunning code too, which no package has.
     """
 
     name: str
@@ -47,44 +47,49 @@ LANGUAGES: Final = (
     Language("java", "src", ("protoc", "grpc_java_plugin")),
     Language("cpp", "google", ("protoc", "grpc_cpp_plugin"), googleapis=True),
 )
+# The folders of `generated/` whose code is committed; the others are compiled on demand.
+COMMITTED: Final = tuple(f"{language.name}/{language.code}" for language in LANGUAGES if language.version)
 
 
 def generate(output: Path) -> None:
-    """Write the code of each language whose programs are here into `output`, beside the descriptor set of the protos.
+    """Write the code of each language whose programs are installed into `output`, which has the descriptor set.
 
-    The googleapis protos lie in `build/googleapis`, which buf.yaml names.
+    The googleapis protos are in `build/googleapis`, which buf.yaml names.
     """
     path = os.pathsep.join([str(NODE_PROGRAMS), os.environ.get("PATH", os.defpath)])
     for language in LANGUAGES:
         if missing := [program for program in language.programs if not shutil.which(program, path=path)]:
-            print(f"  {language.name}: skipped, without {' and '.join(missing)} (make toolchains)")
+            print(f"  {language.name}: skipped, {' and '.join(missing)} not installed (make toolchains)")
             continue
         with tempfile.TemporaryDirectory() as folder:
             compile_into(Path(folder), language, output / "descriptors.binpb", path)
             files = contents(Path(folder) / language.code)
             if not any(language.version.encode() in content for content in files.values()):
-                print(f"  {language.name}: skipped, as the committed code is of {language.version} (make toolchains)")
+                print(f"  {language.name}: skipped, the committed code needs {language.version} (make toolchains)")
                 continue
             code = output / language.name / language.code
-            if files != contents(code):  # else the files keep their times, and nothing is built anew
+            if files != contents(code):  # otherwise the files keep their times, and nothing is rebuilt
                 shutil.rmtree(code, ignore_errors=True)
                 shutil.copytree(Path(folder) / language.code, code)
             print(f"  {language.name}: {len(files)} files, {sum(map(len, files.values())) / 1e6:.1f} MB")
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """What the files of a folder hold, by their paths in it."""
+    """Return the contents of a folder's files, by their paths in it."""
     return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def compile_into(folder: Path, language: Language, descriptors: Path, path: str) -> None:
-    """Run `buf generate` for our protos and, from the descriptor set, for what the language lacks of googleapis."""
+    """Run `buf generate` for our protos and, if the language has no package of it, for googleapis.
+
+    The latter is compiled from the descriptor set, which has no comments.
+    """
     template = str(GENERATED / language.name / "buf.gen.yaml")
     run = [str(Path(sys.executable).with_name("buf")), "generate", "--template", template, "--output", str(folder)]
     inputs = [["protos"]]
     if language.googleapis:
         inputs.append([str(descriptors.resolve()), *(f"--path=google/{name}" for name in GOOGLEAPIS)])
     for arguments in inputs:
-        # buf and the plugins say themselves what is wrong.
+        # buf and the plugins print their own errors.
         if subprocess.run([*run, *arguments], cwd=ROOT, env={**os.environ, "PATH": path}, check=False).returncode:  # noqa: S603 -- our own arguments
             sys.exit(f"buf generate failed for {language.name}: see its messages above")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the languages of generated/ are generated, built and run with, from Debian's packages, and what the
-# server of the benchmarks is.
-# Usage: toolchains.sh [WHAT...]    (go, typescript, java, cpp, bench; all of them unless named)
+# Install, from Debian's packages, what generates, builds and runs the languages of generated/, and what compiles the
+# server of the benchmarks.
+# Usage: toolchains.sh [WHAT...]    (go, typescript, java, cpp, bench; default: all)
 set -euo pipefail
 
 packages() {
@@ -20,23 +20,23 @@ packages() {
 }
 
 (($#)) || set -- go typescript java cpp bench
-wanted=()
+missing=()
 for language in "$@"; do
   listed=$(packages "$language")
   for package in $listed; do
-    dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted+=("$package")
+    dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
 done
-if ((${#wanted[@]} == 0)); then
+if ((${#missing[@]} == 0)); then
   exit
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "This is not Debian; install what stands for: ${wanted[*]}" >&2
+  echo "This is not Debian; install the equivalents of: ${missing[*]}" >&2
   exit 1
 fi
 as_root=()
 ((EUID == 0)) || as_root=(sudo)
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get -qq update
-"${as_root[@]}" apt-get -qq install --yes --no-install-recommends "${wanted[@]}" >/dev/null
-echo "  installed ${wanted[*]}"
+"${as_root[@]}" apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null
+echo "  installed ${missing[*]}"

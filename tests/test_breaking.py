@@ -1,4 +1,4 @@
-"""`protos/breaking.sh`, which holds the API to what the last release promised."""
+"""`protos/breaking.sh`: the comparison of the API with the last release."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ ROOT = Path(__file__).parents[1]
 BUF = Path(sys.executable).with_name("buf")
 CITATION = "google/ai/generativelanguage/v1beta/citation.proto"
 
-pytestmark = pytest.mark.skipif(not BUF.exists(), reason="buf is not here: make check installs it")
+pytestmark = pytest.mark.skipif(not BUF.exists(), reason="buf is not installed: make check installs it")
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Run git as somebody, whatever the machine's configuration."""
-    identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
-    subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True)  # noqa: S607 -- git of this machine
+    """Run git with an author of its own, independent of the machine's configuration."""
+    author = ("-c", "user.name=Author", "-c", "user.email=author@example.com")
+    subprocess.run(["git", "-C", folder, *author, *arguments], check=True, capture_output=True)  # noqa: S607 -- the git on the PATH
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository of our descriptor set and buf's configuration, committed."""
+    """A git repository with our descriptor set and buf's configuration committed."""
     (tmp_path / "generated").mkdir()
     for name in ("buf.yaml", "generated/descriptors.binpb"):
         shutil.copy(ROOT / name, tmp_path / name)
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--message", "All of it")
+    git(tmp_path, "commit", "--message", "First")
     return tmp_path
 
 
 def change(repository: Path, *, number: int = 0, added: str = "") -> None:
-    """Give the first field of CitationSource another number, or add a field to it."""
+    """Renumber the first field of CitationSource, or add a field to it."""
     path = repository / "generated" / "descriptors.binpb"
     files = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
     [source] = [
@@ -55,8 +55,8 @@ def change(repository: Path, *, number: int = 0, added: str = "") -> None:
 
 
 def breaking(repository: Path) -> tuple[int, str]:
-    """The exit code of the check, and all that it says."""
-    done = subprocess.run(
+    """Run the check; return its exit code and output."""
+    completed = subprocess.run(
         [ROOT / "protos" / "breaking.sh"],
         check=False,
         cwd=repository,
@@ -65,29 +65,29 @@ def breaking(repository: Path) -> tuple[int, str]:
         text=True,
         env={**os.environ, "BUF": str(BUF)},
     )
-    return done.returncode, done.stdout
+    return completed.returncode, completed.stdout
 
 
 def test_without_a_release(repository: Path) -> None:
-    """Without a release tag the check says so, and passes."""
+    """Without a release tag the check is skipped with a message."""
     change(repository, number=1000)
-    assert breaking(repository) == (0, "  breaking: there is no release tag here to compare with\n")
+    assert breaking(repository) == (0, "  breaking: skipped, there is no release tag to compare with\n")
 
 
-def test_a_changed_number(repository: Path) -> None:
-    """A field whose number is not that of the last release fails the check, which names the field and the message."""
+def test_changed_number(repository: Path) -> None:
+    """A field with another number than in the last release fails the check, which names the field and the message."""
     git(repository, "tag", "v0.1.0")
     change(repository, number=1000)
 
-    code, said = breaking(repository)
+    code, output = breaking(repository)
 
     assert code == 1
-    assert 'field "1" with name "start_index" on message "CitationSource" was deleted' in said
-    assert "This breaks programs of v0.1.0." in said
+    assert 'field "1" with name "start_index" on message "CitationSource" was deleted' in output
+    assert "This breaks programs written for v0.1.0." in output
 
 
-def test_an_added_field(repository: Path) -> None:
-    """What is added breaks nothing."""
+def test_added_field(repository: Path) -> None:
+    """An added field passes the check."""
     git(repository, "tag", "v0.1.0")
     change(repository, added="added")
     assert breaking(repository) == (0, "")

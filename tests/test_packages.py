@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize("language", ["go", "typescript", "java", "cpp"])
 def test_licence(language: str) -> None:
-    """Each package carries the licence of the project, and a README."""
+    """Each package contains the licence of the project, and a README."""
     package = ROOT / "generated" / language
     assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert (package / "README.md").is_file()
 
 
 def test_versions() -> None:
-    """Packages that state a version state the project's."""
+    """Packages with a version have the project's version."""
     generated = ROOT / "generated"
     assert json.loads((generated / "typescript/package.json").read_text())["version"] == __version__
     assert f"<version>{__version__}</version>" in (generated / "java/pom.xml").read_text()
@@ -30,7 +30,7 @@ def test_versions() -> None:
 
 
 def test_names_in_other_languages() -> None:
-    """Every proto says the same package names for Go and Java, and an outer class of its own."""
+    """Every proto has the same Go and Java packages, and a Java outer class of its own."""
     protos = sorted((ROOT / "protos/google/ai/generativelanguage/v1beta").glob("*.proto"))
     options = [dict(re.findall(r'^option (\w+) = "?([^";]+)"?;$', proto.read_text(), re.MULTILINE)) for proto in protos]
     assert {option.pop("go_package") for option in options} == {"genai-grpc.internal/go/v1beta/generativelanguagepb"}

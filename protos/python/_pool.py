@@ -1,7 +1,7 @@
-"""The descriptor pool behind every `_pb2` module of this package.
+"""The descriptor pool of every `_pb2` module of this package.
 
 The default pool refuses a second registration of `google.ai.generativelanguage.v1beta`, so these messages are built
-from a compiled descriptor set in a pool of their own.
+from a compiled descriptor set in a private pool.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
-__all__ = ["POOL", "bind", "later", "message_class"]
+__all__ = ["POOL", "bind", "lazy_getattr", "message_class"]
 
 _UPB = api_implementation.Type() == "upb"
 if not TYPE_CHECKING:
     try:
-        # What the public modules below come to, without the pure Python runtime that they import: 18 ms.
+        # The classes behind the public modules below, without importing the pure Python runtime: saves 18 ms.
         from google.protobuf.message import Message
         from google.protobuf.pyext.cpp_message import GeneratedProtocolMessageType, _message
     except ImportError:
-        # This is the pure Python runtime, or a release that has moved them.
+        # The pure Python runtime, or a release that has moved them.
         from google.protobuf.descriptor_pool import DescriptorPool
         from google.protobuf.message_factory import GetMessageClass
     else:
         DescriptorPool = _message.DescriptorPool
 
-        def GetMessageClass(descriptor):  # noqa: N802 -- as the public module has it
+        def GetMessageClass(descriptor):  # noqa: N802 -- the public module's name
             return getattr(descriptor, "_concrete_class", None) or GeneratedProtocolMessageType(
                 descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None}
             )
 
 
 def _load() -> DescriptorPool:
-    """A pool with every file of the descriptor set, which lists imports before their importers."""
+    """Build a pool with every file of the descriptor set, which lists imports before their importers."""
     pool = DescriptorPool()
-    loader: Any = __spec__.loader  # which may read from a zip file
+    loader: Any = __spec__.loader  # it may read from a zip file
     for file in _files(loader.get_data(os.path.join(os.path.dirname(__file__), "descriptors.binpb"))):
         pool.AddSerializedFile(file)
     return pool
 
 
 def _files(data: bytes) -> Iterator[bytes]:
-    """The files of a serialized FileDescriptorSet, whose one field they are, each as it is serialized."""
+    """Yield the serialized files of a serialized FileDescriptorSet; they are its only field."""
     at = 0
     while at < len(data):
         at, size, shift = at + 1, 0, 0
@@ -82,14 +82,14 @@ def bind(proto: str, module: dict[str, Any]) -> None:
 
 
 def _class(descriptor: Descriptor, module: str, qualname: str) -> type[Message]:
-    """The message class of a descriptor, placed in `module` with its nested classes, and made to pickle."""
+    """Build the message class of a descriptor, with its nested classes, in `module`; make it picklable."""
     cls = GetMessageClass(descriptor)
     cls.__module__, cls.__qualname__ = module, qualname
     for nested in descriptor.nested_types:
-        made = _class(nested, module, f"{qualname}.{nested.name}")
+        nested_class = _class(nested, module, f"{qualname}.{nested.name}")
         if not _UPB and not nested.GetOptions().map_entry:
-            # upb finds nested classes by itself; the pure Python runtime leaves them to generated code.
-            setattr(cls, nested.name, made)
+            # upb sets nested classes itself; the pure Python runtime leaves them to generated code.
+            setattr(cls, nested.name, nested_class)
     copyreg.pickle(cls, _reduce)
     return cls
 
@@ -100,7 +100,7 @@ def message_class(full_name: str) -> type[Message]:
 
 
 def _reduce(message: Message) -> tuple[Any, ...]:
-    # The class is found in its module, where protobuf's own way would look in the default pool.
+    # Pickled by its class; protobuf's own way would look the name up in the default pool.
     return _restore, (type(message), message.SerializeToString())
 
 
@@ -108,14 +108,14 @@ def _restore(cls: type[Message], data: bytes) -> Message:
     return cls.FromString(data)
 
 
-def later(package: str, modules: dict[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package whose names are in these modules of it, each imported when first asked for."""
+def lazy_getattr(package: str, modules: dict[str, str]) -> Callable[[str], Any]:
+    """Build the `__getattr__` of a package that imports each name's module when the name is first used (PEP 562)."""
     namespace = vars(sys.modules[package])
 
-    def find(name: str) -> Any:
+    def getattr_(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = namespace[name] = getattr(import_module(f"{package}.{modules[name]}"), name)
-        return found
+        value = namespace[name] = getattr(import_module(f"{package}.{modules[name]}"), name)
+        return value
 
-    return find
+    return getattr_

@@ -1,4 +1,4 @@
-"""Virtual environments of their own, for what depends on what else is installed."""
+"""Virtual environments for tests that depend on what else is installed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Venv:
     folder: Path
 
     def run(self, *arguments: str, **environment: str) -> str:
-        """What `python *arguments` prints, run away from the repository; its errors fail the test."""
+        """Return the output of `python *arguments`, run outside the repository; fail the test if it fails."""
         python = self.folder / "bin" / "python"
-        # Only what is installed may be found.
+        # Without PYTHONPATH and the like, only installed packages are found.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        done = subprocess.run(
+        completed = subprocess.run(
             [python, *arguments],
             check=False,
             capture_output=True,
@@ -36,19 +36,19 @@ class Venv:
             cwd=self.folder,
             env=inherited | environment,
         )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+        assert completed.returncode == 0, f"{completed.stdout}\n{completed.stderr}"
+        return completed.stdout
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The repository that these tests are in."""
+    """The root of the repository."""
     return Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def make_venv(tmp_path_factory: pytest.TempPathFactory) -> MakeVenv:
-    """Make a virtual environment with these requirements, as pip resolves them."""
+    """Create a virtual environment with these requirements, as pip resolves them."""
 
     def make(*requirements: str) -> Venv:
         venv = Venv(tmp_path_factory.mktemp("venv"))

@@ -1,4 +1,4 @@
-"""Life beside Google's own packages, which register the same messages in protobuf's default pool."""
+"""Coexistence with Google's packages, which register the same messages in protobuf's default pool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.venv, pytest.mark.timeout(600)]
 
 
 class Official(NamedTuple):
-    """A package of Google's, what programs import of it, and the protobuf that it is installed with."""
+    """One of Google's packages, the module that programs import, and the protobuf version that it is installed with."""
 
     requirement: str
     module: str
@@ -56,7 +56,7 @@ assert theirs.Content.pb(their_content).DESCRIPTOR.full_name == our_content.DESC
 assert pickle.loads(pickle.dumps(our_content)) == our_content
 """
 
-ANSWERS = """
+RESPONSES = """
 import json, sys
 
 import grpc
@@ -71,7 +71,7 @@ NAME, PROMPT = "models/gemini-pro", "how are you"
 CONTENTS = [{"role": "user", "parts": [{"text": PROMPT}]}]
 
 
-def answer(response):
+def summary(response):
     [candidate] = response.candidates
     usage = response.usage_metadata
     return {
@@ -81,34 +81,34 @@ def answer(response):
     }
 
 
-def about(model):
+def describe(model):
     return [model.name, model.display_name, model.input_token_limit, list(model.supported_generation_methods)]
 
 
-def by_the_official_client():
+def official_client():
     channel = grpc.insecure_channel(address)
     service = theirs.GenerativeServiceClient(transport=GenerativeServiceGrpcTransport(channel=channel))
     models = theirs.ModelServiceClient(transport=ModelServiceGrpcTransport(channel=channel))
     return {
-        "generate": answer(service.generate_content(model=NAME, contents=CONTENTS)),
-        "stream": [answer(chunk) for chunk in service.stream_generate_content(model=NAME, contents=CONTENTS)],
+        "generate": summary(service.generate_content(model=NAME, contents=CONTENTS)),
+        "stream": [summary(chunk) for chunk in service.stream_generate_content(model=NAME, contents=CONTENTS)],
         "count": service.count_tokens(model=NAME, contents=CONTENTS).total_tokens,
-        "models": [about(model) for model in models.list_models()],
+        "models": [describe(model) for model in models.list_models()],
     }
 
 
-def by_ours():
+def our_client():
     genai.configure(client_options={"api_endpoint": f"http://{address}"})
     model = genai.GenerativeModel(NAME)
     return {
-        "generate": answer(model.generate_content(PROMPT)),
-        "stream": [answer(chunk) for chunk in model.generate_content(PROMPT, stream=True)],
+        "generate": summary(model.generate_content(PROMPT)),
+        "stream": [summary(chunk) for chunk in model.generate_content(PROMPT, stream=True)],
         "count": model.count_tokens(PROMPT).total_tokens,
-        "models": [about(model) for model in genai.list_models()],
+        "models": [describe(model) for model in genai.list_models()],
     }
 
 
-print(json.dumps([by_the_official_client(), by_ours()]))
+print(json.dumps([official_client(), our_client()]))
 """
 
 
@@ -120,7 +120,7 @@ from genai_grpc_protos import v1beta
 from genai_grpc_protos._pool import POOL
 
 
-def wire(message):
+def wire_format(message):
     return {
         field.name.removesuffix("_"): (field.number, field.type, field.is_repeated, field.has_presence)
         for field in message.fields
@@ -136,10 +136,10 @@ def walk(message):
 
 compared = 0
 for name in v1beta.__all__:
-    if hasattr(found := getattr(v1beta, name), "DESCRIPTOR") and hasattr(found.DESCRIPTOR, "fields"):
-        for ours in walk(found.DESCRIPTOR):
+    if hasattr(cls := getattr(v1beta, name), "DESCRIPTOR") and hasattr(cls.DESCRIPTOR, "fields"):
+        for ours in walk(cls.DESCRIPTOR):
             theirs = Default().FindMessageTypeByName(ours.full_name)
-            assert wire(ours) == wire(theirs), (ours.full_name, wire(ours), wire(theirs))
+            assert wire_format(ours) == wire_format(theirs), (ours.full_name, wire_format(ours), wire_format(theirs))
             compared += 1
 print(compared)
 """
@@ -147,20 +147,20 @@ print(compared)
 
 @pytest.fixture(scope="session", params=OFFICIAL, ids=lambda official: official.requirement)
 def official(request: pytest.FixtureRequest) -> Official:
-    """Each package of Google's in turn."""
+    """Each of Google's packages."""
     return request.param  # type: ignore[no-any-return]  # one of OFFICIAL
 
 
 @pytest.fixture(scope="session")
 def venv(official: Official, repository: Path, make_venv: MakeVenv) -> Venv:
-    """Google's package and ours, resolved and installed together."""
+    """A virtual environment with Google's package and ours, resolved and installed together."""
     return make_venv(str(repository), official.requirement)
 
 
 @pytest.mark.parametrize("runtime", ["upb", "python"])
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 def test_both_packages_work_in_one_process(venv: Venv, official: Official, runtime: str, first: str) -> None:
-    """Imported in either order, on either protobuf runtime, the messages of both work and are the same bytes."""
+    """Imported in either order, on either protobuf runtime, the messages of both work and have the same bytes."""
     order = ["genai_grpc.protos", official.module]
     if first == "theirs":
         order.reverse()
@@ -168,13 +168,13 @@ def test_both_packages_work_in_one_process(venv: Venv, official: Official, runti
     venv.run("-c", MESSAGES, runtime, official.protobuf, *order, **environment)
 
 
-def test_the_official_client_gets_the_same_answers_from_our_server(venv: Venv) -> None:
-    """Google's client on an insecure channel hears from the local server what our client hears."""
+def test_official_client_with_our_server(venv: Venv) -> None:
+    """Google's client, on an insecure channel, gets the same responses from the local server as our client."""
     script = local.ScriptEngine()
-    for _ in ("by the official client", "by ours"):
+    for _ in ("official client", "our client"):
         script.reply("hello").reply("I am ", "well")
     with local.serve(script) as server:
-        theirs, ours = json.loads(venv.run("-c", ANSWERS, server.address))
+        theirs, ours = json.loads(venv.run("-c", RESPONSES, server.address))
     assert theirs == ours
     assert theirs["generate"] == {"text": "hello", "finish_reason": 1, "tokens": [3, 1, 4]}
     assert [chunk["text"] for chunk in theirs["stream"]] == ["I am ", "well"]
@@ -182,8 +182,8 @@ def test_the_official_client_gets_the_same_answers_from_our_server(venv: Venv) -
     assert [name for name, *_ in theirs["models"]] == ["models/script", "models/gemini-pro"]
 
 
-def test_the_wire_is_the_published_one(venv: Venv, official: Official) -> None:
+def test_wire_format_is_the_published_one(venv: Venv, official: Official) -> None:
     """Every message has the fields of Google's newest package, with their numbers, types and presence."""
     if official.protobuf != "7":
-        pytest.skip("an older package, of fewer messages")
+        pytest.skip("an older package, with fewer messages")
     assert int(venv.run("-c", WIRE)) == 192

@@ -1,4 +1,4 @@
-"""What we publish: the wheel and the sdist."""
+"""The wheel and the sdist."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def dist(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the sdist, and the wheel built from that sdist."""
     folder = tmp_path_factory.mktemp("dist")
     build: list[str | Path] = [sys.executable, "-m", "build", "--outdir", folder, repository]
-    done = subprocess.run(build, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    completed = subprocess.run(build, check=False, capture_output=True, text=True)
+    assert completed.returncode == 0, f"{completed.stdout}\n{completed.stderr}"
     return folder
 
 
@@ -47,8 +47,8 @@ def wheel(dist: Path) -> Path:
     return wheel
 
 
-def test_the_wheel_ships_only_our_names(wheel: Path) -> None:
-    """At the top are our two packages and their metadata, and nothing at any depth is named google."""
+def test_wheel_has_only_our_names(wheel: Path) -> None:
+    """The wheel has our two packages and their metadata at the top, and nothing named google at any depth."""
     files = [PurePath(name) for name in zipfile.ZipFile(wheel).namelist()]
     metadata = "-".join([*wheel.name.split("-")[:2]]) + ".dist-info"
     assert {file.parts[0] for file in files} == {"genai_grpc", "genai_grpc_protos", metadata}
@@ -58,20 +58,20 @@ def test_the_wheel_ships_only_our_names(wheel: Path) -> None:
 @pytest.mark.parametrize(
     "file", ["genai_grpc/py.typed", "genai_grpc_protos/py.typed", "genai_grpc_protos/descriptors.binpb"]
 )
-def test_the_wheel_ships_types_and_descriptors(wheel: Path, file: str) -> None:
-    """Beside the modules it has the markers for type checkers and the descriptor set that the stubs load."""
+def test_wheel_has_types_and_descriptors(wheel: Path, file: str) -> None:
+    """The wheel has the markers for type checkers, and the descriptor set that the stubs load."""
     assert file in zipfile.ZipFile(wheel).namelist()
 
 
-def test_the_sdist_ships_the_sources(dist: Path) -> None:
-    """The sdist has the protos, what compiles them, and what was compiled."""
+def test_sdist_has_the_sources(dist: Path) -> None:
+    """The sdist has the protos, their compiler script and the compiled code."""
     [sdist] = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "pyproject.toml", "protos/generate.py", "generated/descriptors.binpb"} <= names
 
 
-def test_the_wheel_runs_in_an_empty_environment(wheel: Path, make_venv: MakeVenv) -> None:
-    """With the `server` extra alone, the embedded server answers the client, without a warning."""
+def test_wheel_runs_in_empty_environment(wheel: Path, make_venv: MakeVenv) -> None:
+    """With only the `server` extra, the embedded server answers the client, without a warning."""
     venv = make_venv(f"{wheel}[server]")
     assert venv.run("-W", "error", "-c", ANSWER) == "hello\n"

@@ -1,4 +1,4 @@
-"""How the example program of each language is built here, from Debian's and npm's packages alone."""
+"""Build the example program of each language, from Debian's and npm's packages only."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ BUF = Path(sys.executable).with_name("buf")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What a program is built with: programs on the PATH and folders of installed packages, and how."""
+    """What the build needs, programs on the PATH and folders of installed packages, and the build itself."""
 
     needs: tuple[str, ...]
     build: Callable[[], list[str]]
 
 
-def need(name: str, needs: Iterable[str]) -> None:
-    """Skip by name what cannot be had here, or fail where POLYGLOT_REQUIRED lists it."""
+def require(name: str, needs: Iterable[str]) -> None:
+    """Skip the test if something that it needs is not installed; fail it if POLYGLOT_REQUIRED lists `name`."""
     missing = [need for need in needs if not (Path(need).exists() if "/" in need else shutil.which(need))]
     if missing:
-        reason = f"{name}: without {', '.join(missing)} (make toolchains)"
+        reason = f"{name}: {', '.join(missing)} not installed (make toolchains)"
         if name in os.environ.get("POLYGLOT_REQUIRED", "").split():
             pytest.fail(reason)
         pytest.skip(reason)
 
 
 def run(*command: str | Path, **environment: str) -> str:
-    """The output of a command that must succeed."""
-    done = subprocess.run(
+    """Return the output of a command that must succeed."""
+    completed = subprocess.run(
         command, check=False, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment}
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert completed.returncode == 0, f"{completed.stdout}\n{completed.stderr}"
+    return completed.stdout
 
 
 def compile_googleapis(plugin: dict[str, str], output: Path, *paths: str) -> None:
-    """Compile these of the googleapis files in the descriptor set, where Debian's own package of them is too old."""
+    """Compile some of the googleapis files in the descriptor set, as Debian's package of them is too old."""
     template = json.dumps({"version": "v2", "plugins": [plugin]})
     only = [f"--path={path}" for path in paths]
     run(BUF, "generate", "generated/descriptors.binpb", *only, "--template", template, "--output", output)
 
 
 def go() -> list[str]:
-    """Debian packages Go libraries as a GOPATH."""
+    """Build in a GOPATH, as Debian packages Go libraries."""
     source = BUILD / "go" / "src"
     shutil.rmtree(source, ignore_errors=True)
     for module, folder in (("go", "generated/go"), ("examples/go", "examples/go")):
@@ -75,7 +75,7 @@ def go() -> list[str]:
 
 
 def typescript() -> list[str]:
-    """The compiler checks the types of the package too."""
+    """Build with the TypeScript compiler, which also checks the types of the package."""
     example = ROOT / "examples" / "typescript"
     run("npm", "ci", "--silent", "--ignore-scripts", "--prefix", example)
     run("npm", "run", "--silent", "--prefix", example, "build")
@@ -83,7 +83,7 @@ def typescript() -> list[str]:
 
 
 def java() -> list[str]:
-    """Maven resolves everything in Debian's repository, but for one artefact."""
+    """Build with Maven, which resolves all artefacts but one from Debian's repository."""
     shutil.rmtree(BUILD / "java" / "src", ignore_errors=True)
     folders = [f"google/{name}" for name in ("api", "longrunning", "rpc", "type")]
     compile_googleapis({"protoc_builtin": "java", "out": "."}, BUILD / "java" / "src", *folders)
@@ -96,7 +96,7 @@ def java() -> list[str]:
 
 
 def cpp() -> list[str]:
-    """CMake builds the package as a part of the program."""
+    """Build with CMake, the package as a part of the program."""
     run("cmake", "-S", "examples/cpp", "-B", BUILD / "cpp")
     run("cmake", "--build", BUILD / "cpp", "--parallel", "2")
     return [str(BUILD / "cpp" / "demo")]

@@ -1,4 +1,4 @@
-"""The example program of each language against the local server: what it prints, and what the server saw of it."""
+"""The example program of each language against the local server: its output, and the requests that it sends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genai_grpc.local import STALL, ScriptEngine, serve
-from tests.polyglot.builds import LANGUAGES, need
+from tests.polyglot.builds import LANGUAGES, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.polyglot, pytest.mark.timeout(600)]
 
 KEY = "right-key"
-# How each language's gRPC calls a status.
+# The names of status codes in each language's gRPC.
 STATUS = {
     "go": {4: "DeadlineExceeded", 5: "NotFound", 16: "Unauthenticated"},
     "typescript": {4: "DeadlineExceeded", 5: "NotFound", 16: "Unauthenticated"},
@@ -39,8 +39,8 @@ class Program:
     def run(
         self, server: Server, model: str = "models/gemini-pro", seconds: float = 60, key: str = KEY
     ) -> tuple[int, str, str]:
-        """Its exit code, output and errors, with a deadline of so many seconds for each call."""
-        done = subprocess.run(
+        """Run it with a deadline in seconds for each call; return its exit code, output and errors."""
+        completed = subprocess.run(
             [*self._command, model, str(seconds)],
             check=False,
             capture_output=True,
@@ -48,25 +48,25 @@ class Program:
             timeout=120,
             env={**os.environ, "GENAI_GRPC_ENDPOINT": server.endpoint, "GEMINI_API_KEY": key},
         )
-        return done.returncode, done.stdout, done.stderr
+        return completed.returncode, completed.stdout, completed.stderr
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
 def program(request: pytest.FixtureRequest) -> Program:
     """The program of each language, built once."""
-    need(request.param, LANGUAGES[request.param].needs)
+    require(request.param, LANGUAGES[request.param].needs)
     return Program(request.param)
 
 
 @pytest.fixture
 def server(script: ScriptEngine) -> Iterator[Server]:
-    """A server on loopback that answers from `script` those who know the key."""
+    """A server on loopback that requires the key and replies from `script`."""
     with serve(script, api_key=KEY) as running:
         yield running
 
 
-def test_answers(program: Program, script: ScriptEngine, server: Server) -> None:
-    """It prints an answer, a streamed one and those of a chat, in which it sends what was said before."""
+def test_replies(program: Program, script: ScriptEngine, server: Server) -> None:
+    """It prints a reply, a streamed one and those of a chat, in which it sends the history."""
     script.reply("It scatters.").reply("Once", " upon").reply("Nice to meet you, Ada!").reply("Ada.")
 
     assert program.run(server) == (0, "It scatters.\nOnce upon\nNice to meet you, Ada!\nAda.\n", "")
@@ -78,8 +78,8 @@ def test_answers(program: Program, script: ScriptEngine, server: Server) -> None
     ]
 
 
-def test_an_unknown_model(program: Program, server: Server) -> None:
-    """NOT_FOUND is shown with its google.rpc.ErrorInfo: the reason, the domain and the model that was asked for."""
+def test_unknown_model(program: Program, server: Server) -> None:
+    """NOT_FOUND is printed with its google.rpc.ErrorInfo: the reason, the domain and the requested model."""
     code, output, errors = program.run(server, model="models/no-such-model")
 
     status, info = errors.splitlines()
@@ -90,8 +90,8 @@ def test_an_unknown_model(program: Program, server: Server) -> None:
         assert words in info
 
 
-def test_a_wrong_key(program: Program, server: Server) -> None:
-    """The key travels as metadata, and a wrong one is UNAUTHENTICATED."""
+def test_wrong_key(program: Program, server: Server) -> None:
+    """The key is sent as metadata, and a wrong one is UNAUTHENTICATED."""
     code, output, errors = program.run(server, key="wrong-key")
 
     assert (code, output) == (1, "")
@@ -99,8 +99,8 @@ def test_a_wrong_key(program: Program, server: Server) -> None:
     assert "API_KEY_INVALID" in errors
 
 
-def test_a_stalled_answer(program: Program, script: ScriptEngine, server: Server) -> None:
-    """A call that is not answered ends at its deadline, on both sides."""
+def test_stalled_call(program: Program, script: ScriptEngine, server: Server) -> None:
+    """A call without a reply ends at its deadline, on both sides."""
     script.reply(STALL)
 
     code, output, errors = program.run(server, seconds=1)
@@ -110,8 +110,8 @@ def test_a_stalled_answer(program: Program, script: ScriptEngine, server: Server
     script.wait_cancelled()
 
 
-def test_a_stalled_stream(program: Program, script: ScriptEngine, server: Server) -> None:
-    """A stream shows each chunk as it comes, and ends at the deadline when no more come."""
+def test_stalled_stream(program: Program, script: ScriptEngine, server: Server) -> None:
+    """A stream prints each chunk when it arrives, and ends at the deadline if no more arrive."""
     script.reply("It scatters.").reply("Once", STALL)
 
     code, output, errors = program.run(server, seconds=5)

@@ -1,4 +1,4 @@
-"""The API without compiled code: by `buf curl`, and as JSON over HTTP behind Envoy."""
+"""The API without compiled code: with `buf curl`, and as JSON over HTTP behind Envoy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from genai_grpc.local import ScriptEngine, serve
-from tests.polyglot.builds import BUF, ROOT, need, run
+from tests.polyglot.builds import BUF, ROOT, require, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,19 +29,19 @@ KEY = "right-key"
 ENVOY = Path(sys.executable).with_name("envoy")
 DESCRIPTORS = ROOT / "generated" / "descriptors.binpb"
 SERVICE = "google.ai.generativelanguage.v1beta.GenerativeService"
-ASK = {"contents": [{"role": "user", "parts": [{"text": "Why is the sky blue?"}]}]}
+REQUEST = {"contents": [{"role": "user", "parts": [{"text": "Why is the sky blue?"}]}]}
 
 
 @pytest.fixture
 def server(script: ScriptEngine) -> Iterator[Server]:
-    """A server on loopback that answers from `script` those who know the key."""
+    """A server on loopback that requires the key and replies from `script`."""
     with serve(script, api_key=KEY) as running:
         yield running
 
 
 @pytest.mark.parametrize("schema", ["reflection", "descriptors"])
 def test_buf_curl(schema: str, script: ScriptEngine, server: Server) -> None:
-    """`buf curl` asks and streams, by the server's reflection or by the descriptor set."""
+    """`buf curl` calls and streams, with the server's reflection or with the descriptor set."""
     script.reply("It scatters.").reply("Once", " upon")
     curl: list[str | Path] = [
         BUF,
@@ -54,14 +54,14 @@ def test_buf_curl(schema: str, script: ScriptEngine, server: Server) -> None:
     ]
     if schema == "descriptors":
         curl += ["--schema", DESCRIPTORS]
-    request = json.dumps({"model": "models/gemini-pro", **ASK})
-    answer, story = (
+    request = json.dumps({"model": "models/gemini-pro", **REQUEST})
+    reply, stream = (
         run(*curl, "--data", request, f"{server.endpoint}/{SERVICE}/{method}")
         for method in ("GenerateContent", "StreamGenerateContent")
     )
 
-    assert texts(json.loads(answer)) == ["It scatters."]
-    assert [texts(chunk) for chunk in documents(story)] == [["Once"], [" upon"]]
+    assert texts(json.loads(reply)) == ["It scatters."]
+    assert [texts(chunk) for chunk in documents(stream)] == [["Once"], [" upon"]]
 
 
 def test_envoy_names_every_service() -> None:
@@ -79,15 +79,15 @@ def test_envoy_names_every_service() -> None:
 
 @pytest.fixture
 def http(server: Server, tmp_path: Path) -> Iterator[str]:
-    """The URL of an Envoy before `server`, in the example's configuration but for its ports."""
-    need("envoy", [str(ENVOY)])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """The URL of an Envoy in front of `server`, with the example's configuration except for the ports."""
+    require("envoy", [str(ENVOY)])
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
     config = (ROOT / "examples/envoy/envoy.yaml").read_text()
     ports = {"8080": str(port), "50051": server.address.rpartition(":")[2]}
-    for written, ours in ports.items():
-        assert config.count(f"port_value: {written}") == 1
-        config = config.replace(f"port_value: {written}", f"port_value: {ours}")
+    for example, ours in ports.items():
+        assert config.count(f"port_value: {example}") == 1
+        config = config.replace(f"port_value: {example}", f"port_value: {ours}")
     (tmp_path / "envoy.yaml").write_text(config)
     command: list[str | Path] = [
         ENVOY,
@@ -100,13 +100,13 @@ def http(server: Server, tmp_path: Path) -> Iterator[str]:
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            said = []
+            output = []
             for line in process.stderr:
-                said.append(line)
+                output.append(line)
                 if "starting main dispatch loop" in line:
                     break
             else:
-                pytest.fail("".join(said))
+                pytest.fail("".join(output))
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -114,24 +114,24 @@ def http(server: Server, tmp_path: Path) -> Iterator[str]:
 
 
 def test_envoy(http: str, script: ScriptEngine) -> None:
-    """Behind Envoy the API answers JSON on its HTTP routes: lists, answers, streams as an array, and errors in full."""
+    """Behind Envoy the API returns JSON on its HTTP routes: lists, replies, streams as arrays, error details."""
     script.reply("It scatters.").reply("Once", " upon")
 
     models = fetch(f"{http}/v1beta/models?pageSize=1")[1]["models"]
-    answer = fetch(f"{http}/v1beta/models/gemini-pro:generateContent", ASK)[1]
-    story = fetch(f"{http}/v1beta/models/gemini-pro:streamGenerateContent", ASK)[1]
-    code, error = fetch(f"{http}/v1beta/models/no-such-model:generateContent", ASK)
+    reply = fetch(f"{http}/v1beta/models/gemini-pro:generateContent", REQUEST)[1]
+    stream = fetch(f"{http}/v1beta/models/gemini-pro:streamGenerateContent", REQUEST)[1]
+    code, error = fetch(f"{http}/v1beta/models/no-such-model:generateContent", REQUEST)
 
     assert [model["name"] for model in models] == ["models/script"]
-    assert texts(answer) == ["It scatters."]
-    assert [texts(chunk) for chunk in story] == [["Once"], [" upon"]]
+    assert texts(reply) == ["It scatters."]
+    assert [texts(chunk) for chunk in stream] == [["Once"], [" upon"]]
     assert (code, error["code"]) == (404, 5)
     assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
     assert error["details"][0]["reason"] == "MODEL_NOT_FOUND"
 
 
 def fetch(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-    """The code and the JSON with which an HTTP request is answered."""
+    """Return the status code and the JSON of an HTTP response."""
     headers = {"x-goog-api-key": KEY, "content-type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     try:
@@ -143,15 +143,15 @@ def fetch(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
 
 
 def texts(response: dict[str, Any]) -> list[str]:
-    """The text parts of a response in JSON."""
+    """Return the text parts of a response in JSON."""
     return [part["text"] for part in response["candidates"][0]["content"]["parts"]]
 
 
 def documents(output: str) -> list[Any]:
-    """JSON documents that were written one after the other."""
-    decoder, found, at = json.JSONDecoder(), [], 0
-    while at < len(output.rstrip()):
-        document, at = decoder.raw_decode(output, at)
-        found.append(document)
-        at += len(output[at:]) - len(output[at:].lstrip())
-    return found
+    """Parse JSON documents that follow each other."""
+    decoder, parsed, end = json.JSONDecoder(), [], 0
+    while end < len(output.rstrip()):
+        document, end = decoder.raw_decode(output, end)
+        parsed.append(document)
+        end += len(output[end:]) - len(output[end:].lstrip())
+    return parsed

@@ -1,4 +1,4 @@
-"""A program that both type checkers take, and the types that they see in it. It is checked, never run."""
+"""A correct program, with the types that type checkers infer in it. It is checked, never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers see of the package."""
+"""The package under type checkers."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ ROOT = HERE.parents[1]
 
 
 def mypy(file: Path) -> set[int]:
-    """The lines in which mypy finds an error."""
+    """Return the lines in which mypy reports an error."""
     command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--output", "json", str(file)]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert not found.stderr, found.stderr
-    reports = [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not completed.stderr, completed.stderr
+    reports = [json.loads(line) for line in completed.stdout.splitlines() if line.startswith("{")]
     return {report["line"] for report in reports if report["severity"] == "error"}
 
 
 def pyright(file: Path) -> set[int]:
-    """The lines in which pyright finds an error."""
+    """Return the lines in which pyright reports an error."""
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(file)]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    reports = json.loads(found.stdout)["generalDiagnostics"]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    reports = json.loads(completed.stdout)["generalDiagnostics"]
     return {report["range"]["start"]["line"] + 1 for report in reports if report["severity"] == "error"}
 
 
 @pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"])
-def test_a_right_program(check: object) -> None:
-    """A right program has the types that it says, with no error."""
+def test_correct_program(check: object) -> None:
+    """A correct program has no error, and the types that it asserts."""
     assert callable(check)
     assert check(HERE / "right.py") == set()
 
 
 @pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"])
-def test_wrong_programs(check: object) -> None:
-    """Every wrong line is an error, and no other line is."""
+def test_incorrect_calls(check: object) -> None:
+    """Every incorrect line is an error, and no other line is."""
     assert callable(check)
     file = HERE / "wrong.py"
     wrong = {number for number, line in enumerate(file.read_text().splitlines(), 1) if line.endswith("# wrong")}

@@ -1,4 +1,4 @@
-"""Programs that are wrong: each line marked so must be an error to both type checkers. It is checked, never run."""
+"""Incorrect calls: each line that ends in "# wrong" is an error for both type checkers. It is checked, never run."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ json_value = st.recursive(
     max_leaves=4,
 )
 struct = st.dictionaries(st.sampled_from(["city", "n", "deep"]), json_value, max_size=3).map(repr)
-# What proto-plus decodes from a str, and what it takes from the documentation's standard_b64encode.
+# Strings that proto-plus decodes; the documentation produces them with standard_b64encode.
 base64 = one("'aGk='", "'+/+/'", "'-_-_'", "'aGk'")
 data = one(payload, payload, base64)
 
@@ -51,8 +51,8 @@ IMAGES: Final = (
     "Image.new('L', (4, 1), 77)",
     "Image.radial_gradient('L').resize((8, 8))",
     "Image.linear_gradient('L').resize((5, 5)).convert('RGB')",
-    "painted(Image.open(folder / 'photo.png'))",
-    "see_through(Image.open(folder / 'photo.png').convert('RGBA'))",
+    "with_red_corner(Image.open(folder / 'photo.png'))",
+    "with_transparent_pixel(Image.open(folder / 'photo.png').convert('RGBA'))",
 )
 image = one(*IMAGES)
 part = one(
@@ -74,7 +74,7 @@ part = one(
     fill("{{'function_response': {it}}}", it=one(answer_dict, answer)),
     fill("protos.Part(function_response={answer})", answer=answer),
 )
-# proto-plus objects do not say how a person's own part is made, but plain strings and parts go everywhere.
+# Parts of a `protos.Content`, whose constructor takes messages.
 message_part = one(fill("protos.Part(text={word})", word=word), fill("protos.Part(inline_data={blob})", blob=blob))
 role = one("'user'", "'model'")
 turn = one(

@@ -1,6 +1,7 @@
-"""Programs for google.generativeai, drawn by Hypothesis: prints them as JSON, each with its area and its text.
+"""Print programs for google.generativeai, drawn by Hypothesis, as JSON: the area and the text of each.
 
-They run with the names bound that recorder.py binds. Hypothesis draws the same programs each time.
+recorder.py binds the names that they use. Hypothesis draws the same programs each time, as long as the source of
+`draw`'s inner function stays the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.installed.differential import mistakes
+from tests.installed.differential import invalid
 from tests.installed.differential.contents import IMAGES, content, contents, history
 from tests.installed.differential.python_types import (
     FUNCTIONS,
@@ -23,13 +24,13 @@ from tests.installed.differential.python_types import (
     response_type,
 )
 from tests.installed.differential.settings import CATEGORIES, THRESHOLDS, generation_config, safety_settings
-from tests.installed.differential.source import Source, either, fill, one
+from tests.installed.differential.source import Source, arguments, fill, one
 from tests.installed.differential.tools import CODE, MODES, SEARCHES, tool_config, tools
 
 
-def program(*lines: str, **holes: Source) -> Source:
-    """A program of these lines, each {hole} filled."""
-    return fill("\n".join(lines), **holes)
+def program(*lines: str, **placeholders: Source) -> Source:
+    """Draw a program of these lines, with each {placeholder} replaced."""
+    return fill("\n".join(lines), **placeholders)
 
 
 MODEL: Final = "model = genai.GenerativeModel('gemini-pro')"
@@ -38,13 +39,13 @@ ASK: Final = "model.generate_content('Hi')"
 SEND: Final = "chat.send_message('And now?')"
 HISTORY: Final = "observe(chat.history)"
 
-options = either(
+options = arguments(
     generation_config=generation_config, safety_settings=safety_settings, tools=tools, tool_config=tool_config
 )
 
 
 def default_and_override(name: str, value: Source) -> Source:
-    """Programs that give an argument to the model, to the call, or to both."""
+    """Draw programs that pass an argument to the model, to the call, or to both."""
     model = f"model = genai.GenerativeModel('gemini-pro', {name}={{a}})"
     return one(
         program(model, ASK, a=value),
@@ -97,16 +98,16 @@ counts = one(
     ),
     program(MODEL, "model.count_tokens()"),
 )
-everything = program(
+all_options = program(
     "model = genai.GenerativeModel({name}, generation_config={config}, safety_settings={safety}, tools={tools},"
-    " tool_config={calling}, system_instruction={said})",
+    " tool_config={tool_config}, system_instruction={instruction})",
     "model.generate_content({contents}, {options})",
     name=one("'gemini-pro'", "'models/other'"),
     config=generation_config,
     safety=safety_settings,
     tools=tools,
-    calling=tool_config,
-    said=content,
+    tool_config=tool_config,
+    instruction=content,
     contents=contents,
     options=options,
 )
@@ -148,8 +149,8 @@ chats = one(
         m=one("1", "2"),
     ),
 )
-# The recorder's server answers "CALL name arguments" with that call.
-answered_calls = program(
+# The recorder's server replies to "CALL name arguments" with that function call.
+automatic_calls = program(
     "def find(city: str, n: float = 1):\n    'Find it.'\n    return {result}",
     "model = genai.GenerativeModel('gemini-pro', tools=[find])",
     "chat = model.start_chat(enable_automatic_function_calling=True)",
@@ -159,7 +160,7 @@ answered_calls = program(
     ask=one(repr('CALL find {"city": "Ulm"}'), repr('CALL find {"city": "Ulm", "n": 2.5}'), "'Hi'"),
 )
 cache_options = one(
-    either(
+    arguments(
         contents=contents,
         system_instruction=content,
         tools=tools,
@@ -201,7 +202,7 @@ caches = one(
 
 
 def with_option(name: str, values: tuple[str, ...]) -> list[str]:
-    """A program for each value of an argument, given to the model, and one for each, given to the call."""
+    """Return two programs for each value of an argument: passed to the model, and to the call."""
     return [
         text
         for value in values
@@ -213,7 +214,7 @@ def with_option(name: str, values: tuple[str, ...]) -> list[str]:
 
 
 def with_contents(values: tuple[str, ...]) -> list[str]:
-    """A program for each value in each of the places that take a turn."""
+    """Return a program for each value in each place that accepts contents."""
     return [
         text
         for value in values
@@ -227,7 +228,7 @@ def with_contents(values: tuple[str, ...]) -> list[str]:
     ]
 
 
-# Programs that are not left to chance: other Pythons draw others. Every listed difference is shown by one of these.
+# Programs that are always run, as other Pythons draw others. Every listed difference occurs in one of these.
 FIXED: Final[dict[str, list[str]]] = {
     "models": [
         f"model = genai.GenerativeModel()\n{ASK}",
@@ -242,7 +243,7 @@ FIXED: Final[dict[str, list[str]]] = {
     "names of thresholds": with_option("safety_settings", THRESHOLDS),
     "names of modes": with_option("tool_config", tuple(f"{{'function_calling_config': {mode}}}" for mode in MODES)),
     "tools of the service": with_option("tools", (*SEARCHES, *CODE)),
-    "defaults taken back": [
+    "defaults overridden": [
         "model = genai.GenerativeModel('gemini-pro', generation_config={'temperature': 1, 'stop_sequences': ['x']})\n"
         f"model.generate_content('Hi', generation_config={value})"
         for value in ("{'temperature': None}", "protos.GenerationConfig(top_k=3)", "genai.GenerationConfig(top_k=3)")
@@ -252,11 +253,11 @@ FIXED: Final[dict[str, list[str]]] = {
         for it in RESPONSES
     ],
     "types of parameters": [
-        f"{TYPES}\ndef find(city: {it}): pass\n{MODEL}\nmodel.generate_content('Hi', tools={given})"
+        f"{TYPES}\ndef find(city: {it}): pass\n{MODEL}\nmodel.generate_content('Hi', tools={tools_})"
         for it in PARAMETERS
-        for given in ("[find]", "[[find]]")
+        for tools_ in ("[find]", "[[find]]")
     ],
-    "kinds of functions": [f"{it}\n{MODEL}\nmodel.generate_content('Hi', tools=[find])" for it in FUNCTIONS],
+    "functions of every kind": [f"{it}\n{MODEL}\nmodel.generate_content('Hi', tools=[find])" for it in FUNCTIONS],
     "conveniences": [
         f"{MODEL}\nmodel.generate_content({value})"
         for value in (
@@ -267,18 +268,18 @@ FIXED: Final[dict[str, list[str]]] = {
             "'Hi', tools=types.FunctionDeclaration(name='f', description='', parameters=protos.Schema(type='OBJECT'))",
         )
     ],
-    "a caller's dict": [
+    "dict of the caller": [
         "config = {'function_calling_config': 'any'}\n"
         f"model = genai.GenerativeModel('gemini-pro', tool_config=config)\n{ASK}\nobserve(config)"
     ],
-    "mistakes in contents": with_contents(mistakes.CONTENT),
-    "mistakes in configs": with_option("generation_config", mistakes.CONFIG),
-    "mistakes in safety settings": with_option("safety_settings", mistakes.SAFETY),
-    "mistakes in tools": with_option("tools", mistakes.TOOLS),
-    "mistakes in tool configs": with_option("tool_config", mistakes.TOOL_CONFIG),
+    "invalid contents": with_contents(invalid.CONTENT),
+    "invalid configs": with_option("generation_config", invalid.CONFIG),
+    "invalid safety settings": with_option("safety_settings", invalid.SAFETY),
+    "invalid tools": with_option("tools", invalid.TOOLS),
+    "invalid tool configs": with_option("tool_config", invalid.TOOL_CONFIG),
 }
 
-# How many programs to draw of each area; some come twice and are kept once.
+# How many programs to draw of each area; duplicates are dropped.
 AREAS: Final[dict[str, tuple[int, Source]]] = {
     "contents": (150, program(MODEL, "model.generate_content({contents})", contents=contents)),
     "streams": (10, streams),
@@ -293,19 +294,19 @@ AREAS: Final[dict[str, tuple[int, Source]]] = {
     "functions": (100, functions),
     "tool configs": (30, one(unchanged, default_and_override("tool_config", tool_config))),
     "counts": (40, counts),
-    "everything": (40, everything),
+    "all options": (40, all_options),
     "chats": (60, chats),
-    "answered calls": (12, answered_calls),
+    "automatic function calls": (12, automatic_calls),
     "caches": (40, caches),
 }
 
 
 def draw(area: str) -> list[str]:
-    """The different programs of an area, the same ones each time."""
+    """Draw the distinct programs of an area, the same ones each time."""
     number, strategy = AREAS[area]
     drawn: dict[str, None] = {}
 
-    # Only generation: there is nothing to shrink or replay, and no example is refused.
+    # Only generation: there is nothing to shrink or replay, and no health check applies.
     @settings(
         max_examples=number,
         derandomize=True,

@@ -1,6 +1,6 @@
-"""Run each program with google.generativeai and with ours; print what each sent, showed and refused, as JSON.
+"""Run each program with google.generativeai and with ours; print its requests, observations and error as JSON.
 
-Takes the file that programs.py wrote, and a folder for images.
+Usage: recorder.py PROGRAMS FOLDER (the output of programs.py, and a folder for images)
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Image: Final = import_module("PIL.Image")
 
 
 class Recorder(grpc.GenericRpcHandler):
-    """A server that keeps the bytes of every request and has a short answer to each."""
+    """Server that records the bytes of every request, and replies briefly."""
 
     def __init__(self, protos: Any) -> None:
         self.protos = protos
         self.requests: list[dict[str, str]] = []
-        self.answers: dict[str, Any] = {
+        self.replies: dict[str, Any] = {
             "GenerateContent": self._generate,
             "StreamGenerateContent": self._stream,
             "CountTokens": lambda _: protos.CountTokensResponse(total_tokens=7),
@@ -43,30 +43,31 @@ class Recorder(grpc.GenericRpcHandler):
         }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        """The handler of any of the methods, for requests and answers as bytes."""
+        """Return the handler of a method, for requests and replies as bytes."""
         name = handler_call_details.method.rpartition("/")[2]
-        if name not in self.answers:
+        if name not in self.replies:
             return None
 
-        def answer(request: bytes, _: grpc.ServicerContext) -> Any:
-            kept = {"method": name, "bytes": base64.b64encode(request).decode()}
-            self.requests.append(kept)
-            made = self.answers[name](request)
-            return (one.SerializeToString() for one in made) if isinstance(made, list) else made.SerializeToString()
+        def handle(request: bytes, _: grpc.ServicerContext) -> Any:
+            self.requests.append({"method": name, "bytes": base64.b64encode(request).decode()})
+            reply = self.replies[name](request)
+            if isinstance(reply, list):
+                return (chunk.SerializeToString() for chunk in reply)
+            return reply.SerializeToString()
 
         if name == "StreamGenerateContent":
-            return grpc.unary_stream_rpc_method_handler(answer)
-        return grpc.unary_unary_rpc_method_handler(answer)
+            return grpc.unary_stream_rpc_method_handler(handle)
+        return grpc.unary_unary_rpc_method_handler(handle)
 
     def _generate(self, raw: bytes) -> Any:
         request = self.protos.GenerateContentRequest.FromString(raw)
-        reply = self.protos.Part(text="Fine.")
+        part = self.protos.Part(text="Fine.")
         last = request.contents[-1].parts if request.contents else ()
         if last and last[0].text.startswith("CALL "):
             _, name, arguments = last[0].text.split(" ", 2)
-            reply = self.protos.Part(function_call=self.protos.FunctionCall(name=name))
-            reply.function_call.args.update(json.loads(arguments))
-        return self._response(reply, "STOP")
+            part = self.protos.Part(function_call=self.protos.FunctionCall(name=name))
+            part.function_call.args.update(json.loads(arguments))
+        return self._response(part, "STOP")
 
     def _stream(self, raw: bytes) -> list[Any]:
         return [
@@ -80,8 +81,8 @@ class Recorder(grpc.GenericRpcHandler):
         return self.protos.GenerateContentResponse(candidates=[candidate])
 
     def _create(self, raw: bytes) -> Any:
-        made = self.protos.CreateCachedContentRequest.FromString(raw).cached_content
-        return self.protos.CachedContent(name="cachedContents/made", model=made.model)
+        requested = self.protos.CreateCachedContentRequest.FromString(raw).cached_content
+        return self.protos.CachedContent(name="cachedContents/made", model=requested.model)
 
     def _get(self, raw: bytes) -> Any:
         name = self.protos.GetCachedContentRequest.FromString(raw).name
@@ -89,7 +90,7 @@ class Recorder(grpc.GenericRpcHandler):
 
 
 def connect_theirs(address: str) -> Any:
-    """Google's package, whose clients stand on an insecure channel: its own settings know only TLS."""
+    """Import Google's package, with clients on an insecure channel: its own configuration allows TLS only."""
     genai = import_module("google.generativeai")
     import_module("google.generativeai.caching")
     language = import_module("google.ai.generativelanguage")
@@ -103,14 +104,14 @@ def connect_theirs(address: str) -> Any:
 
 
 def connect_ours(address: str) -> Any:
-    """Our package."""
+    """Import our package."""
     genai = import_module("genai_grpc")
     genai.configure(client_options={"api_endpoint": f"http://{address}"})
     return genai
 
 
-def show(value: Any) -> Any:
-    """A value that a program observed, as JSON; a message of either package as its name and bytes."""
+def to_json(value: Any) -> Any:
+    """Convert an observed value to JSON; a message of either package to its name and bytes."""
     if hasattr(type(value), "pb"):
         value = type(value).pb(value)
     if hasattr(value, "SerializeToString"):
@@ -118,20 +119,20 @@ def show(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, dict):
-        return {str(key): show(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (str, int, float)) or value is None:
         return value
-    return [show(item) for item in value]
+    return [to_json(item) for item in value]
 
 
-def painted(image: Any) -> Any:
-    """The image with a red corner."""
+def with_red_corner(image: Any) -> Any:
+    """Colour one corner of the image red."""
     image.putpixel((0, 0), (255, 0, 0))
     return image
 
 
-def see_through(image: Any) -> Any:
-    """The image with one pixel that is quite transparent, of a colour that nobody sees."""
+def with_transparent_pixel(image: Any) -> Any:
+    """Make one pixel of the image fully transparent, whatever its colour."""
     image.putpixel((1, 1), (9, 99, 199, 0))
     return image
 
@@ -149,9 +150,9 @@ def run(genai: Any, text: str, folder: Path, recorder: Recorder) -> dict[str, An
         types=genai.types,
         caching=getattr(genai, "caching", None),
         folder=folder,
-        observe=lambda value: observed.append(show(value)),
-        painted=painted,
-        see_through=see_through,
+        observe=lambda value: observed.append(to_json(value)),
+        with_red_corner=with_red_corner,
+        with_transparent_pixel=with_transparent_pixel,
         Image=Image,
         TypedDict=typing_extensions.TypedDict,
         dataclasses=dataclasses,
@@ -160,21 +161,21 @@ def run(genai: Any, text: str, folder: Path, recorder: Recorder) -> dict[str, An
         io=io,
         pydantic=pydantic,
     )
-    refusal = None
+    error = None
     for number, statement in enumerate(ast.parse(text).body):
         code = compile(ast.Module([statement], []), "program", "exec", dont_inherit=True)  # no annotations as str
         try:
-            exec(code, module.__dict__)  # noqa: S102 -- the programs are our own
-        except Exception as error:
-            lines = str(error).splitlines() or [""]
-            kinds = [kind.__name__ for kind in type(error).__mro__]
-            refusal = {"statement": number, "kinds": kinds, "words": lines[0][:300]}
+            exec(code, module.__dict__)  # noqa: S102 -- our own programs
+        except Exception as raised:
+            lines = str(raised).splitlines() or [""]
+            classes = [cls.__name__ for cls in type(raised).__mro__]
+            error = {"statement": number, "classes": classes, "message": lines[0][:300]}
             break
-    return {"requests": recorder.requests, "observed": observed, "refusal": refusal}
+    return {"requests": recorder.requests, "observed": observed, "error": error}
 
 
-def paint(folder: Path) -> None:
-    """Images of three kinds."""
+def write_images(folder: Path) -> None:
+    """Write images of three formats."""
     photo = Image.linear_gradient("L").resize((6, 4)).convert("RGB")
     photo.putpixel((2, 2), (1, 2, 3))
     photo.save(folder / "photo.png")
@@ -190,14 +191,14 @@ def main(programs: Path, folder: Path) -> None:
     server.add_generic_rpc_handlers([recorder])
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
-    paint(folder)
-    sides = {"theirs": connect_theirs(address), "ours": connect_ours(address)}
-    done = [
-        program | {side: run(genai, program["text"], folder, recorder) for side, genai in sides.items()}
+    write_images(folder)
+    packages = {"theirs": connect_theirs(address), "ours": connect_ours(address)}
+    runs = [
+        program | {name: run(genai, program["text"], folder, recorder) for name, genai in packages.items()}
         for program in json.loads(programs.read_text())
     ]
     server.stop(None)
-    json.dump(done, sys.stdout)
+    json.dump(runs, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -50,16 +50,16 @@ setting: Final = {
     "frequency_penalty": number,
 }
 schema_setting = {"response_schema": one(schema_dict, schema_message)}
-# What the old package's dataclass has no field for, its dicts let through.
+# The old package's dataclass has no such fields, but it accepts them in dicts.
 more: Final = {"response_logprobs": one("True", "False"), "logprobs": one("0", "5"), "seed": count}
 generation_config = one(
-    fill("{{{inside}}}", inside=entries(**setting)),
-    fill("{{{inside}}}", inside=entries(**setting, **schema_setting, response_logprobs=more["response_logprobs"])),
-    fill("genai.GenerationConfig({inside})", inside=keywords(**setting)),
-    fill("types.GenerationConfig({inside})", inside=keywords(**setting, **schema_setting)),
+    fill("{{{items}}}", items=entries(**setting)),
+    fill("{{{items}}}", items=entries(**setting, **schema_setting, response_logprobs=more["response_logprobs"])),
+    fill("genai.GenerationConfig({items})", items=keywords(**setting)),
+    fill("types.GenerationConfig({items})", items=keywords(**setting, **schema_setting)),
     fill("genai.GenerationConfig(1, ['END'], {count})", count=count),
-    fill("protos.GenerationConfig({inside})", inside=keywords(**setting)),
-    fill("protos.GenerationConfig({inside})", inside=keywords(**setting, response_schema=schema_message)),
+    fill("protos.GenerationConfig({items})", items=keywords(**setting)),
+    fill("protos.GenerationConfig({items})", items=keywords(**setting, response_schema=schema_message)),
     "{}",
     "{'temperature': None, 'top_k': 3}",
     "genai.GenerationConfig()",

@@ -39,7 +39,7 @@ object_message = one(
 
 
 def declaration(name: str) -> Source:
-    """A declaration of this name, in each of its forms but the callable."""
+    """Draw a declaration of this name, in any form but the callable."""
     start = f"name='{name}', description='Says {name}.'"
     return one(
         f"types.FunctionDeclaration({start})",
@@ -53,14 +53,14 @@ def declaration(name: str) -> Source:
 
 
 def declared(name: str) -> Source:
-    """The declaration of this name as a tool of its own."""
-    it = declaration(name)
+    """Draw a tool that is, or has, one declaration of this name."""
+    item = declaration(name)
     return one(
-        it,
-        fill("types.Tool(function_declarations=[{it}])", it=it),
-        fill("{{'function_declarations': [{it}]}}", it=it),
-        fill("protos.Tool(function_declarations=[{it}.to_proto()])",
-             it=fill("types.FunctionDeclaration(name='%s', description='', parameters={schema})" % name,  # noqa: UP031 -- the braces are fill's
+        item,
+        fill("types.Tool(function_declarations=[{item}])", item=item),
+        fill("{{'function_declarations': [{item}]}}", item=item),
+        fill("protos.Tool(function_declarations=[{item}.to_proto()])",
+             item=fill("types.FunctionDeclaration(name='%s', description='', parameters={schema})" % name,  # noqa: UP031 -- the braces are fill's
                      schema=object_schema)),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Expressions that are wrong in some way."""
+"""Invalid expressions."""
 
 from __future__ import annotations
 
