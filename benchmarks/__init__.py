@@ -1,1 +1,1 @@
-"""What calls cost: this client, a plain gRPC stub and the other clients, on one server that costs nearly nothing."""
+"""Benchmarks of the client against a plain gRPC stub and Google's clients, on a server that uses little CPU."""

@@ -1,4 +1,4 @@
-"""The benchmarks' commands: python -m benchmarks COMMAND. benchmarks/README.md describes them."""
+"""Command line of the benchmarks: python -m benchmarks COMMAND. See benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from benchmarks import pages
 
 RESULTS: Final = Path("build/bench")
 COMMANDS: Final = {
-    "table": "what each kind of work costs beside the other clients, into docs/performance.md",
-    "latency": "how long a chunk is under way, into docs/performance.md",
-    "check": "whether the client costs no more than its bounds",
-    "scale": "what more threads, calls, chunks, turns and bytes cost, into docs/scale.md",
-    "capacity": "what many calls need, by what table and scale saved and a simulation, into docs/capacity.md",
-    "profile": "whose the CPU of a call is, into docs/profile.md",
-    "transports": "what calls would cost over other transports, into docs/transports.md",
-    "fitness": "whether those would be as safe, into docs/transports.md",
-    "plots": "the pictures of docs/images/, from what table and scale saved",
-    "fold": "what folding chunks costs",
-    "images": "what an image in memory costs to send",
-    "soak": "whether a million calls leave memory and descriptors where they were",
-    "telemetry": "what telemetry costs",
+    "table": "compare the clients at each kind of work; updates docs/performance.md",
+    "latency": "measure the latency of streamed chunks; updates docs/performance.md",
+    "check": "fail if the client costs more than its bounds",
+    "scale": "measure more threads, calls in flight, chunks, turns and bytes; updates docs/scale.md",
+    "capacity": "plan capacity, from the results of table and scale and a simulation; updates docs/capacity.md",
+    "profile": "profile the CPU per call; updates docs/profile.md",
+    "transports": "measure other transports than gRPC's; updates docs/transports.md",
+    "conformance": "test whether those keep gRPC's guarantees; updates docs/transports.md",
+    "plots": "draw the diagrams of docs/images/ again, from the results of table and scale",
+    "merge": "measure the merging of a stream's chunks",
+    "images": "measure the encoding of an image in memory",
+    "soak": "test for leaks of memory and file descriptors over a million calls",
+    "telemetry": "measure the overhead of the OpenTelemetry interceptor",
 }
 ROUNDS: Final = {"table": 11, "scale": 7, "transports": 7}
 
@@ -33,14 +33,14 @@ ROUNDS: Final = {"table": 11, "scale": 7, "transports": 7}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, says in COMMANDS.items():
-        commands.add_parser(name, help=says, description=says)
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary, description=summary)
     for name, rounds in ROUNDS.items():
-        commands.choices[name].add_argument("--rounds", type=int, default=rounds, help="of each kind of work")
+        commands.choices[name].add_argument("--rounds", type=int, default=rounds, help="rounds per kind of work")
     commands.choices["table"].add_argument(
-        "--runs", type=int, default=3, help="of the whole, the other clients in the first one only"
+        "--runs", type=int, default=3, help="runs of the whole table; the other clients take part in the first only"
     )
-    commands.choices["soak"].add_argument("--calls", type=int, default=1_000_000)
+    commands.choices["soak"].add_argument("--calls", type=int, default=1_000_000, help="number of calls")
     arguments = parser.parse_args()
     match arguments.command:
         case "table":
@@ -61,28 +61,28 @@ def main() -> None:
             for name, text in write_page(Path()).items():
                 pages.write(pages.CAPACITY, name, text)
         case "profile":
-            from benchmarks import profiles
+            from benchmarks.profile import profiles
 
             found = profiles.profiles()
-            profiles.write_pictures(found)
-            pages.write(pages.PROFILE, "profile", f"{profiles.profile_tables(found)}\n\n{pages.circumstances()}")
+            profiles.write_flame_graphs(found)
+            pages.write(pages.PROFILE, "profile", f"{profiles.profile_tables(found)}\n\n{pages.environment()}")
         case "transports":
-            from benchmarks.transports import transport_table
+            from benchmarks.transports.costs import transport_table
 
-            text = f"{transport_table(arguments.rounds)}\n\n{pages.circumstances()}"
+            text = f"{transport_table(arguments.rounds)}\n\n{pages.environment()}"
             pages.write(pages.TRANSPORTS, "transports", text)
-        case "fitness":
-            from benchmarks.fitness import fitness_table
+        case "conformance":
+            from benchmarks.transports.conformance import conformance_table
 
-            pages.write(pages.TRANSPORTS, "fitness", fitness_table())
+            pages.write(pages.TRANSPORTS, "conformance", conformance_table())
         case "plots":
             draw()
         case "soak":
             from benchmarks.soak import soak
 
             soak(arguments.calls)
-        case alone:
-            importlib.import_module(f"benchmarks.{alone}").main()
+        case name:
+            importlib.import_module(f"benchmarks.micro.{name}").main()
 
 
 def measure_table(rounds: int, runs: int) -> None:
@@ -93,30 +93,31 @@ def measure_table(rounds: int, runs: int) -> None:
     for number in range(2, runs + 1):
         print(f"run {number}", flush=True)
         found.append(table.measure(rounds, (table.BASE, table.OURS)))
-    pages.write(pages.PERFORMANCE, "table", f"{table.table(found[0])}\n\n{pages.circumstances()}")
+    pages.write(pages.PERFORMANCE, "table", f"{table.table(found[0])}\n\n{pages.environment()}")
     pages.write(pages.PERFORMANCE, "runs", table.runs_table(found))
     draw()
 
 
 def measure_scale(rounds: int) -> None:
-    from benchmarks import scale, scale_page
+    from benchmarks.scale import page, sweeps
 
-    figures = scale.measure(rounds)
+    figures = sweeps.measure(rounds)
     save("scale", figures)
-    blocks = scale_page.blocks(figures)
-    blocks["circumstances"] = pages.circumstances()
+    blocks = page.blocks(figures)
+    blocks["environment"] = pages.environment()
     for name, text in blocks.items():
         pages.write(pages.SCALE, name, text)
     draw()
 
 
 def draw() -> None:
-    """Draw what there are figures of."""
-    from benchmarks import plots, scale, table
+    """Draw the diagrams of the saved results."""
+    from benchmarks import plots, table
+    from benchmarks.scale import sweeps
 
-    if (saved := saved_as("scale")) is not None:
-        plots.draw_scale(scale.from_json(saved))
-    if (saved := saved_as("table")) is not None:
+    if (saved := load("scale")) is not None:
+        plots.draw_scale(sweeps.from_json(saved))
+    if (saved := load("table")) is not None:
         plots.draw_table({name: table.Row(*row) for name, row in saved.items()})
 
 
@@ -124,8 +125,8 @@ def save(name: str, results: Any) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(results))
 
 
-def saved_as(name: str) -> Any:
-    """What a command saved, None if it did not."""
+def load(name: str) -> Any:
+    """The saved results of a command; None if there are none."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
 

@@ -1,4 +1,4 @@
-"""What this project's client may cost, as CPU or memory over the plain stub's; `make bench-check` holds it to that."""
+"""Bounds of the client's CPU and memory, as ratios to the plain stub's; `make bench-check` enforces them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ __all__ = ["BOUNDS", "Bound"]
 
 
 class Bound(NamedTuple):
-    """A ratio that is not passed, and the one that is aimed at."""
+    """Ratios of one kind of work.
+
+    Attributes:
+        limit: `make bench-check` fails above this.
+        target: The ratio aimed at.
+    """
 
     limit: float
-    reach: float
+    target: float
 
 
 BOUNDS: Final = {

@@ -1,8 +1,8 @@
-"""The guard: fails when this project's client costs more than its bound beside the plain stub, and chance is no excuse.
+"""Regression check: fails if the client costs more than its bounds, relative to the plain stub.
 
-A bound is held when the median of the ratios is at most the bound, of a few rounds at first. Where it is not, fresh
-processes measure again, longer. It is passed only if in each of `BATCHES` of those all but two of the rounds lie above
-it: were the true median the bound, that would happen once in 30 times for one batch, once in 28,000 for the three.
+A bound is met if the median of the ratios of a few rounds is at most the bound. Otherwise fresh processes measure
+again, longer. The check fails only if in each of `BATCHES` of those all but two of the rounds are above the bound: if
+the true median were the bound, that would happen once in 30 times for one batch, once in 28,000 for all three.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from benchmarks.table import rounds_of
 
 __all__ = ["check"]
 
-FIRST: Final = 5
+FIRST_ROUNDS: Final = 5
 ROUNDS: Final = 11
 BATCHES: Final = 3
-# Rounds that may lie at or below a bound that is passed nevertheless.
-STRAYS: Final = 2
+# Rounds of a batch that may be at or below a bound that is exceeded nevertheless.
+OUTLIERS: Final = 2
 
 
 def check() -> bool:
-    """Whether every bound is held; says each as it is found."""
-    began = time.monotonic()
-    held = [_held(name) for name in BOUNDS]
-    print(f"bench-check: {sum(held)} of {len(held)} bounds are held ({time.monotonic() - began:.0f} s)")
-    return all(held)
+    """Check every bound, and print each result as it is known; returns whether all are met."""
+    started = time.monotonic()
+    met = [_is_met(name) for name in BOUNDS]
+    print(f"bench-check: {sum(met)} of {len(met)} bounds are met ({time.monotonic() - started:.0f} s)")
+    return all(met)
 
 
-def _held(name: str) -> bool:
+def _is_met(name: str) -> bool:
     bound = BOUNDS[name]
     for batch in range(BATCHES + 1):
-        found = ratios(rounds_of(name, ["plain", "genai_grpc"], ROUNDS if batch else FIRST), "genai_grpc", "plain")
+        rounds = rounds_of(name, ["plain", "genai_grpc"], ROUNDS if batch else FIRST_ROUNDS)
+        found = ratios(rounds, "genai_grpc", "plain")
         median, below = statistics.median(found), sum(ratio <= bound.limit for ratio in found)
-        again = f", batch {batch}" if batch else ""
-        print(f"  {name:14} {median:5.2f} of the plain stub, bound {bound.limit:.2f}{again}", flush=True)
-        if median <= bound.limit or (batch and below > STRAYS):
+        suffix = f", batch {batch}" if batch else ""
+        print(f"  {name:14} {median:5.2f} of the plain stub, bound {bound.limit:.2f}{suffix}", flush=True)
+        if median <= bound.limit or (batch and below > OUTLIERS):
             return True
-    print(f"  {name:14} is dearer than its bound")
+    print(f"  {name:14} exceeds its bound")
     return False

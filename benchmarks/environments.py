@@ -1,4 +1,4 @@
-"""The peers' Pythons: this one, and a virtual environment for each client that is not this project's."""
+"""Python interpreters of the peers: this one, and a virtual environment for each of the others."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from benchmarks.peers import TRANSPORTS, spec_of
 
 __all__ = ["python_of"]
 
-PLACE: Final = Path("build/peers")
+ENVIRONMENTS: Final = Path("build/peers")
 
 
 def python_of(peer: str) -> str:
-    """The interpreter that has the peer, installed now if it is not yet.
+    """The interpreter that has the peer; installs it on first use.
 
-    grpcio is everywhere the same, so that what is compared is what is built on it; so is protobuf below transports.
+    All environments have the same grpcio, those of transports the same protobuf, so that the comparison is of what is
+    built on them.
     """
     spec = spec_of(peer)
     if not spec.requirements:
         return sys.executable
-    place = PLACE / spec.module
-    wanted = (*spec.requirements, f"uvloop=={version('uvloop')}")
+    environment = ENVIRONMENTS / spec.module
+    requirements = (*spec.requirements, f"uvloop=={version('uvloop')}")
     if peer in TRANSPORTS:
-        wanted = tuple(f"protobuf=={version('protobuf')}" if each == "protobuf" else each for each in wanted)
-    elif not any("google-genai" in requirement for requirement in wanted):
-        wanted = (*wanted, f"grpcio=={version('grpcio')}")
-    stamp = place / "installed"
-    python = str(place / "bin" / "python")
-    if not stamp.exists() or stamp.read_text() != "\n".join(wanted):
-        print(f"set-up: {spec.title}, into {place}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)  # noqa: S603
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)  # noqa: S603
-        stamp.write_text("\n".join(wanted))
+        protobuf = f"protobuf=={version('protobuf')}"
+        requirements = tuple(protobuf if each == "protobuf" else each for each in requirements)
+    elif not any("google-genai" in requirement for requirement in requirements):
+        requirements = (*requirements, f"grpcio=={version('grpcio')}")
+    stamp = environment / "installed"
+    python = str(environment / "bin" / "python")
+    if not stamp.exists() or stamp.read_text() != "\n".join(requirements):
+        print(f"set-up: {spec.title}, into {environment}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)  # noqa: S603
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)  # noqa: S603
+        stamp.write_text("\n".join(requirements))
     return python

@@ -1,4 +1,4 @@
-"""How long a chunk is under way, from the server's sending it to its text in the program's hand."""
+"""Latency of streamed chunks, from the server's sending of a chunk to its text in the program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDS: Final = 5
 
 
 def latency_table() -> str:
-    """For each peer, sync and async: milliseconds to the first chunk, and of each chunk, as a table in Markdown."""
+    """Measure each peer, sync and async; returns a Markdown table of the first chunk's and each chunk's latency."""
     pace = SCENARIOS["paced"].pace / 1000
     lines = [
         f"| ms, chunks {pace:g} ms apart | first, sync | each, sync: median (p99) | first, async | each, async |",
@@ -30,5 +30,5 @@ def latency_table() -> str:
             first = statistics.median(run[0] * 1e3 for run in runs)
             p99 = statistics.quantiles(each, n=100)[-1]
             cells[peer] += [f"{first:.1f}", f"{statistics.median(each):.2f} ({p99:.1f})"]
-    lines += [f"| {PEERS[peer].title} | {' | '.join(found)} |" for peer, found in cells.items()]
+    lines += [f"| {PEERS[peer].title} | {' | '.join(row)} |" for peer, row in cells.items()]
     return "\n".join(lines)

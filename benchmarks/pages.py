@@ -1,4 +1,4 @@
-"""The pages of docs/ that figures are written into, each between marks of its own."""
+"""Pages of docs/ with generated blocks, each between two marker comments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CAPACITY", "PERFORMANCE", "PROFILE", "SCALE", "TRANSPORTS", "circumstances", "write"]
+__all__ = ["CAPACITY", "PERFORMANCE", "PROFILE", "SCALE", "TRANSPORTS", "environment", "write"]
 
 CAPACITY: Final = Path("docs/capacity.md")
 PERFORMANCE: Final = Path("docs/performance.md")
@@ -18,8 +18,8 @@ SCALE: Final = Path("docs/scale.md")
 TRANSPORTS: Final = Path("docs/transports.md")
 
 
-def circumstances() -> str:
-    """What was measured on."""
+def environment() -> str:
+    """Versions and hardware of the measurement."""
     return (
         f"Python {platform.python_version()}, grpcio {version('grpcio')}, protobuf {version('protobuf')}, "
         f"{os.cpu_count()} cores, {platform.machine()}."
@@ -27,18 +27,18 @@ def circumstances() -> str:
 
 
 def write(page: Path, name: str, text: str) -> None:
-    """Print a result, and put it into the page between its marks.
+    """Print a generated block, and replace it in the page, between its markers.
 
     Raises:
-        ValueError: The page has no such marks.
+        ValueError: The page does not have the markers exactly once.
     """
     print(text)
     before = page.read_text()
-    marks = re.compile(rf"(<!-- {name}: written by [a-z -]+ -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-    after, found = marks.subn(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", before)
+    block = re.compile(rf"(<!-- {name}: written by [A-Za-z =-]+ -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    after, found = block.subn(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", before)
     if found != 1:
         raise ValueError(
-            f"{page} has no place for {name}: a line '<!-- {name}: written by make ... -->', "
+            f"{page} has {found} blocks named {name}; add one: a line '<!-- {name}: written by make ... -->', "
             f"and after it a line '<!-- end of {name} -->'"
         )
     page.write_text(after)

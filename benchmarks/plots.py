@@ -1,27 +1,23 @@
-"""The pictures of docs/images/, drawn from the figures that `table` and `scale` have saved.
+"""Diagrams of docs/images/, from the saved results of `table` and `scale`.
 
-They are the same to the byte when the figures are, and are on white wherever they are shown. The colours are those of
-Okabe and Ito, which colour-blind eyes tell apart (https://jfly.uni-koeln.de/color/).
+The same results give the same bytes. The background is white in every theme. The colours are the palette of Okabe and
+Ito, which is safe for colour-blind readers (https://jfly.uni-koeln.de/color/).
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.peers import PEERS
-from benchmarks.scale import BASE, OURS, PAIR
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from benchmarks.scale import Figures, Point
-    from benchmarks.table import Row
+from benchmarks.scale.sweeps import BASE, OURS, PAIR, Figures, Point
+from benchmarks.table import Row
 
 __all__ = ["COLOURS", "STYLE", "draw_scale", "draw_table", "write_svg"]
 
@@ -34,7 +30,7 @@ COLOURS: Final = {
     "generativeai_key": "#CC79A7",
     "google_genai": "#009E73",
 }
-MARKS: Final = {BASE: "s", OURS: "o"}
+MARKERS: Final = {BASE: "s", OURS: "o"}
 STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
     "axes.grid": True,
@@ -52,27 +48,27 @@ MIB: Final = 2**20
 
 
 def draw_scale(figures: Figures) -> None:
-    """The pictures of docs/scale.md."""
+    """Draw the diagrams of docs/scale.md."""
     with mpl.rc_context(STYLE):
         _throughput(figures["threads"])
-        _flight(figures)
+        _memory_in_flight(figures)
         _chat(figures)
         _request(figures["large"])
 
 
 def draw_table(rows: dict[str, Row]) -> None:
-    """The picture of the table of docs/performance.md."""
+    """Draw the diagram of the table of docs/performance.md."""
     peers = [peer for peer in PEERS if peer != BASE]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 0.72 * len(rows) + 1.2), layout="constrained")
         axes = figure.subplots()
-        thick = 0.8 / len(peers)
+        thickness = 0.8 / len(peers)
         for number, peer in enumerate(peers):
-            places = [row + (number - (len(peers) - 1) / 2) * thick for row in range(len(rows))]
+            places = [row + (number - (len(peers) - 1) / 2) * thickness for row in range(len(rows))]
             values = [row.peers[peer][1] for row in rows.values()]
-            # On an axis of ratios a bar begins at 1: what is cheaper goes to the left.
+            # Bars of ratios start at 1: cheaper ones go to the left.
             widths = [value - 1 for value in values]
-            axes.barh(places, widths, thick, left=1, color=COLOURS[peer], label=PEERS[peer].title)
+            axes.barh(places, widths, thickness, left=1, color=COLOURS[peer], label=PEERS[peer].title)
             for place, value in zip(places, values, strict=True):
                 _value_at_end(axes, place, value, bold=peer == OURS)
         axes.axvline(1, color="black", linewidth=1)
@@ -83,7 +79,7 @@ def draw_table(rows: dict[str, Row]) -> None:
         axes.set_xlim(min(*every, 1) / 2.2, max(*every, 1) * 1.6)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("CPU, or memory, over the plain stub's (1); a logarithmic axis")
+        axes.set_xlabel("CPU or memory over the plain stub's (1), log scale")
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
         _save(figure, "table")
 
@@ -106,9 +102,9 @@ def _throughput(series: dict[int, dict[str, Point]]) -> None:
     figure, (rate, cpu) = _panels()
     _lines(rate, series, lambda point, _: point.rate)
     _lines(cpu, series, lambda point, _: point.cpu * 1e6)
-    rate.set_title("calls a second")
+    rate.set_title("calls/s")
     rate.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    cpu.set_title("CPU of a call, µs")
+    cpu.set_title("CPU per call, µs")
     for axes in (rate, cpu):
         axes.set_xlabel("threads")
         axes.set_xscale("log", base=2)
@@ -117,10 +113,10 @@ def _throughput(series: dict[int, dict[str, Point]]) -> None:
     _save(figure, "throughput-threads")
 
 
-def _flight(figures: Figures) -> None:
+def _memory_in_flight(figures: Figures) -> None:
     figure, panels = _panels()
     for axes, (name, title) in zip(
-        panels, {"held": "async", "held_threads": "sync, a thread each"}.items(), strict=True
+        panels, {"held": "async", "held_threads": "sync, one thread per call"}.items(), strict=True
     ):
         _lines(axes, figures[name], lambda point, _: point.memory / 1e6)
         axes.set_title(f"memory, MB: {title}")
@@ -133,13 +129,13 @@ def _flight(figures: Figures) -> None:
 
 def _chat(figures: Figures) -> None:
     figure, panels = _panels(sharey=True)
-    titles = {"late_chat": "a chat of so many turns", "resumed_chat": "a chat begun with so many"}
+    titles = {"late_chat": "history sent by this chat", "resumed_chat": "history given at the start"}
     for axes, name in zip(panels, titles, strict=True):
         _lines(axes, figures[name], lambda point, _: point.cpu * 1e3)
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
         _logarithmic(axes, {size: f"{size:,}" for size in figures[name]})
-        axes.set_title(f"CPU of a turn, ms: {title}")
-        axes.set_xlabel("turns of 1 kB and 1 kB before it")
+        axes.set_title(f"CPU per turn, ms: {title}")
+        axes.set_xlabel("earlier turns of 1 kB + 1 kB")
     _save(figure, "chat-turn")
 
 
@@ -147,8 +143,8 @@ def _request(series: dict[int, dict[str, Point]]) -> None:
     figure, (cpu, memory) = _panels()
     _lines(cpu, series, lambda point, _: point.cpu * 1e3)
     _lines(memory, series, lambda point, _: point.memory / MIB)
-    cpu.set_title("CPU of a request, ms")
-    memory.set_title("memory of a request, MiB")
+    cpu.set_title("CPU per request, ms")
+    memory.set_title("memory per request, MiB")
     for axes in (cpu, memory):
         _logarithmic(axes, {size: f"{size // MIB}" for size in series})
         axes.set_xlabel("blob, MiB")
@@ -163,11 +159,13 @@ def _panels(*, sharey: bool = False) -> tuple[Figure, Any]:
 def _lines(axes: Any, series: dict[int, dict[str, Point]], value: Callable[[Point, int], float]) -> None:
     for peer in PAIR:
         values = [value(points[peer], size) for size, points in series.items()]
-        axes.plot(list(series), values, marker=MARKS[peer], markersize=4, color=COLOURS[peer], label=PEERS[peer].title)
+        axes.plot(
+            list(series), values, marker=MARKERS[peer], markersize=4, color=COLOURS[peer], label=PEERS[peer].title
+        )
 
 
 def _logarithmic(axes: Any, sizes: dict[int, str]) -> None:
-    """Both axes logarithmic, the sizes named, with a line that a linear cost is parallel to."""
+    """Make both axes logarithmic, name the sizes, and add a line that a linear cost is parallel to."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(list(sizes), list(sizes.values()))
@@ -175,7 +173,7 @@ def _logarithmic(axes: Any, sizes: dict[int, str]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     low, high = axes.get_ylim()
     first, last = min(sizes), max(sizes)
-    # Below the costs at the largest size, and so below them at the smaller ones, unless they are worse than linear.
+    # Below the costs at the largest size, and so below those at smaller ones, unless growth is more than linear.
     end = min(line.get_ydata()[-1] for line in axes.lines) / 2
     axes.plot([first, last], [end * first / last, end], color="#999999", linestyle=":", label="linear")
     axes.set_ylim(low, high)
@@ -189,9 +187,9 @@ def _save(figure: Figure, name: str) -> None:
 
 
 def write_svg(figure: Figure, path: Path) -> None:
-    """Write a picture, without what changes from one day or release to the next."""
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
+    """Write a diagram, without the date and the version of matplotlib."""
+    svg = io.StringIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    lines = [line.rstrip() for line in svg.getvalue().splitlines()]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""The server of the benchmarks, compiled and run, and the replies that it is given."""
+"""Server of the benchmarks: its compilation, its process, and its canned replies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -13,19 +14,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from benchmarks.peers import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from google.protobuf.message import Message
 
 __all__ = ["SCENARIOS", "Scenario", "build", "serve"]
 
 SOURCES: Final = Path(__file__).parent / "server"
-BUILT: Final = Path("build/bench")
-STAMP: Final = "0" * 20
+BUILD: Final = Path("build/bench")
+TIMESTAMP: Final = "0" * 20
 
 
 class Scenario(NamedTuple):
-    """What the server sends: replies of such a text, streams of so many chunks, so far apart in microseconds."""
+    """Replies of the server.
+
+    Attributes:
+        text: Text of a unary reply.
+        chunks: Chunks of a stream.
+        pace: Microseconds before a unary reply, and between chunks.
+    """
 
     text: str
     chunks: int = 1000
@@ -43,23 +48,23 @@ SCENARIOS: Final = {
 
 
 def build() -> Path:
-    """Compile the server, if it has changed.
+    """Compile the server if its sources are newer.
 
     Raises:
         SystemExit: There is no compiler, or no nghttp2.
     """
-    program = BUILT / "server"
+    program = BUILD / "server"
     sources = sorted(SOURCES.iterdir())
     if program.exists() and all(source.stat().st_mtime < program.stat().st_mtime for source in sources):
         return program
     compiler = shutil.which("cc")
-    BUILT.mkdir(parents=True, exist_ok=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
     files = [str(source) for source in sources if source.suffix == ".c"]
     flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wconversion"]
     done = compiler and subprocess.run([compiler, *flags, "-o", str(program), *files, "-lnghttp2"], check=False)  # noqa: S603
     if not done or done.returncode:
         raise SystemExit(
-            "the benchmarks' server cannot be compiled here: it needs Linux, a C compiler and nghttp2, on Debian\n"
+            "cannot compile the benchmarks' server: it needs Linux, a C compiler and nghttp2; on Debian\n"
             "    apt-get install gcc libc6-dev libnghttp2-dev"
         )
     return program
@@ -67,13 +72,13 @@ def build() -> Path:
 
 @contextmanager
 def serve(scenario: Scenario, *options: str) -> Iterator[Endpoint]:
-    """A server of that scenario, for the time of the context."""
+    """Run the server with this scenario."""
     program = build()
     with tempfile.TemporaryDirectory(prefix="genai-grpc-bench-") as directory:
         write_replies(Path(directory), scenario)
-        words = [str(program), directory, f"{directory}/socket", *options]
-        words += ["--chunks", str(scenario.chunks), "--pace", str(scenario.pace)]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        command = [str(program), directory, f"{directory}/socket", *options]
+        command += ["--chunks", str(scenario.chunks), "--pace", str(scenario.pace)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
             assert process.stdin is not None  # noqa: S101 -- both are pipes
             assert process.stdout is not None  # noqa: S101
             grpc, rest = process.stdout.readline().split()
@@ -82,29 +87,29 @@ def serve(scenario: Scenario, *options: str) -> Iterator[Endpoint]:
 
 
 def write_replies(directory: Path, scenario: Scenario) -> None:
-    """The replies of each RPC that the benchmarks call, as protobuf and as JSON."""
+    """Write the replies of each RPC that the benchmarks call, as protobuf and as JSON."""
     from google.protobuf.json_format import MessageToDict
 
     from genai_grpc_protos._pool import POOL
 
-    # Where chunks are paced, each says when it was sent.
-    chunk = STAMP if scenario.pace else "and then the "
+    # A paced chunk carries the time of its sending.
+    chunk = TIMESTAMP if scenario.pace else "and then the "
     replies = {
-        "GenerateContent": response(scenario.text, ends=True),
-        "StreamGenerateContent": response(chunk, ends=False),
+        "GenerateContent": response(scenario.text, last=True),
+        "StreamGenerateContent": response(chunk, last=False),
     }
     for name, message in replies.items():
         (directory / f"{name}.binpb").write_bytes(message.SerializeToString())
-        told = MessageToDict(message, descriptor_pool=POOL)
-        (directory / f"{name}.json").write_text(json.dumps(told))
+        fields = MessageToDict(message, descriptor_pool=POOL)
+        (directory / f"{name}.json").write_text(json.dumps(fields))
 
 
-def response(text: str, *, ends: bool) -> Message:
-    """An answer, or a chunk of one, with what the service sends along."""
+def response(text: str, *, last: bool) -> Message:
+    """A reply or a chunk, with the metadata that the service sends."""
     from genai_grpc_protos import v1beta as protos
 
     content = protos.Content(role="model", parts=[protos.Part(text=text)])
-    finish = protos.Candidate.STOP if ends else protos.Candidate.FINISH_REASON_UNSPECIFIED
+    finish = protos.Candidate.STOP if last else protos.Candidate.FINISH_REASON_UNSPECIFIED
     usage = protos.GenerateContentResponse.UsageMetadata(
         prompt_token_count=12, candidates_token_count=24, total_token_count=36
     )

@@ -1,8 +1,9 @@
-"""The table: each kind of work by each peer, as CPU over the plain stub's of the same round."""
+"""Main table: CPU or memory of each peer at each kind of work, over the plain stub's of the same round."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from benchmarks.bounds import BOUNDS
 from benchmarks.imports import first_calls, imports
@@ -11,23 +12,20 @@ from benchmarks.rounds import Cost, Spread, Worker, interleaved, ratios, spread
 from benchmarks.serving import SCENARIOS, serve
 from benchmarks.workloads import WORKLOADS
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["BASE", "OURS", "Row", "measure", "memory_of_blob", "rounds_of", "runs_table", "table"]
+__all__ = ["BASE", "OURS", "Row", "blob_memory", "measure", "rounds_of", "runs_table", "table"]
 
 BASE: Final = "plain"
 OURS: Final = "genai_grpc"
 
 
 class Row(NamedTuple):
-    """What one kind of work cost.
+    """Result of one kind of work.
 
     Attributes:
-        title: Its name.
-        unit: What `base` is the cost of.
-        base: Of the plain stub: microseconds of CPU a unit, or bytes of memory.
-        peers: Of each other peer: its cost over the plain stub's of the same round.
+        title: Its name in a table.
+        unit: The unit that `base` is the cost of.
+        base: Cost of the plain stub: microseconds of CPU per unit, or bytes of memory.
+        peers: Ratios of each other peer to the plain stub in the same round.
     """
 
     title: str
@@ -37,7 +35,7 @@ class Row(NamedTuple):
 
 
 def measure(rounds: int, peers: Sequence[str] = tuple(PEERS)) -> dict[str, Row]:
-    """All rows of these peers, by the names that `bounds.BOUNDS` has for them."""
+    """Measure all rows, by their names in `bounds.BOUNDS`."""
     rows = {}
     for name in BOUNDS:
         print(f"  {name}", flush=True)
@@ -46,9 +44,9 @@ def measure(rounds: int, peers: Sequence[str] = tuple(PEERS)) -> dict[str, Row]:
 
 
 def rounds_of(name: str, peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
-    """Rounds of the row of that name. Where memory is what it is about, `cpu` holds bytes."""
+    """Run the rounds of one row. In a row about memory, `cpu` holds bytes."""
     if name.endswith("memory"):
-        source = {"blob_memory": memory_of_blob, "import_memory": imports}[name]
+        source = {"blob_memory": blob_memory, "import_memory": imports}[name]
         found = source(peers, max(3, rounds // 3))  # memory varies little
         return [{peer: cost._replace(cpu=cost.peak) for peer, cost in costs.items()} for costs in found]
     if name in ("import", "first_call"):
@@ -56,8 +54,8 @@ def rounds_of(name: str, peers: Sequence[str], rounds: int) -> list[dict[str, Co
     return interleaved(name, peers, rounds)
 
 
-def memory_of_blob(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
-    """The memory of one request with an image file, each in a process that has sent none."""
+def blob_memory(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
+    """Memory of one request with an image file, each in a process that has sent none."""
     with serve(SCENARIOS["short"]) as endpoint:
         found = []
         for _ in range(rounds):
@@ -69,13 +67,13 @@ def memory_of_blob(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
         return found
 
 
-# What is aimed at is a time of its own, too.
+# Rows whose target is also a time.
 ABSOLUTE: Final = frozenset({"first_call", "image", "import"})
 TITLES: Final = {
     "blob_memory": ("inline image of 10 MiB, memory", "byte"),
     "import": ("import", "import"),
     "import_memory": ("import, memory", "byte"),
-    "first_call": ("import and first answer", "program"),
+    "first_call": ("import and first reply", "program"),
 }
 
 
@@ -91,14 +89,14 @@ def _row(name: str, found: list[dict[str, Cost]]) -> Row:
 
 
 def table(rows: dict[str, Any]) -> str:
-    """The rows as a table in Markdown: the median of the ratios, and their quartiles for this project's client."""
+    """The rows as a Markdown table: medians of the ratios, and for this client their quartiles."""
     others = [peer for peer in PEERS if peer not in (BASE, OURS)]
     heads = ["work", "plain stub", "**genai_grpc**", *(PEERS[peer].title for peer in others)]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for name, row in rows.items():
         ours = Spread(*row.peers[OURS])
-        cells = [row.title, f"1 = {_shown(row.base[1], row.unit)}"]
-        absolute = f", {_shown(ours.median * row.base[1], row.unit)}" if name in ABSOLUTE else ""
+        cells = [row.title, f"1 = {_amount(row.base[1], row.unit)}"]
+        absolute = f", {_amount(ours.median * row.base[1], row.unit)}" if name in ABSOLUTE else ""
         cells += [f"**{ours.median:.2f}** ({ours.low:.2f} to {ours.high:.2f}){absolute}"]
         cells += [f"{row.peers[peer][1]:.1f}" for peer in others]
         lines.append(f"| {' | '.join(cells)} |")
@@ -106,18 +104,18 @@ def table(rows: dict[str, Any]) -> str:
 
 
 def runs_table(runs: Sequence[dict[str, Row]]) -> str:
-    """What is aimed at, and what this project's client reached in each run, as a table in Markdown."""
-    heads = ["work", "aimed at", *(f"run {number}" for number in range(1, len(runs) + 1))]
+    """The targets, and this client's ratios in each run, as a Markdown table."""
+    heads = ["work", "target", *(f"run {number}" for number in range(1, len(runs) + 1))]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for name, row in runs[0].items():
-        reach = BOUNDS[name].reach
+        target = BOUNDS[name].target
         found = [run[name].peers[OURS].median for run in runs]
-        cells = [f"**{ratio:.2f}**" if round(ratio, 2) <= reach else f"{ratio:.2f}" for ratio in found]
-        lines.append(f"| {' | '.join([row.title, f'{reach:.2f}', *cells])} |")
+        cells = [f"**{ratio:.2f}**" if round(ratio, 2) <= target else f"{ratio:.2f}" for ratio in found]
+        lines.append(f"| {' | '.join([row.title, f'{target:.2f}', *cells])} |")
     return "\n".join(lines)
 
 
-def _shown(value: float, unit: str) -> str:
+def _amount(value: float, unit: str) -> str:
     if unit == "byte":
         return f"{value / 1e6:.0f} MB"
     return f"{value / 1e3:.1f} ms" if value >= 1000 else f"{value:.0f} µs"

@@ -1,9 +1,9 @@
-"""One peer at one kind of work, in a process and an environment of its own: a round for each line it reads.
+"""Worker process: one client at one kind of work, in an environment of its own; runs a round per line of its input.
 
 python -m benchmarks.worker PEER WORKLOAD COUNT SIZE ENDPOINT...
 
-Each round's cost is printed as a line of JSON: `cpu` and `wall` in seconds; `peak`, the bytes of memory beyond those
-before the round; `latencies` in seconds, where the work looks for them.
+Prints each round's cost as a line of JSON: `cpu` and `wall` in seconds; `peak`, the peak memory in bytes beyond that
+before the round; `latencies` in seconds, if the workload measures them.
 """
 
 from __future__ import annotations
@@ -14,43 +14,40 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.peers import Endpoint, connect
-from benchmarks.workloads import WORKLOADS
-
-if TYPE_CHECKING:
-    from benchmarks.workloads import Rounds
+from benchmarks.workloads import WORKLOADS, Rounds
 
 
 def main() -> None:
     name, workload, count, size, *endpoint = sys.argv[1:]
-    make = partial(connect, name, Endpoint(*endpoint))
-    rounds = WORKLOADS[workload].run(make, int(count), int(size))
+    make_peer = partial(connect, name, Endpoint(*endpoint))
+    rounds = WORKLOADS[workload].run(make_peer, int(count), int(size))
     print("ready", flush=True)
     for _ in sys.stdin:
-        print(json.dumps(measured(rounds)), flush=True)
+        print(json.dumps(measure(rounds)), flush=True)
 
 
-def measured(rounds: Rounds) -> dict[str, Any]:
-    """One round and its cost."""
+def measure(rounds: Rounds) -> dict[str, Any]:
+    """Run one round and measure its cost."""
     gc.collect()
-    forget_peak()
+    reset_peak()
     before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
     latencies = next(rounds)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return {"cpu": cpu, "wall": wall, "peak": memory("VmHWM") - before, "latencies": latencies}
 
 
-def forget_peak() -> None:
-    """Let the peak of memory be counted from here (proc(5), clear_refs)."""
+def reset_peak() -> None:
+    """Reset the peak of the resident memory (proc(5), clear_refs)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def memory(what: str) -> int:
-    """Bytes of this process's memory: VmRSS for now, VmHWM for the peak."""
+def memory(field: str) -> int:
+    """Resident memory of this process in bytes: VmRSS is the current one, VmHWM its peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    [line] = [line for line in lines if line.startswith(what)]
+    [line] = [line for line in lines if line.startswith(field)]
     return int(line.split()[1]) * 1024
 
 

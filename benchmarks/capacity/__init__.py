@@ -1,5 +1,5 @@
-"""What many calls need: cores, connections, memory and quota, by the measured costs and a small simulation.
+"""Capacity planning: cores, connections, memory and quota for many calls, from measured costs and a simulation.
 
-`measured` reads what a call costs, `simulation` and `service` are the simulated world, `runs` asks it, `page` writes
-docs/capacity.md and `plots` draws for it.
+`measured` reads the costs, `simulation` drives the client's own code on `clock` against `service`, `runs` has the
+experiments, `findings` the assumptions and results, `page` the tables of docs/capacity.md, `plots` its diagrams.
 """

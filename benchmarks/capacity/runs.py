@@ -1,25 +1,32 @@
-"""What the simulation is asked: how long calls wait for a core, and what becomes of them at the service's limits."""
+"""Experiments: the wait for a core, and calls at the service's limits."""
 
 from __future__ import annotations
 
 import random
 import statistics
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
 
-from benchmarks.capacity.service import Answers, Bucket, Minutes, Quota, Room, Service
-from benchmarks.capacity.simulation import Costs, Run, Setting, simulate
+from benchmarks.capacity.clock import Clock
+from benchmarks.capacity.service import (
+    FixedWindowQuota,
+    Quota,
+    Responses,
+    Service,
+    ServiceCapacity,
+    TokenBucketQuota,
+)
+from benchmarks.capacity.simulation import CallRecord, ClientSettings, Costs, Run, simulate
 from genai_grpc.types import AdaptiveLimit, RateLimit, RetryPolicy
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from benchmarks.capacity.simulation import Clock, Ended
-
 __all__ = [
-    "ANSWERS",
+    "FLEET_LOADS",
     "LOADS",
     "OUTAGE",
+    "QUOTA_KINDS",
+    "SHARES",
     "STREAMS",
     "Load",
     "Share",
@@ -28,18 +35,26 @@ __all__ = [
     "adaptive",
     "binding",
     "fleet",
-    "formula",
+    "md1_wait",
     "outages",
     "streams",
     "waits",
 ]
 
-ANSWERS: Final = Answers(first=2.0, spread=0.5, tokens=2000.0, refusal=0.05)
-STREAMS: Final = Answers(first=0.5, spread=0.5, chunks=50, pace=10.0)
+RESPONSES: Final = Responses(first=2.0, spread=0.5, tokens=2000.0, refusal=0.05)
+STREAMS: Final = Responses(first=0.5, spread=0.5, chunks=50, pace=10.0)
 
 
 class Wait(NamedTuple):
-    """How long calls waited for their core: calls a second, seconds."""
+    """Wait of calls for their core.
+
+    Attributes:
+        utilisation: Utilisation asked for.
+        rate: Calls per second.
+        mean: Mean wait in seconds.
+        p99: 99th percentile of the wait in seconds.
+        formula: Mean wait by `md1_wait`, in seconds.
+    """
 
     utilisation: float
     rate: float
@@ -48,229 +63,242 @@ class Wait(NamedTuple):
     formula: float
 
 
-def formula(utilisation: float, cost: float) -> float:
-    """Seconds that work of one length waits on average, arriving independently (M/D/1: Pollaczek and Khinchine)."""
+def md1_wait(utilisation: float, cost: float) -> float:
+    """Mean wait in seconds in an M/D/1 queue (Pollaczek-Khinchine formula)."""
     return utilisation * cost / (2 * (1 - utilisation))
 
 
 def waits(cost: float, utilisations: Sequence[float], calls: int = 20_000) -> list[Wait]:
-    """The wait for a core, of calls that cost so many seconds of it, at each utilisation."""
+    """Simulate the wait for a core at each utilisation, for calls of `cost` seconds of CPU."""
     found = []
-    setting = Setting(costs=Costs(call=cost, sending=1.0))
-    quick = Answers(first=0.01, spread=0.0)
+    settings = ClientSettings(costs=Costs(call=cost, sending=1.0))
+    quick = Responses(first=0.01, spread=0.0)
     for utilisation in utilisations:
         rate = utilisation / cost
-        run = simulate(setting, lambda clock, draw: Service(clock, draw, quick), [rate], calls / rate)
+        run = simulate(settings, lambda clock, rng: Service(clock, rng, quick), [rate], calls / rate)
         waited = run.processes[0].core.waits
         p99 = statistics.quantiles(waited, n=100)[-1]
-        # By the utilisation that came about, which chance makes a little different from what was asked for.
-        found.append(Wait(utilisation, rate, statistics.fmean(waited), p99, formula(run.utilisation, cost)))
+        # By the utilisation of the run, which by chance differs a little from the one asked for.
+        found.append(Wait(utilisation, rate, statistics.fmean(waited), p99, md1_wait(run.utilisation, cost)))
     return found
 
 
 def streams(call: float, chunk: float, utilisation: float) -> tuple[Run, float]:
-    """A minute of streams on a core; and how many are open at once, by Little's law."""
-    each = call + (STREAMS.chunks - 1) * chunk
-    rate = utilisation / each
-    setting = Setting(costs=Costs(call, chunk), streaming=True)
-    run = simulate(setting, lambda clock, draw: Service(clock, draw, STREAMS), [rate], 60.0)
+    """Simulate a minute of streams on a core; returns the run and the mean number of open streams (Little's law)."""
+    cost = call + (STREAMS.chunks - 1) * chunk
+    rate = utilisation / cost
+    settings = ClientSettings(costs=Costs(call, chunk), streaming=True)
+    run = simulate(settings, lambda clock, rng: Service(clock, rng, STREAMS), [rate], 60.0)
     return run, rate * statistics.fmean(run.latencies)
 
 
 class Load(NamedTuple):
-    """What came of a load.
+    """Result of one load.
 
     Attributes:
-        answered: The part of the calls that was answered before its deadline.
-        tries: Requests sent for each call.
-        used: The part of the quota that answers, late ones too, were charged to.
-        median: Seconds to the answer, of the answered; None where none was.
+        answered: Share of the calls that succeeded before their deadline.
+        attempts: Requests sent per call.
+        used: Share of the quota used by responses, late ones included.
+        median: Median latency of the calls that succeeded, in seconds; None if none did.
     """
 
     answered: float
-    tries: float
+    attempts: float
     used: float
     median: float | None
 
 
 LOADS: Final = (0.5, 0.9, 1.0, 1.1, 1.5, 2.0)
 MINUTE_QUOTA: Final = Quota(1000)
-BEGIN, END = 300.0, 900.0
+START, END = 300.0, 900.0
 BINDING: Final = {
-    "nothing set": Setting(),
-    "RateLimit(requests_per_minute=quota)": Setting(rate=RateLimit(requests_per_minute=MINUTE_QUOTA.requests)),
-    "RateLimit(), learned": Setting(rate=RateLimit()),
-    "AdaptiveLimit()": Setting(max_in_flight=AdaptiveLimit()),
-    # 300 calls at 1,000 a minute are 18 seconds of them.
-    "RateLimit(requests_per_minute=quota), 300 begun": Setting(
-        rate=RateLimit(requests_per_minute=MINUTE_QUOTA.requests), begun=300
+    "default": ClientSettings(),
+    "RateLimit(requests_per_minute=quota)": ClientSettings(
+        rate_limit=RateLimit(requests_per_minute=MINUTE_QUOTA.requests)
+    ),
+    "RateLimit(), learned": ClientSettings(rate_limit=RateLimit()),
+    "AdaptiveLimit()": ClientSettings(max_in_flight=AdaptiveLimit()),
+    # 300 calls at 1,000 per minute are a wait of 18 seconds.
+    "RateLimit(requests_per_minute=quota), 300 open calls": ClientSettings(
+        rate_limit=RateLimit(requests_per_minute=MINUTE_QUOTA.requests), max_open_calls=300
     ),
 }
 
 
 def binding() -> dict[str, dict[float, Load]]:
-    """Each setting at loads of so many times the quota, when a load has lasted for five minutes, for ten more."""
+    """Each of the settings at each load, a multiple of the quota: ten minutes, after five of the same load."""
     return {
-        name: {load: _at(setting, MINUTE_QUOTA, Minutes, [load * MINUTE_QUOTA.requests / 60]) for load in LOADS}
-        for name, setting in BINDING.items()
+        name: {
+            load: _at_load(settings, MINUTE_QUOTA, FixedWindowQuota, [load * MINUTE_QUOTA.requests / 60])
+            for load in LOADS
+        }
+        for name, settings in BINDING.items()
     }
 
 
-def _at(
-    setting: Setting,
+def _at_load(
+    settings: ClientSettings,
     quota: Quota,
-    counted: Callable[[Quota], Minutes | Bucket],
+    kind: Callable[[Quota], FixedWindowQuota | TokenBucketQuota],
     rates: Sequence[float],
-    begin: float = BEGIN,
+    start: float = START,
     end: float = END,
 ) -> Load:
-    run = simulate(setting, lambda clock, draw: Service(clock, draw, ANSWERS, counted(quota)), rates, end)
-    answered, tries, median = _summary(run.ended, begin, end)
-    used = sum(begin <= when < end for when in run.service.served) / ((end - begin) * quota.requests / 60)
-    return Load(answered, tries, used, median)
+    run = simulate(settings, lambda clock, rng: Service(clock, rng, RESPONSES, kind(quota)), rates, end)
+    answered, attempts, median = _summary(run.records, start, end)
+    used = sum(start <= when < end for when in run.service.accepted) / ((end - start) * quota.requests / 60)
+    return Load(answered, attempts, used, median)
 
 
-def _summary(calls: Sequence[Ended], begin: float, end: float) -> tuple[float, float, float | None]:
-    """Of the calls that arrived in that time: the part answered, the tries of each, the median of seconds."""
-    these = [call for call in calls if begin <= call.arrived < end]
-    seconds = [call.at - call.arrived for call in these if call.error is None]
-    tries = sum(call.attempts for call in these) / len(these)
-    return len(seconds) / len(these), tries, statistics.median(seconds) if seconds else None
+def _summary(calls: Sequence[CallRecord], start: float, end: float) -> tuple[float, float, float | None]:
+    """Share answered, attempts per call and median latency, of the calls that arrived between `start` and `end`."""
+    selected = [call for call in calls if start <= call.arrived < end]
+    latencies = [call.latency for call in selected if call.error is None]
+    attempts = sum(call.attempts for call in selected) / len(selected)
+    return len(latencies) / len(selected), attempts, statistics.median(latencies) if latencies else None
 
 
 class Timeline(NamedTuple):
-    """An outage.
+    """An outage and the recovery from it.
 
     Attributes:
-        tries: Requests sent for each call that arrived in it.
-        recovered: Seconds from its end until 99 % of the calls that arrive are answered from then on; None for never.
-        asked: Requests a second at the service, at each of the times of `step` seconds.
-        answered: Calls a second that were answered, by when they arrived.
+        attempts: Requests sent per call that arrived in the outage.
+        recovered: Seconds from the end of the outage until 99 % of the arriving calls are answered from then on; None
+            for never.
+        requests: Requests per second at the service, for each interval of `step` seconds.
+        answered: Calls per second that succeeded, by the time of their arrival.
         step: Seconds.
     """
 
-    tries: float
+    attempts: float
     recovered: float | None
-    asked: list[float]
+    requests: list[float]
     answered: list[float]
     step: float
 
 
 OUTAGE: Final = (60.0, 120.0)
-LASTS: Final = 300.0
-# Recovery is a matter of chance where tries keep the service near its bound.
+DURATION: Final = 300.0
+# Recovery is a matter of chance where retries keep the service near its capacity.
 SEEDS: Final = (1, 2, 3)
-CALLS: Final = 100.0
-ROOM: Final = 1.2
-PROCESSES: Final = {"one process of 100 calls a second": [CALLS], "100 processes of one call a second": [1.0] * 100}
-# What the load needs in flight, two seconds of it and a half more.
-HEIGHT: Final = AdaptiveLimit(initial_limit=int(CALLS * 3))
+CALL_RATE: Final = 100.0
+CAPACITY: Final = 1.2
+PROCESSES: Final = {
+    "one process of 100 calls per second": [CALL_RATE],
+    "100 processes of one call per second": [1.0] * 100,
+}
+# One and a half times what the load needs in flight, at two seconds per call.
+ADAPTIVE_LIMIT: Final = AdaptiveLimit(initial_limit=int(CALL_RATE * 3))
 OUTAGES: Final = {
-    "RetryPolicy(), budget of 0.2": Setting(),
-    "RetryPolicy(budget_ratio=None)": Setting(retry=RetryPolicy(budget_ratio=None)),
-    "RetryPolicy(max_attempts=2)": Setting(retry=RetryPolicy(max_attempts=2)),
-    "RetryPolicy() and AdaptiveLimit": Setting(max_in_flight=HEIGHT),
+    "RetryPolicy(budget_ratio=0.2)": ClientSettings(retry=RetryPolicy(budget_ratio=0.2)),
+    "RetryPolicy(budget_ratio=None)": ClientSettings(retry=RetryPolicy(budget_ratio=None)),
+    "RetryPolicy(max_attempts=2)": ClientSettings(retry=RetryPolicy(max_attempts=2)),
+    "RetryPolicy(), AdaptiveLimit(300)": ClientSettings(max_in_flight=ADAPTIVE_LIMIT),
 }
 
 
 def outages() -> dict[str, dict[str, list[Timeline]]]:
-    """For each number of processes, each setting through an outage of a minute, once for each seed."""
+    """For each number of processes, each of the settings in an outage of a minute, once per seed."""
     return {
-        processes: {name: [_outage(setting, rates, seed) for seed in SEEDS] for name, setting in OUTAGES.items()}
+        processes: {name: [_outage(settings, rates, seed) for seed in SEEDS] for name, settings in OUTAGES.items()}
         for processes, rates in PROCESSES.items()
     }
 
 
-def _outage(setting: Setting, rates: Sequence[float], seed: int, step: float = 5.0) -> Timeline:
-    def service(clock: Clock, draw: random.Random) -> Service:
-        return Service(clock, draw, ANSWERS, room=Room(ROOM * CALLS), outage=OUTAGE)
+def _outage(settings: ClientSettings, rates: Sequence[float], seed: int, step: float = 5.0) -> Timeline:
+    def make_service(clock: Clock, rng: random.Random) -> Service:
+        return Service(clock, rng, RESPONSES, capacity=ServiceCapacity(CAPACITY * CALL_RATE), outage=OUTAGE)
 
-    run = simulate(setting, service, rates, LASTS, seed)
-    ended = run.ended
-    begin, end = OUTAGE
-    arrived = Counter(int(call.arrived / step) for call in ended)
-    answered = Counter(int(call.arrived / step) for call in ended if call.error is None)
-    asked = Counter(int(when / step) for when in run.service.asked)
-    steps = range(int(LASTS / step))
+    run = simulate(settings, make_service, rates, DURATION, seed)
+    records = run.records
+    start, end = OUTAGE
+    arrived = Counter(int(call.arrived / step) for call in records)
+    answered = Counter(int(call.arrived / step) for call in records if call.error is None)
+    requests = Counter(int(when / step) for when in run.service.requests)
+    steps = range(int(DURATION / step))
     short = [number for number in steps if number * step >= end and answered[number] < 0.99 * arrived[number]]
     back = (short[-1] + 1) * step if short else end
     return Timeline(
-        # A call that arrives late in the outage has its last try after it.
-        tries=_summary(ended, begin, end - step)[1],
-        recovered=back - end if back < LASTS else None,
-        asked=[asked[number] / step for number in steps],
+        # A call that arrives late in the outage has its last attempt after it.
+        attempts=_summary(records, start, end - step)[1],
+        recovered=back - end if back < DURATION else None,
+        requests=[requests[number] / step for number in steps],
         answered=[answered[number] / step for number in steps],
         step=step,
     )
 
 
 def adaptive() -> dict[str, tuple[float, float | None]]:
-    """What an adaptive limit does to a load of 100 calls a second; the part answered, and the median of seconds.
+    """An adaptive limit at 100 calls per second: share of the calls answered, and their median latency in seconds.
 
-    Of the calls that arrive when the outage is over, where there is one.
+    Where there is an outage, of the calls that arrive after it.
     """
     cases = {
-        "begun at 20, nothing wrong": (AdaptiveLimit(), ANSWERS, (0.0, 0.0)),
-        "begun at 300, nothing wrong": (HEIGHT, ANSWERS, (0.0, 0.0)),
-        "begun at 300, an outage of 2 s": (HEIGHT, ANSWERS, (60.0, 62.0)),
-        "begun at 300, an outage of a minute": (HEIGHT, ANSWERS, OUTAGE),
-        "begun at 300, 0.5 % of 503 at all times": (HEIGHT, _with_503(0.005), (0.0, 0.0)),
-        "begun at 300, 3 % of 503, an outage of 2 s": (HEIGHT, _with_503(0.03), (60.0, 62.0)),
+        "initial_limit=20, no faults": (AdaptiveLimit(), RESPONSES, (0.0, 0.0)),
+        "initial_limit=300, no faults": (ADAPTIVE_LIMIT, RESPONSES, (0.0, 0.0)),
+        "initial_limit=300, outage of 2 s": (ADAPTIVE_LIMIT, RESPONSES, (60.0, 62.0)),
+        "initial_limit=300, outage of a minute": (ADAPTIVE_LIMIT, RESPONSES, OUTAGE),
+        "initial_limit=300, 0.5 % of 503 throughout": (
+            ADAPTIVE_LIMIT,
+            replace(RESPONSES, unavailable=0.005),
+            (0.0, 0.0),
+        ),
+        "initial_limit=300, 3 % of 503 throughout, outage of 2 s": (
+            ADAPTIVE_LIMIT,
+            replace(RESPONSES, unavailable=0.03),
+            (60.0, 62.0),
+        ),
     }
     found = {}
-    for name, (limit, answers, outage) in cases.items():
+    for name, (limit, responses, outage) in cases.items():
 
-        def service(
-            clock: Clock, draw: random.Random, answers: Answers = answers, outage: tuple[float, float] = outage
+        def make_service(
+            clock: Clock, rng: random.Random, responses: Responses = responses, outage: tuple[float, float] = outage
         ) -> Service:
-            return Service(clock, draw, answers, outage=outage)
+            return Service(clock, rng, responses, outage=outage)
 
-        run = simulate(Setting(max_in_flight=limit), service, [CALLS], LASTS)
-        answered, _, median = _summary(run.ended, outage[1], LASTS)
+        run = simulate(ClientSettings(max_in_flight=limit), make_service, [CALL_RATE], DURATION)
+        answered, _, median = _summary(run.records, outage[1], DURATION)
         found[name] = answered, median
     return found
 
 
-def _with_503(part: float) -> Answers:
-    return Answers(ANSWERS.first, ANSWERS.spread, tokens=ANSWERS.tokens, refusal=ANSWERS.refusal, unavailable=part)
-
-
 class Share(NamedTuple):
-    """A fleet's way to share a quota, and what came of it with even and with uneven loads."""
+    """Processes that share a quota, with even and with uneven loads."""
 
     even: Load
     uneven: Load
 
 
-FLEET: Final = 20
+FLEET_SIZE: Final = 20
 FLEET_QUOTA: Final = Quota(1200)
 FLEET_LOADS: Final = (0.8, 1.2)
 FLEET_END: Final = 600.0
-COUNTED: Final = {"by the minute of the clock": Minutes, "evenly": Bucket}
+QUOTA_KINDS: Final = {"fixed window of a minute": FixedWindowQuota, "token bucket": TokenBucketQuota}
 SHARES: Final = {
-    "nothing set": Setting(),
-    "RateLimit(requests_per_minute=quota / n)": Setting(
-        rate=RateLimit(requests_per_minute=FLEET_QUOTA.requests / FLEET)
+    "default": ClientSettings(),
+    "RateLimit(requests_per_minute=quota / n)": ClientSettings(
+        rate_limit=RateLimit(requests_per_minute=FLEET_QUOTA.requests / FLEET_SIZE)
     ),
-    "RateLimit(), learned": Setting(rate=RateLimit()),
-    "AdaptiveLimit()": Setting(max_in_flight=AdaptiveLimit()),
+    "RateLimit(), learned": ClientSettings(rate_limit=RateLimit()),
+    "AdaptiveLimit()": ClientSettings(max_in_flight=AdaptiveLimit()),
 }
 
 
 def fleet() -> dict[tuple[str, float], dict[str, Share]]:
-    """For each way to count a quota and each load: each setting of processes that share it."""
-    draw = random.Random(1)  # noqa: S311 -- no secret
-    weights = [draw.lognormvariate(0, 1) for _ in range(FLEET)]
+    """For each kind of quota and each load: each of the settings, in processes that share the quota."""
+    rng = random.Random(1)  # noqa: S311 -- no secret
+    weights = [rng.lognormvariate(0, 1) for _ in range(FLEET_SIZE)]
     loads = {
-        "even": [1 / FLEET] * FLEET,
+        "even": [1 / FLEET_SIZE] * FLEET_SIZE,
         "uneven": [weight / sum(weights) for weight in weights],
     }
     found = {}
-    for way, counted in COUNTED.items():
+    for name, kind in QUOTA_KINDS.items():
         for load in FLEET_LOADS:
-            rates = {name: [load * FLEET_QUOTA.requests / 60 * part for part in parts] for name, parts in loads.items()}
-            found[way, load] = {
-                name: Share(*(_at(setting, FLEET_QUOTA, counted, rates[each], end=FLEET_END) for each in loads))
-                for name, setting in SHARES.items()
+            rates = {each: [load * FLEET_QUOTA.requests / 60 * part for part in parts] for each, parts in loads.items()}
+            found[name, load] = {
+                setting: Share(*(_at_load(settings, FLEET_QUOTA, kind, rates[each], end=FLEET_END) for each in loads))
+                for setting, settings in SHARES.items()
             }
     return found

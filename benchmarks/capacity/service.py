@@ -1,37 +1,42 @@
-"""The service of the simulation: how long it takes, what its limits are, when it is out of order.
+"""Simulated service: response times, quota, capacity and outages.
 
-What is not published is a parameter: whether a quota is counted by the minute of the clock or evenly, and how soon a
-refusal comes.
+What is not published is a parameter: whether a quota is a fixed window or a token bucket, and how soon an error is
+returned.
 """
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from math import log
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from benchmarks.capacity.clock import Clock
 from genai_grpc import protos
-from genai_grpc.errors import ResourceExhausted, ServiceUnavailable
+from genai_grpc.errors import APIError, ResourceExhausted, ServiceUnavailable
 from genai_grpc_protos.rpc import QuotaFailure, RetryInfo
 
-if TYPE_CHECKING:
-    import random
-
-    from benchmarks.capacity.simulation import Clock
-    from genai_grpc.errors import APIError
-
-__all__ = ["Answers", "Bucket", "Minutes", "Outcome", "Quota", "Room", "Service", "ServiceQuota"]
+__all__ = [
+    "FixedWindowQuota",
+    "Outcome",
+    "Quota",
+    "Responses",
+    "Service",
+    "ServiceCapacity",
+    "ServiceQuota",
+    "TokenBucketQuota",
+]
 
 
 class Outcome(NamedTuple):
-    """What becomes of a request.
+    """Outcome of a request.
 
     Attributes:
-        seconds: To the reply, the first chunk or the error.
-        error: What it fails with.
-        chunks: Of the stream.
-        gap: Seconds between chunks, on average.
-        tokens: Of the prompt and the answer.
+        seconds: Time to the reply, the first chunk or the error.
+        error: The error; None on success.
+        chunks: Number of chunks of a stream.
+        gap: Mean seconds between chunks.
+        tokens: Tokens of prompt and reply.
     """
 
     seconds: float
@@ -47,17 +52,17 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """How the service answers when nothing is wrong.
+class Responses:
+    """Distribution of the service's responses.
 
     Attributes:
         first: Seconds to the reply or the first chunk: the median of a log-normal distribution.
         spread: The standard deviation of its logarithm; 0.5 puts the 99th percentile at 3.2 times the median.
-        chunks: Of a stream, each of which has so many.
-        pace: Chunks a second; they come after half to one and a half times the time that is theirs, drawn evenly.
-        tokens: A call, prompt and answer: the median of a log-normal distribution of the same spread.
+        chunks: Chunks of each stream.
+        pace: Chunks per second; the gap before each is 0.5 to 1.5 times the mean, uniformly distributed.
+        tokens: Tokens per call, prompt and reply: the median of a log-normal distribution of the same spread.
         refusal: Seconds to a 429 or 503.
-        unavailable: The part of the requests that get a 503 at any time.
+        unavailable: Share of the requests that get a 503 at any time.
     """
 
     first: float = 1.0
@@ -70,96 +75,96 @@ class Answers:
 
 
 class Quota(NamedTuple):
-    """Requests and tokens a minute."""
+    """Requests and tokens per minute."""
 
     requests: float
     tokens: float = float("inf")
 
 
 class ServiceQuota(Protocol):
-    """How a quota is counted."""
+    """Enforcement of a quota."""
 
-    def refuse(self, now: float, tokens: float) -> ResourceExhausted | None:
-        """The refusal of a request of so many tokens; where there is none, it counts."""
+    def charge(self, now: float, tokens: float) -> ResourceExhausted | None:
+        """Charge a request of so many tokens; returns the error, and charges nothing, if it is over quota."""
         ...
 
 
-class Minutes:
-    """A quota that is counted anew in each minute of the clock; past it, one is asked to come back in the next."""
+class FixedWindowQuota:
+    """Quota per minute of the clock (fixed window); over quota, RetryInfo names the start of the next minute."""
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._minute = -1
         self._used = [0.0, 0.0]
 
-    def refuse(self, now: float, tokens: float) -> ResourceExhausted | None:
-        """As `ServiceQuota` has it."""
+    def charge(self, now: float, tokens: float) -> ResourceExhausted | None:
+        """See `ServiceQuota`."""
         if (minute := int(now // 60)) != self._minute:
             self._minute, self._used = minute, [0.0, 0.0]
         for number, limit in enumerate(self._quota):
             if self._used[number] + (1 - number) > limit:
-                return _refusal(number, limit, (minute + 1) * 60 - now)
+                return _over_quota(number, limit, (minute + 1) * 60 - now)
         self._used[0] += 1
         self._used[1] += tokens
         return None
 
 
-class Bucket:
-    """A quota that flows in evenly, and of which so many seconds' worth may be saved up."""
+class TokenBucketQuota:
+    """Quota as a token bucket that holds `burst_seconds` of the rate; over quota, RetryInfo names the refill time."""
 
-    def __init__(self, quota: Quota, saved: float = 5.0) -> None:
+    def __init__(self, quota: Quota, burst_seconds: float = 5.0) -> None:
         self._quota = quota
-        self._saved = saved
-        self._left = [limit * saved / 60 for limit in quota]
-        self._seen = 0.0
+        self._burst_seconds = burst_seconds
+        self._left = [limit * burst_seconds / 60 for limit in quota]
+        self._refilled_at = 0.0
 
-    def refuse(self, now: float, tokens: float) -> ResourceExhausted | None:
-        """As `ServiceQuota` has it."""
-        passed, self._seen = now - self._seen, now
+    def charge(self, now: float, tokens: float) -> ResourceExhausted | None:
+        """See `ServiceQuota`."""
+        elapsed, self._refilled_at = now - self._refilled_at, now
         for number, limit in enumerate(self._quota):
-            self._left[number] = min(limit * self._saved / 60, self._left[number] + passed * limit / 60)
+            self._left[number] = min(limit * self._burst_seconds / 60, self._left[number] + elapsed * limit / 60)
         for number, limit in enumerate(self._quota):
-            if (short := (1 - number) - self._left[number]) > 0:
-                return _refusal(number, limit, short * 60 / limit)
+            if (missing := (1 - number) - self._left[number]) > 0:
+                return _over_quota(number, limit, missing * 60 / limit)
         self._left[0] -= 1
         self._left[1] -= tokens
         return None
 
 
-def _refusal(number: int, limit: float, seconds: float) -> ResourceExhausted:
-    """A 429 as the service says it, with the quota and when to come back."""
+def _over_quota(number: int, limit: float, seconds: float) -> ResourceExhausted:
+    """A 429 in the service's form, with the quota (QuotaFailure) and the delay (RetryInfo)."""
     retry = RetryInfo()
     retry.retry_delay.FromNanoseconds(int(seconds * 1e9))
-    violation = QuotaFailure.Violation(quota_id=_IDS[number], quota_value=int(limit))
+    violation = QuotaFailure.Violation(quota_id=_QUOTA_IDS[number], quota_value=int(limit))
     return ResourceExhausted("over quota", details=[QuotaFailure(violations=[violation]), retry])
 
 
-_IDS: Final = ("GenerateRequestsPerMinutePerProjectPerModel", "GenerateContentInputTokensPerModelPerMinute")
+_QUOTA_IDS: Final = ("GenerateRequestsPerMinutePerProjectPerModel", "GenerateContentInputTokensPerModelPerMinute")
 
 
-class Room:
-    """A bound on what the service can do, which refusing uses up as well.
+class ServiceCapacity:
+    """Capacity of the service, which refusals use up, too.
 
     Args:
-        answers: Requests a second that it can answer.
-        refusal: What refusing one costs, in answers.
+        responses: Requests per second that it can serve.
+        refusal_cost: Cost of a refusal, in responses.
     """
 
-    def __init__(self, answers: float, refusal: float = 0.5) -> None:
-        self._answers = answers
-        self._refusal = refusal
-        self._left = answers
-        self._seen = 0.0
+    def __init__(self, responses: float, refusal_cost: float = 0.5) -> None:
+        self._responses = responses
+        self._refusal_cost = refusal_cost
+        self._left = responses
+        self._refilled_at = 0.0
 
-    def has(self, now: float) -> bool:
-        """Whether there is room for one more; it is used, then."""
-        self._left = min(self._answers, self._left + (now - self._seen) * self._answers)
-        self._seen = now
-        has = self._left >= 1
-        self._left -= 1 if has else self._refusal
-        # What is more than a second late is not even refused: it costs nothing more.
-        self._left = max(self._left, -self._answers)
-        return has
+    def try_serve(self, now: float) -> bool:
+        """Use capacity for one more request; False if there is none, which costs a refusal."""
+        self._left = min(self._responses, self._left + (now - self._refilled_at) * self._responses)
+        self._refilled_at = now
+        served = self._left >= 1
+        self._left -= 1 if served else self._refusal_cost
+        # Requests more than a second behind are dropped at no further cost.
+        self._left = max(self._left, -self._responses)
+        return served
 
 
 @dataclass
@@ -167,49 +172,49 @@ class Service:
     """The service.
 
     Attributes:
-        clock: Its clock.
-        draw: Its chance.
-        answers: How it answers.
-        quota: What it lets a project do.
-        room: What it can do; None for whatever comes.
-        outage: From when to when it answers nothing but 503, in seconds of the clock.
-        asked: When each request came.
-        served: When those came that were answered, or began to be.
-        tokens: Of the answered ones in all.
+        clock: The simulated clock.
+        rng: Source of randomness.
+        responses: Distribution of its responses.
+        quota: Quota of the project; None for none.
+        capacity: Its capacity; None for an unlimited one.
+        outage: Start and end of a time in which every request gets a 503, in seconds of the clock.
+        requests: Times at which requests arrived.
+        accepted: Times at which requests arrived that were served.
+        tokens: Tokens of the accepted requests.
     """
 
     clock: Clock
-    draw: random.Random
-    answers: Answers = Answers()
+    rng: random.Random
+    responses: Responses = Responses()
     quota: ServiceQuota | None = None
-    room: Room | None = None
+    capacity: ServiceCapacity | None = None
     outage: tuple[float, float] = (0.0, 0.0)
-    asked: list[float] = field(default_factory=list)
-    served: list[float] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
+    accepted: list[float] = field(default_factory=list)
     tokens: float = 0.0
 
-    def ask(self) -> Outcome:
-        """What becomes of a request that comes now."""
-        now, answers = self.clock.now, self.answers
-        self.asked.append(now)
-        tokens = int(self._about(answers.tokens))
+    def handle_request(self) -> Outcome:
+        """Outcome of a request that arrives now."""
+        now, responses = self.clock.now, self.responses
+        self.requests.append(now)
+        tokens = int(self._draw(responses.tokens))
         if (error := self._error(now, tokens)) is not None:
-            return Outcome(answers.refusal, error)
-        self.served.append(now)
+            return Outcome(responses.refusal, error)
+        self.accepted.append(now)
         self.tokens += tokens
-        return Outcome(self._about(answers.first), None, answers.chunks, 1 / answers.pace, tokens)
+        return Outcome(self._draw(responses.first), None, responses.chunks, 1 / responses.pace, tokens)
 
-    def pause(self, outcome: Outcome) -> float:
+    def chunk_gap(self, outcome: Outcome) -> float:
         """Seconds to the next chunk of a stream."""
-        return outcome.gap * (0.5 + self.draw.random())
+        return outcome.gap * (0.5 + self.rng.random())
 
-    def _error(self, now: float, tokens: int) -> Any:
-        begin, end = self.outage
-        if self.room is not None and not self.room.has(now):
+    def _error(self, now: float, tokens: int) -> APIError | None:
+        start, end = self.outage
+        if self.capacity is not None and not self.capacity.try_serve(now):
             return ServiceUnavailable("the model is overloaded")
-        if begin <= now < end or (self.answers.unavailable and self.draw.random() < self.answers.unavailable):
-            return ServiceUnavailable("the service is out of order")
-        return None if self.quota is None else self.quota.refuse(now, tokens)
+        if start <= now < end or (self.responses.unavailable and self.rng.random() < self.responses.unavailable):
+            return ServiceUnavailable("the service is unavailable")
+        return None if self.quota is None else self.quota.charge(now, tokens)
 
-    def _about(self, median: float) -> float:
-        return self.draw.lognormvariate(log(median), self.answers.spread) if self.answers.spread else median
+    def _draw(self, median: float) -> float:
+        return self.rng.lognormvariate(log(median), self.responses.spread) if self.responses.spread else median

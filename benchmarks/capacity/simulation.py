@@ -1,109 +1,77 @@
-"""A client's calls in a simulated world: a clock that jumps, cores that are queues, a service with limits.
+"""Discrete-event simulation of clients: a simulated clock, cores as queues, and a service with limits.
 
-What decides in the client is the client's own code, as shipped: the plan of a call (`genai_grpc._rpc.attempts.run_attempts`), the
-limiter, the rate and the balance of retries (`genai_grpc._rpc.admission`), `RetryPolicy`, and the pool that counts the calls of a
-connection. Simulated are time, the CPU, the arrivals and the service. The same seed gives the same run.
+The client's decisions are made by its own code, as shipped: the operation of a call (`genai_grpc._rpc.attempts`),
+admission control with its concurrency limiter, rate limiter and retry budget (`genai_grpc._rpc.admission`),
+`RetryPolicy`, and the pool that counts the streams of a channel. Time, CPU, arrivals and the service are simulated.
+A seed determines the run.
 """
 
 from __future__ import annotations
 
 import random
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from heapq import heappop, heappush
-from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from benchmarks.capacity.clock import Clock
+from benchmarks.capacity.service import Outcome, Service
 from genai_grpc import protos
+from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.attempts import run_attempts
 from genai_grpc._rpc.call import Call, identity
 from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
 from genai_grpc._rpc.operation import Acquire, Attempt, Sleep
 from genai_grpc._rpc.options import Limits
+from genai_grpc._rpc.rate_limiter import RateLimit
 from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._services.generative_language import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc._transport.grpc.channel_pool import ChannelPool, PooledChannel
 from genai_grpc.errors import APIError, DeadlineExceeded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from benchmarks.capacity.service import Outcome, Service
-    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
-    from genai_grpc._rpc.rate_limiter import RateLimit
-
-__all__ = ["Clock", "Core", "Costs", "Ended", "Process", "Run", "Setting", "TurnedAway", "simulate"]
-
-
-class Clock:
-    """What is to happen, in the order of its second.
-
-    Attributes:
-        now: Seconds since the beginning.
-    """
-
-    __slots__ = ("_events", "_numbers", "now")
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._events: list[tuple[float, int, Callable[[], object]]] = []
-        self._numbers = count()
-
-    def time(self) -> float:
-        """`now`, as a function."""
-        return self.now
-
-    def after(self, seconds: float, do: Callable[[], object]) -> None:
-        """Have it done so many seconds from now; what is due at one moment is done in the order it was asked for."""
-        heappush(self._events, (self.now + max(0.0, seconds), next(self._numbers), do))
-
-    def run(self) -> None:
-        """Let time pass until nothing is left to happen."""
-        while self._events:
-            self.now, _, do = heappop(self._events)
-            do()
+__all__ = ["CallRecord", "CallRejected", "ClientSettings", "Core", "Costs", "Process", "Run", "simulate"]
 
 
 class Core:
-    """A core's time, first come first served.
+    """A core as a FIFO queue.
 
     Attributes:
-        busy: Seconds that it worked.
-        waits: Seconds that each piece of work waited for it.
+        busy: Seconds of work.
+        waits: Seconds that each piece of work waited in the queue.
     """
 
-    __slots__ = ("_clock", "_free", "busy", "waits")
+    __slots__ = ("_clock", "_idle_at", "busy", "waits")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._free = 0.0
+        self._idle_at = 0.0
         self.busy = 0.0
         self.waits: list[float] = []
 
-    def work(self, seconds: float, then: Callable[[], object]) -> None:
-        """Work for so long once what came before is done, and then go on; at once, where there is nothing to do."""
+    def run(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Work for `seconds` after the work queued before, then call back; work of 0 seconds does not queue."""
         if not seconds:
-            then()
+            callback()
             return
         now = self._clock.now
-        begin = max(now, self._free)
-        self._free = begin + seconds
+        start = max(now, self._idle_at)
+        self._idle_at = start + seconds
         self.busy += seconds
-        self.waits.append(begin - now)
-        self._clock.after(self._free - now, then)
+        self.waits.append(start - now)
+        self._clock.call_later(self._idle_at - now, callback)
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of CPU.
+    """CPU costs, in seconds.
 
     Attributes:
-        call: A try of a call, a stream's first chunk included.
-        chunk: Each other chunk of a stream.
-        sending: The part of `call` that is spent before the request is sent; the rest follows the reply.
+        call: An attempt of a call, a stream's first chunk included.
+        chunk: Each further chunk of a stream.
+        sending: Share of `call` that is spent before the request is sent; the rest follows the reply.
     """
 
     call: float = 0.0
@@ -112,203 +80,224 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A client, as a program would set it up, and what its calls cost; seconds.
+class ClientSettings:
+    """Settings of a client, and the costs of its calls.
 
-    `begun` are the calls that the program itself has begun at most; it turns the others away.
+    Attributes:
+        costs: CPU costs.
+        retry: As of `genai_grpc.Client`.
+        max_in_flight: As of `genai_grpc.Client`.
+        rate_limit: As of `genai_grpc.Client`.
+        timeout: Of each call, in seconds.
+        streaming: Whether calls stream their replies.
+        max_open_calls: Calls that the program has open at most; it rejects the others (load shedding).
     """
 
     costs: Costs = Costs()
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     max_in_flight: int | AdaptiveLimit = 10_000
-    rate: RateLimit | None = None
+    rate_limit: RateLimit | None = None
     timeout: float = 60.0
     streaming: bool = False
-    begun: float = inf
+    max_open_calls: float = inf
 
 
-class Ended(NamedTuple):
-    """How a call ended: seconds of the clock, requests sent, the error's class or None."""
+class CallRecord(NamedTuple):
+    """A call that has ended.
+
+    Attributes:
+        arrived: Time of its arrival.
+        ended: Time of its end.
+        attempts: Requests sent.
+        error: Class of its error; None on success.
+    """
 
     arrived: float
-    at: float
+    ended: float
     attempts: int
     error: type[Exception] | None
 
+    @property
+    def latency(self) -> float:
+        """Seconds from the arrival to the end."""
+        return self.ended - self.arrived
 
-class TurnedAway(Exception):
-    """A call that the program did not begin."""
+
+class CallRejected(Exception):
+    """A call that the program did not start, since `max_open_calls` were open."""
 
 
 class Process:
-    """A process with a core and a client of its own."""
+    """A process with one core and one client."""
 
-    def __init__(self, clock: Clock, service: Service, setting: Setting, draw: random.Random) -> None:
+    def __init__(self, clock: Clock, service: Service, settings: ClientSettings, rng: random.Random) -> None:
         self.clock = clock
         self.service = service
-        self.costs = setting.costs
-        self.begun = setting.begun
+        self.costs = settings.costs
+        self.max_open_calls = settings.max_open_calls
         self.core = Core(clock)
-        self.admission = Admission(setting.max_in_flight, setting.rate)
+        self.admission = Admission(settings.max_in_flight, settings.rate_limit)
         self.pool = ChannelPool(lambda _: None)
-        retry: Any = _Drawn(setting.retry, draw)
-        self.limits = Limits(setting.timeout, setting.timeout, retry)
-        method: Any = STREAM_GENERATE_CONTENT if setting.streaming else GENERATE_CONTENT
+        retry: Any = _SeededRetryPolicy(settings.retry, rng)
+        self.limits = Limits(settings.timeout, settings.timeout, retry)
+        method: Any = STREAM_GENERATE_CONTENT if settings.streaming else GENERATE_CONTENT
         self.call: Call[Any, Any, Any] = Call(method, protos.GenerateContentRequest(), identity)
         self.arrived = 0
-        self.ended: list[Ended] = []
+        self.records: list[CallRecord] = []
 
-    def begin(self) -> None:
-        """A call arrives."""
-        open_calls = self.arrived - len(self.ended)
+    def start_call(self) -> None:
+        """Handle the arrival of a call."""
+        open_calls = self.arrived - len(self.records)
         self.arrived += 1
-        if open_calls < self.begun:
-            _Running(self).begin()
+        if open_calls < self.max_open_calls:
+            _CallDriver(self).start()
         else:
-            self.ended.append(Ended(self.clock.now, self.clock.now, 0, TurnedAway))
+            self.records.append(CallRecord(self.clock.now, self.clock.now, 0, CallRejected))
 
 
-class _Drawn:
-    """A policy whose chance is the run's."""
+class _SeededRetryPolicy:
+    """A retry policy whose jitter comes from the random numbers of the run."""
 
-    def __init__(self, policy: RetryPolicy, draw: random.Random) -> None:
+    def __init__(self, policy: RetryPolicy, rng: random.Random) -> None:
         self.budget_ratio = policy.budget_ratio
         self._policy = policy
-        self._draw = draw.random
+        self._jitter = rng.random
 
-    def delay(self, error: APIError, tried: int, *, idempotent: bool) -> float | None:
-        return self._policy.backoff(error, tried, idempotent=idempotent, jitter=self._draw)
+    def backoff(self, error: APIError, attempt: int, *, idempotent: bool) -> float | None:
+        return self._policy.backoff(error, attempt, idempotent=idempotent, jitter=self._jitter)
 
 
-class _Running:
-    """The shell of one call: performs the steps of its plan, as the sync and the async shell do, on the clock."""
+class _CallDriver:
+    """Driver of one call: performs the steps of its operation on the simulated clock, in place of a transport."""
 
-    __slots__ = ("_arrived", "_connection", "_plan", "_process", "_tries")
+    __slots__ = ("_arrived", "_attempts", "_channel", "_operation", "_process")
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._plan = run_attempts(process.call, process.limits, process.admission, process.clock.time)
+        self._operation = run_attempts(process.call, process.limits, process.admission, process.clock.time)
         self._arrived = process.clock.now
-        self._tries = 0
-        self._connection: PooledChannel | None = None
+        self._attempts = 0
+        self._channel: PooledChannel | None = None
 
-    def begin(self) -> None:
-        self._resume(self._plan.send, None)
+    def start(self) -> None:
+        self._advance(self._operation.send, None)
 
-    def _resume(self, how: Callable[[Any], Any], value: Any) -> None:
+    def _advance(self, resume: Callable[[Any], Any], value: Any) -> None:
+        """Resume the operation with `send` or `throw`, and perform its next step."""
         try:
-            step = how(value)
+            step = resume(value)
         except StopIteration as stop:
-            if not isinstance(stop.value, tuple):
+            if not isinstance(stop.value, tuple):  # an open stream ends with its last chunk
                 self._end(None)
         except APIError as error:
             self._end(error)
         else:
-            self._perform(step)
+            self._execute(step)
 
-    def _perform(self, step: Any) -> None:
+    def _execute(self, step: Any) -> None:
         process = self._process
         match step:
             case Attempt():
                 costs = process.costs
-                process.core.work(costs.call * costs.sending, partial(self._send, step.timeout))
+                process.core.run(costs.call * costs.sending, partial(self._send, step.timeout))
             case Sleep(seconds):
-                process.clock.after(seconds, self.begin)
+                process.clock.call_later(seconds, self.start)
             case Acquire(limiter, seconds):
-                self._stand_in_line(limiter, seconds)
+                self._acquire_slot(limiter, seconds)
             case _:
-                raise AssertionError(f"the plan of a call does not yield {step!r}")
+                raise AssertionError(f"the operation of a call yields Attempt, Sleep or Acquire; got {step!r}")
 
-    def _stand_in_line(self, limiter: ConcurrencyLimiter, seconds: float) -> None:
+    def _acquire_slot(self, limiter: ConcurrencyLimiter, seconds: float) -> None:
         clock = self._process.clock
-        enter = partial(self._resume, self._plan.send, True)
-        waiter = Waiter(partial(clock.after, 0.0, enter))
+        on_slot = partial(self._advance, self._operation.send, True)
+        waiter = Waiter(partial(clock.call_later, 0.0, on_slot))
         if limiter.enqueue(waiter):
-            enter()
+            on_slot()
         else:
-            clock.after(seconds, partial(self._out_of_line, limiter, waiter))
+            clock.call_later(seconds, partial(self._on_slot_timeout, limiter, waiter))
 
-    def _out_of_line(self, limiter: ConcurrencyLimiter, waiter: Waiter) -> None:
+    def _on_slot_timeout(self, limiter: ConcurrencyLimiter, waiter: Waiter) -> None:
         if not waiter.admitted:
             limiter.cancel(waiter)
-            self._resume(self._plan.send, False)
+            self._advance(self._operation.send, False)
 
     def _send(self, timeout: float) -> None:
         process = self._process
-        self._tries += 1
-        self._connection = process.pool.acquire()
-        outcome = process.service.ask()
+        self._attempts += 1
+        self._channel = process.pool.acquire()
+        outcome = process.service.handle_request()
         if outcome.seconds >= timeout:
-            outcome = outcome._replace(seconds=timeout, error=DeadlineExceeded("no reply until the deadline"))
-        process.clock.after(outcome.seconds, partial(self._come_back, outcome, timeout - outcome.seconds))
+            outcome = outcome._replace(seconds=timeout, error=DeadlineExceeded("no reply before the deadline"))
+        process.clock.call_later(outcome.seconds, partial(self._on_response, outcome, timeout - outcome.seconds))
 
-    def _come_back(self, outcome: Outcome, left: float) -> None:
+    def _on_response(self, outcome: Outcome, left: float) -> None:
         costs = self._process.costs
-        self._process.core.work(costs.call * (1 - costs.sending), partial(self._receive, outcome, left))
+        self._process.core.run(costs.call * (1 - costs.sending), partial(self._receive, outcome, left))
 
     def _receive(self, outcome: Outcome, left: float) -> None:
         if outcome.error is not None:
-            self._leave()
-            self._resume(self._plan.throw, outcome.error)
+            self._release_channel()
+            self._advance(self._operation.throw, outcome.error)
         elif self._process.call.method.streaming:
             stream = _Stream()
-            self._resume(self._plan.send, (stream, None))
-            self._expect(stream, outcome, outcome.chunks - 1, left)
+            self._advance(self._operation.send, (stream, None))
+            self._await_chunk(stream, outcome, outcome.chunks - 1, left)
         else:
-            self._leave()
-            self._resume(self._plan.send, outcome.reply())
+            self._release_channel()
+            self._advance(self._operation.send, outcome.reply())
 
-    def _expect(self, stream: _Stream, outcome: Outcome, chunks: int, left: float) -> None:
-        """Wait for the next chunk, of so many that are to come; it comes whether or not the last one was read."""
+    def _await_chunk(self, stream: _Stream, outcome: Outcome, chunks: int, left: float) -> None:
+        """Wait for the next of `chunks` chunks; it arrives whether or not the last one was read."""
         process = self._process
         if chunks <= 0:
-            self._close(stream, None, outcome.reply())
-        elif (gap := process.service.pause(outcome)) >= left:
-            process.clock.after(left, partial(self._close, stream, DeadlineExceeded("the stream took too long"), None))
+            self._close_stream(stream, None, outcome.reply())
+        elif (gap := process.service.chunk_gap(outcome)) >= left:
+            error = DeadlineExceeded("the stream did not end before the deadline")
+            process.clock.call_later(left, partial(self._close_stream, stream, error, None))
         else:
-            process.clock.after(gap, partial(self._read, stream, outcome, chunks - 1, left - gap))
+            process.clock.call_later(gap, partial(self._read_chunk, stream, outcome, chunks - 1, left - gap))
 
-    def _read(self, stream: _Stream, outcome: Outcome, chunks: int, left: float) -> None:
+    def _read_chunk(self, stream: _Stream, outcome: Outcome, chunks: int, left: float) -> None:
         core, cost = self._process.core, self._process.costs.chunk
         if chunks:
-            core.work(cost, _nothing)
-            self._expect(stream, outcome, chunks, left)
+            core.run(cost, _do_nothing)
+            self._await_chunk(stream, outcome, chunks, left)
         else:
-            core.work(cost, partial(self._close, stream, None, outcome.reply()))
+            core.run(cost, partial(self._close_stream, stream, None, outcome.reply()))
 
-    def _close(self, stream: _Stream, error: APIError | None, last: Any) -> None:
-        self._leave()
-        stream.told(error, last)
+    def _close_stream(self, stream: _Stream, error: APIError | None, last_chunk: Any) -> None:
+        self._release_channel()
+        stream.done_callback(error, last_chunk)
         self._end(error)
 
-    def _leave(self) -> None:
-        if self._connection is not None:
-            self._connection.release()
+    def _release_channel(self) -> None:
+        if self._channel is not None:
+            self._channel.release()
 
     def _end(self, error: APIError | None) -> None:
         kind = None if error is None else type(error)
-        self._process.ended.append(Ended(self._arrived, self._process.clock.now, self._tries, kind))
+        self._process.records.append(CallRecord(self._arrived, self._process.clock.now, self._attempts, kind))
 
 
-def _nothing() -> None:
-    """What follows a chunk that is not the last."""
+def _do_nothing() -> None:
+    """Callback of a chunk that is not the last."""
 
 
 class _Stream:
-    """An open stream, as far as the plan of a call knows one."""
+    """The part of an open stream that the operation of a call uses."""
 
-    __slots__ = ("told",)
+    __slots__ = ("done_callback",)
 
-    def on_end(self, tell: Callable[[APIError | None, Any], object]) -> None:
-        self.told = tell
+    def add_done_callback(self, callback: Callable[[APIError | None, Any], object]) -> None:
+        self.done_callback = callback
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a run.
+    """Result of a run.
 
     Attributes:
-        seconds: How long calls arrived.
+        seconds: Time in which calls arrived.
         processes: The processes.
         service: The service.
     """
@@ -319,34 +308,34 @@ class Run:
 
     @property
     def arrived(self) -> int:
-        """Calls that arrived."""
+        """Number of calls that arrived."""
         return sum(process.arrived for process in self.processes)
 
     @property
-    def ended(self) -> list[Ended]:
+    def records(self) -> list[CallRecord]:
         """Every call, by process and in the order of their ends."""
-        return [call for process in self.processes for call in process.ended]
+        return [call for process in self.processes for call in process.records]
 
     @property
     def answered(self) -> float:
-        """The part of the calls that were answered."""
-        ended = self.ended
-        return sum(call.error is None for call in ended) / len(ended)
+        """Share of the calls that succeeded."""
+        records = self.records
+        return sum(call.error is None for call in records) / len(records)
 
     @property
-    def tries(self) -> float:
-        """Requests sent for each call that arrived."""
-        ended = self.ended
-        return sum(call.attempts for call in ended) / len(ended)
+    def attempts(self) -> float:
+        """Requests sent per call that arrived."""
+        records = self.records
+        return sum(call.attempts for call in records) / len(records)
 
     @property
     def latencies(self) -> list[float]:
-        """Seconds from arrival to the whole answer, of the calls that had one, from the shortest."""
-        return sorted(call.at - call.arrived for call in self.ended if call.error is None)
+        """Seconds from arrival to the end of each call that succeeded, sorted."""
+        return sorted(call.latency for call in self.records if call.error is None)
 
     @property
     def utilisation(self) -> float:
-        """The part of its time that a core worked while calls arrived, on average."""
+        """Mean utilisation of the cores while calls arrived."""
         return statistics.fmean(process.core.busy for process in self.processes) / self.seconds
 
 
@@ -354,39 +343,41 @@ SEED: Final = 1
 
 
 def simulate(
-    setting: Setting,
-    service: Callable[[Clock, random.Random], Service],
+    settings: ClientSettings,
+    make_service: Callable[[Clock, random.Random], Service],
     rates: Sequence[float],
     seconds: float,
     seed: int = SEED,
 ) -> Run:
-    """Let calls arrive for so many seconds, and all of them end.
+    """Run until all calls that arrived in `seconds` seconds have ended.
 
     Args:
-        setting: The client of each process.
-        service: Makes the service.
-        rates: For each process, the calls that arrive a second, on average and independently of each other (Poisson).
-        seconds: How long they do.
-        seed: Of all that is left to chance.
+        settings: Of the client of each process.
+        make_service: Builds the service.
+        rates: For each process, the mean rate of its arrivals, a Poisson process, per second.
+        seconds: Time in which calls arrive.
+        seed: Of the random numbers.
     """
-    draw, clock = random.Random(seed), Clock()  # noqa: S311 -- no secret
-    made = service(clock, draw)
-    processes = [Process(clock, made, setting, draw) for _ in rates]
+    rng, clock = random.Random(seed), Clock()  # noqa: S311 -- no secret
+    service = make_service(clock, rng)
+    processes = [Process(clock, service, settings, rng) for _ in rates]
     for process, rate in zip(processes, rates, strict=True):
-        _arrivals(clock, draw, rate, seconds, process.begin)
+        _schedule_arrivals(clock, rng, rate, seconds, process.start_call)
     clock.run()
-    return Run(seconds, processes, made)
+    return Run(seconds, processes, service)
 
 
-def _arrivals(clock: Clock, draw: random.Random, rate: float, until: float, begin: Callable[[], None]) -> None:
+def _schedule_arrivals(
+    clock: Clock, rng: random.Random, rate: float, until: float, start_call: Callable[[], None]
+) -> None:
     def arrive() -> None:
-        following()
-        begin()
+        schedule_next()
+        start_call()
 
-    def following() -> None:
-        wait = draw.expovariate(rate)
-        if clock.now + wait < until:
-            clock.after(wait, arrive)
+    def schedule_next() -> None:
+        gap = rng.expovariate(rate)
+        if clock.now + gap < until:
+            clock.call_later(gap, arrive)
 
     if rate > 0:
-        following()
+        schedule_next()

@@ -1,15 +1,13 @@
-"""The clients that are compared, each in a module of its own, which runs in a virtual environment of its own.
+"""Peers: the clients that are compared, each in a module and a virtual environment of its own.
 
-The modules here are imported by Pythons that have one of the clients and nothing else of this project's tools.
+Each module is imported by an interpreter that has its client, and none of this project's tools.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final, NamedTuple, Protocol
 
 __all__ = ["KEY", "MODEL", "PEERS", "PROMPT", "TRANSPORTS", "Endpoint", "Peer", "Spec", "connect", "spec_of"]
 
@@ -19,7 +17,7 @@ PROMPT: Final = "Tell me a story about a magic backpack, in one sentence."
 
 
 class Endpoint(NamedTuple):
-    """Where the server listens: `host:port` for gRPC, `unix:path` for gRPC, and a URL for REST."""
+    """Addresses of the server: `host:port` and `unix:path` for gRPC, and a URL for REST."""
 
     grpc: str
     unix: str
@@ -27,49 +25,49 @@ class Endpoint(NamedTuple):
 
 
 class Peer(Protocol):
-    """A client, used as its documentation says."""
+    """A client, used as its documentation shows."""
 
     def ask(self) -> str:
-        """The answer's text to `PROMPT`."""
+        """Send `PROMPT`; returns the reply's text."""
 
     async def ask_async(self) -> str:
-        """`ask`, on the running loop."""
+        """As `ask`, on the running loop."""
 
     def texts(self) -> Iterator[str]:
-        """The text of each chunk of a streamed answer to `PROMPT`."""
+        """Send `PROMPT`; yields the text of each chunk of the streamed reply."""
 
     def texts_async(self) -> AsyncIterator[str]:
-        """`texts`, on the running loop."""
+        """As `texts`, on the running loop."""
 
     def start_chat(self, history: list[tuple[str, str]]) -> Callable[[str], str]:
-        """A conversation that begins with turns of a role and a text: what sends a message and returns the answer."""
+        """Start a chat with a history of roles and texts; returns a function from a message to the reply's text."""
 
     def ask_of_blob(self, data: bytes) -> str:
-        """The answer's text to `PROMPT` with an image file beside it."""
+        """Send `PROMPT` and an image file; returns the reply's text."""
 
     def ask_of_image(self, image: Any) -> str:
-        """The answer's text to `PROMPT` with a Pillow image beside it."""
+        """Send `PROMPT` and a Pillow image; returns the reply's text."""
 
 
 class Spec(NamedTuple):
-    """A peer: what it is called, what it is made of, and where it lives.
+    """Specification of a peer.
 
     Attributes:
         title: Its name in a table.
-        module: Its module here.
-        made: The name of the class there.
-        requirements: What pip installs for it; nothing for what the project's own environment has.
-        imports: What a program imports to use it.
+        module: Its module in this package.
+        class_name: Its class in the module.
+        requirements: Requirements for pip; empty if it runs in the project's own environment.
+        imports: The import statements of a program that uses it.
     """
 
     title: str
     module: str
-    made: str
+    class_name: str
     requirements: tuple[str, ...]
     imports: str
 
 
-# The plain stub comes first: every figure stands beside its own.
+# The plain stub comes first: all ratios are to it.
 PEERS: Final = {
     "plain": Spec(
         "plain stub",
@@ -94,7 +92,7 @@ PEERS: Final = {
         "import google.generativeai",
     ),
     "generativeai_key": Spec(
-        "the same with an API key",
+        "google-generativeai, API key",
         "generativeai",
         "WithKey",
         ("google-generativeai==0.8.6", "pillow"),
@@ -109,9 +107,9 @@ PEERS: Final = {
     ),
 }
 
-# What could carry the calls in gRPC's place; they do of the protocol what calls of unary and streamed replies need.
+# Alternatives to gRPC's transport; they implement the part of the protocol that unary calls and streamed replies need.
 TRANSPORTS: Final = {
-    "floor": Spec("bare socket", "floor", "Floor", ("protobuf",), "import socket"),
+    "lower_bound": Spec("bare socket", "lower_bound", "LowerBound", ("protobuf",), "import socket"),
     "pycurl": Spec("pycurl 7.49", "over_pycurl", "Pycurl", ("pycurl==7.49.0", "protobuf"), "import pycurl"),
     "pyqwest": Spec("pyqwest 0.12", "over_pyqwest", "Pyqwest", ("pyqwest==0.12.0", "protobuf"), "import pyqwest"),
     "wreq": Spec("wreq 0.13", "over_wreq", "Wreq", ("wreq==0.13.0", "protobuf"), "import wreq"),
@@ -120,15 +118,19 @@ TRANSPORTS: Final = {
 
 
 def spec_of(name: str) -> Spec:
-    """The peer of that name, be it a client or a transport."""
+    """Specification of the client or transport of that name."""
     return PEERS[name] if name in PEERS else TRANSPORTS[name]
 
 
 def connect(name: str, endpoint: Endpoint, *channel: int) -> Peer:
-    """The peer of that name, as a client of that server; only its own environment has it.
+    """Build the peer of that name; importable in its own environment only.
 
-    Where a peer has several channels, the plain stub and this project's client take the number of one.
+    Args:
+        name: Its name in `PEERS` or `TRANSPORTS`.
+        endpoint: Addresses of the server.
+        channel: Number of the channel, for the plain stub and this client, if a program uses several.
     """
     spec = spec_of(name)
-    peer: Peer = getattr(importlib.import_module(f"benchmarks.peers.{spec.module}"), spec.made)(endpoint, *channel)
+    module = importlib.import_module(f"benchmarks.peers.{spec.module}")
+    peer: Peer = getattr(module, spec.class_name)(endpoint, *channel)
     return peer

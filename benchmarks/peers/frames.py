@@ -1,21 +1,18 @@
-"""gRPC by hand, for a transport that knows HTTP/2 and no more: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md.
+"""gRPC by hand, over an HTTP/2 transport: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md.
 
-The messages are this project's own, and what is done with them is what the plain stub does, but for the image's.
+The messages are this project's own, and are used as by the plain stub, except for that with an image.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from benchmarks.peers import KEY, MODEL, PROMPT
+from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
 from genai_grpc_protos import v1beta as protos
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from google.protobuf.message import Message
-
-    from benchmarks.peers import Endpoint
 
 __all__ = ["HEADERS", "TIMEOUT", "Data", "Transport", "check"]
 
@@ -31,15 +28,15 @@ HEADERS: Final = {
 _SERVICE: Final = "/google.ai.generativelanguage.v1beta.GenerativeService"
 _UNARY: Final = f"{_SERVICE}/GenerateContent"
 _STREAM: Final = f"{_SERVICE}/StreamGenerateContent"
-_PREFIX: Final = 5
+_PREFIX_SIZE: Final = 5
 
 
 class Transport:
-    """Calls of two methods, by what a subclass does with a POST; the pieces it returns may be cut anywhere.
+    """Base of the transports: calls of two methods. A subclass implements POST; it may split a body anywhere.
 
     Attributes:
-        url: The server's.
-        timeout: Seconds that a call may take.
+        url: URL of the server.
+        timeout: Timeout of a call in seconds.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -47,44 +44,44 @@ class Transport:
         self.timeout = TIMEOUT
 
     def post(self, path: str, body: bytes) -> Data:
-        """The body of the response, once `check` has passed its trailers."""
+        """The body of the response, after a `check` of its trailers."""
         raise NotImplementedError
 
     async def post_async(self, path: str, body: bytes) -> Data:
-        """`post`, on the running loop."""
+        """As `post`, on the running loop."""
         raise NotImplementedError
 
     def pieces(self, path: str, body: bytes) -> Iterator[Data]:
-        """The body as it comes; at its end `check` has passed the trailers."""
+        """The body in pieces, as they arrive; then a `check` of the trailers."""
         raise NotImplementedError
 
     def pieces_async(self, path: str, body: bytes) -> AsyncIterator[Data]:
-        """`pieces`, on the running loop."""
+        """As `pieces`, on the running loop."""
         raise NotImplementedError
 
     def ask(self) -> str:
-        return _only_text(self.post(_UNARY, _framed(_request())))
+        return _only_text(self.post(_UNARY, _length_prefixed(_request())))
 
     async def ask_async(self) -> str:
-        return _only_text(await self.post_async(_UNARY, _framed(_request())))
+        return _only_text(await self.post_async(_UNARY, _length_prefixed(_request())))
 
     def texts(self) -> Iterator[str]:
-        messages = _Messages()
-        for piece in self.pieces(_STREAM, _framed(_request())):
-            yield from messages.texts(piece)
+        parser = _MessageParser()
+        for piece in self.pieces(_STREAM, _length_prefixed(_request())):
+            yield from parser.texts(piece)
 
     async def texts_async(self) -> AsyncIterator[str]:
-        messages = _Messages()
-        async for piece in self.pieces_async(_STREAM, _framed(_request())):
-            for text in messages.texts(piece):
+        parser = _MessageParser()
+        async for piece in self.pieces_async(_STREAM, _length_prefixed(_request())):
+            for text in parser.texts(piece):
                 yield text
 
     def ask_of_blob(self, data: bytes) -> str:
-        return _only_text(self.post(_UNARY, _framed_blob(data)))
+        return _only_text(self.post(_UNARY, _request_with_blob(data)))
 
 
 def check(status: str | bytes | None) -> None:
-    """Raise if this `grpc-status`, of the trailers or of headers that nothing follows, is not that of success."""
+    """Raise RuntimeError if a `grpc-status`, of the trailers or of a trailers-only response, is not OK."""
     if status not in ("0", b"0"):
         raise RuntimeError(f"the call ended with status {status!r}")
 
@@ -94,13 +91,13 @@ def _request() -> protos.GenerateContentRequest:
     return protos.GenerateContentRequest(model=MODEL, contents=[content])
 
 
-def _framed(message: protos.GenerateContentRequest) -> bytes:
+def _length_prefixed(message: protos.GenerateContentRequest) -> bytes:
     data = message.SerializeToString()
     return b"\0%b%b" % (len(data).to_bytes(4, "big"), data)
 
 
-def _framed_blob(data: bytes) -> bytes:
-    """A request with an image file, which is copied once; this project's client does it so."""
+def _request_with_blob(data: bytes) -> bytes:
+    """A length-prefixed request with an image file, which is copied once, as by this project's client."""
     blob = protos.Blob(mime_type="image/png").SerializeToString(), *_field(protos.Blob, "data", data)
     part = _field(protos.Part, "inline_data", *blob)
     content = protos.Content(role="user", parts=[protos.Part(text=PROMPT)]).SerializeToString()
@@ -110,41 +107,41 @@ def _framed_blob(data: bytes) -> bytes:
 
 
 def _field(kind: type[Message], name: str, *pieces: bytes) -> tuple[bytes, ...]:
-    """A field of a message, of the pieces of its bytes (https://protobuf.dev/programming-guides/encoding/)."""
+    """A length-delimited field, from the pieces of its value (https://protobuf.dev/programming-guides/encoding/)."""
     number = kind.DESCRIPTOR.fields_by_name[name].number
     return _varint(number << 3 | 2) + _varint(sum(map(len, pieces))), *pieces
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
+    encoded = bytearray()
     while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    return bytes([*found, number])
+    return bytes([*encoded, number])
 
 
 def _only_text(body: Data) -> str:
-    [text] = _Messages().texts(body)
+    [text] = _MessageParser().texts(body)
     return text
 
 
-class _Messages:
-    """Puts messages together from the pieces of a body."""
+class _MessageParser:
+    """Parses length-prefixed messages from the pieces of a body."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._buffer = b""
 
     def texts(self, piece: Data) -> Iterator[str]:
         """The texts of the messages that this piece completes."""
-        data = self._rest + piece
+        data = self._buffer + piece
         begin, end = 0, len(data)
-        while end - begin >= _PREFIX:
+        while end - begin >= _PREFIX_SIZE:
             if data[begin]:
-                raise ValueError("a compressed message came, which nobody asked for")
-            size = _PREFIX + int.from_bytes(data[begin + 1 : begin + _PREFIX], "big")
+                raise ValueError("received a compressed message, although grpc-accept-encoding was not sent")
+            size = _PREFIX_SIZE + int.from_bytes(data[begin + 1 : begin + _PREFIX_SIZE], "big")
             if end - begin < size:
                 break
-            reply = protos.GenerateContentResponse.FromString(data[begin + _PREFIX : begin + size])
+            reply = protos.GenerateContentResponse.FromString(data[begin + _PREFIX_SIZE : begin + size])
             yield reply.candidates[0].content.parts[0].text
             begin += size
-        self._rest = data[begin:]
+        self._buffer = data[begin:]

@@ -1,23 +1,19 @@
-"""This project's client."""
+"""genai_grpc: this project's client."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import genai_grpc as genai
-from benchmarks.peers import KEY, MODEL, PROMPT
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from benchmarks.peers import Endpoint
+from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
 
 
 class Client:
-    """A model of one client."""
+    """A model on a client of its own."""
 
     def __init__(self, endpoint: Endpoint, channel: int = 0) -> None:
-        # Channels of different options have connections of their own.
+        # Channels with different arguments do not share a connection.
         client = genai.Client(api_key=KEY, endpoint=f"http://{endpoint.grpc}", user_agent=f"benchmark/{channel}")
         self._model = genai.GenerativeModel(MODEL, client=client)
 

@@ -1,12 +1,13 @@
-"""google-generativeai, deprecated: with its API key's credentials plugin, as it comes, and without it.
+"""google-generativeai (deprecated): with its credentials plugin for API keys, its default, and without it.
 
-The plugin sends its key over a channel that is secure, or local: so that the plugin is measured, and no TLS, `WithKey`
-goes over a Unix socket with gRPC's local credentials. The clients are put where the package keeps its own.
+The plugin sends the key over secure or local channels only. `WithKey` uses a Unix socket with gRPC's local credentials,
+so that the plugin is measured, and TLS is not. The clients are set in the package's client manager.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import google.ai.generativelanguage_v1beta as glm
 import google.auth.api_key
@@ -20,16 +21,11 @@ from google.ai.generativelanguage_v1beta.services.generative_service.transports 
 )
 from google.generativeai.client import _client_manager
 
-from benchmarks.peers import KEY, MODEL, PROMPT
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from benchmarks.peers import Endpoint
+from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
 
 
 class GenerativeAI:
-    """A model of the package, its calls without a key."""
+    """A model of the package, without an API key."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -69,11 +65,11 @@ class GenerativeAI:
         return text
 
     def _channel(self, kind: Any) -> Any:
-        """A channel of `kind`, which is `grpc` or `grpc.aio`."""
+        """A channel of the module `kind`, `grpc` or `grpc.aio`."""
         return kind.insecure_channel(self._endpoint.grpc)
 
     def _connect_async(self) -> None:
-        # The package's own async client is made on the loop that it is for, too.
+        # On the running loop, as the package creates its own async client.
         if not self._connected:
             transport = GenerativeServiceGrpcAsyncIOTransport(channel=self._channel(grpc.aio))
             _client_manager.clients["generative_async"] = glm.GenerativeServiceAsyncClient(transport=transport)
@@ -81,7 +77,7 @@ class GenerativeAI:
 
 
 class WithKey(GenerativeAI):
-    """The same, with the key's credentials plugin on the channel, as `configure(api_key=...)` puts it there."""
+    """With the credentials plugin for the API key on the channel, as by `configure(api_key=...)`."""
 
     def _channel(self, kind: Any) -> Any:
         credentials = google.auth.api_key.Credentials(KEY)

@@ -1,12 +1,13 @@
-"""google-ai-generativelanguage: Google's generated client of the service, on proto-plus messages.
+"""google-ai-generativelanguage: Google's generated client of the service, with proto-plus messages.
 
-It goes without its API key's credentials plugin, which needs TLS; the key is plain metadata of each call.
+The API key is sent as plain metadata: the credentials plugin for it would need TLS.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
 
 import google.ai.generativelanguage_v1beta as glm
 import grpc
@@ -16,18 +17,13 @@ from google.ai.generativelanguage_v1beta.services.generative_service.transports 
     GenerativeServiceGrpcTransport,
 )
 
-from benchmarks.peers import KEY, MODEL, PROMPT
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from benchmarks.peers import Endpoint
+from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
 
 METADATA: Final = [("x-goog-api-key", KEY)]
 
 
 class GenerativeLanguage:
-    """The generated clients, sync and async."""
+    """The generated sync and async clients."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._address = endpoint.grpc

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 from google.genai import types
 
-from benchmarks.peers import KEY, MODEL, PROMPT
+from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
 from google import genai
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from benchmarks.peers import Endpoint
 
 
 class GoogleGenAI:
-    """One client, for sync and for async calls."""
+    """One client, for sync and async calls."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=endpoint.rest))

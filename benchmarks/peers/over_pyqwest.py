@@ -1,24 +1,21 @@
-"""pyqwest: reqwest, hyper and rustls, as connect-python has them for its transport."""
+"""pyqwest: reqwest, hyper and rustls; the transport of connect-python."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pyqwest
 
+from benchmarks.peers import Endpoint
 from benchmarks.peers.frames import HEADERS, Transport, check
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from benchmarks.peers import Endpoint
 
 OPTIONS: Any = {"http_version": pyqwest.HTTPVersion.HTTP2, "enable_otel": False, "follow_redirects": False}
 
 
 class Pyqwest(Transport):
-    """Its two clients; the async one leaves deadlines to asyncio."""
+    """A sync and an async client; deadlines of the async one are asyncio's."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)

@@ -1,23 +1,20 @@
-"""wreq: a fork of reqwest and h2 on BoringSSL, made to pass for browsers."""
+"""wreq: a fork of reqwest and h2 on BoringSSL that imitates browsers."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import wreq
 import wreq.blocking
 
+from benchmarks.peers import Endpoint
 from benchmarks.peers.frames import HEADERS, Data, Transport, check
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from benchmarks.peers import Endpoint
 
 
 class Wreq(Transport):
-    """Its two clients; trailers come last in the iteration of a body."""
+    """A sync and an async client; trailers are the last item of a body's iteration."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)

@@ -1,37 +1,33 @@
-"""The plain stub: what a program pays that speaks to the service through generated gRPC code and nothing else.
+"""Plain stub: the baseline, a program that uses only the generated gRPC code.
 
-This is the measure of all other peers, so it wastes nothing that its reader would see: one channel, metadata made
-once, a deadline on every call, one request kept for a whole conversation. It does not do what takes knowing gRPC's
-implementation; that is where a client can be cheaper.
+All ratios are to it, so it avoids every waste that is visible in its code: one channel, constant metadata, a deadline
+on every call, one request object for a whole chat. It does not use knowledge of gRPC's implementation; there a client
+can be cheaper.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
 
 import grpc
 import grpc.aio
 
-from benchmarks.peers import KEY, MODEL, PROMPT
+from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
 from genai_grpc_protos import v1beta as protos
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from benchmarks.peers import Endpoint
 
 TIMEOUT: Final = 600.0
 METADATA: Final = (("x-goog-api-key", KEY),)
 
 
 class Plain:
-    """A stub on a channel, for sync and for async calls."""
+    """A stub for sync calls and one for async calls."""
 
     def __init__(self, endpoint: Endpoint, channel: int = 0) -> None:
         self._address = endpoint.grpc
-        # Channels of different options have connections of their own.
+        # Channels with different arguments do not share a connection.
         options = [("benchmark.channel", channel)] if channel else None
         self._stub = GenerativeServiceStub(grpc.insecure_channel(self._address, options=options))
         self._aio: Any = None

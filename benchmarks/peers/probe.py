@@ -1,8 +1,8 @@
-"""What a transport keeps of gRPC's promises, asked of it in an environment of its own, with `fitness`'s servers.
+"""Probes of a transport's conformance with gRPC, run in the transport's environment against `conformance`'s servers.
 
-python -m benchmarks.peers.probe TRANSPORT ADDRESS AGING NARROW
+python -m benchmarks.peers.probe TRANSPORT ADDRESS MAX_AGE_ADDRESS MAX_STREAMS_ADDRESS
 
-Prints a JSON object: what was probed, and what came of it.
+Prints a JSON object of the probes and their results.
 """
 
 from __future__ import annotations
@@ -11,29 +11,27 @@ import asyncio
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from benchmarks.peers import Endpoint, connect
-
-if TYPE_CHECKING:
-    from benchmarks.peers.frames import Transport
+from benchmarks.peers.frames import Transport
 
 EMPTY: Final = b"\0\0\0\0\0"
 WAIT: Final = 2.0
-"""Seconds that the server has to learn of something, before the next call."""
+"""Seconds in which the server should observe an event, before the next call."""
 
 
-async def main(name: str, address: str, aging: str, narrow: str) -> dict[str, str]:
-    peer, old, full = (_connect(name, each) for each in (address, aging, narrow))
+async def main(name: str, address: str, max_age: str, max_streams: str) -> dict[str, str]:
+    peer, aging, limited = (_connect(name, each) for each in (address, max_age, max_streams))
     return {
-        "a status without a reply, and one after a message": await _statuses(peer),
+        "status without a reply, and after a message": await _statuses(peer),
         "deadline of 0.3 s": await _deadline(peer),
-        "a call's task is cancelled": await _cancelled(peer),
-        "a stream is left": await _left(peer, 0.0),
-        "a stream is left that its reader let wait": await _left(peer, 1.0),
-        "sent to a reader that waits": await _window(peer),
-        "GOAWAY each second": await _one_by_one(old),
-        "400 calls where 100 may be open": await _at_once(full),
+        "task of a call cancelled": await _cancelled_call(peer),
+        "stream closed early": await _closed_stream(peer, 0.0),
+        "stream closed early, under backpressure": await _closed_stream(peer, 1.0),
+        "sent to a reader that does not read": await _window(peer),
+        "GOAWAY every second": await _sequential(aging),
+        "400 calls, at most 100 concurrent streams": await _concurrent(limited),
     }
 
 
@@ -43,19 +41,19 @@ def _connect(name: str, address: str) -> Transport:
 
 
 async def _statuses(peer: Transport) -> str:
-    said = []
+    messages = []
     for method in ("Refuse", "Break"):
         try:
-            await peer.post_async(f"/fitness.Server/{method}", EMPTY)
+            await peer.post_async(f"/conformance.Server/{method}", EMPTY)
         except RuntimeError as error:
-            said.append(str(error))
-    return "both seen" if "8" in said[0] and "14" in said[1] else f"seen: {said}"
+            messages.append(str(error))
+    return "both received" if "8" in messages[0] and "14" in messages[1] else f"received: {messages}"
 
 
 async def _deadline(peer: Transport) -> str:
-    peer.timeout, began = 0.3, time.monotonic()
+    peer.timeout, started = 0.3, time.monotonic()
     try:
-        await peer.post_async("/fitness.Server/Wait", EMPTY)
+        await peer.post_async("/conformance.Server/Wait", EMPTY)
     except Exception as error:
         kind = type(error).__name__
     else:
@@ -63,75 +61,75 @@ async def _deadline(peer: Transport) -> str:
     finally:
         peer.timeout = 60.0
     ended = time.monotonic()
-    return f"{kind} after {ended - began:.1f} s; {await _told(peer, ended)}"
+    return f"{kind} after {ended - started:.1f} s; {await _notification(peer, ended)}"
 
 
-async def _cancelled(peer: Transport) -> str:
+async def _cancelled_call(peer: Transport) -> str:
     async def call() -> None:
-        await peer.post_async("/fitness.Server/Wait", EMPTY)
+        await peer.post_async("/conformance.Server/Wait", EMPTY)
 
     task = asyncio.create_task(call())
     await asyncio.sleep(0.3)
     task.cancel()
     await asyncio.wait([task])
-    return await _told(peer, time.monotonic())
+    return await _notification(peer, time.monotonic())
 
 
-async def _left(peer: Transport, pause: float) -> str:
-    stream: Any = peer.pieces_async("/fitness.Server/Flood", EMPTY)
+async def _closed_stream(peer: Transport, pause: float) -> str:
+    stream: Any = peer.pieces_async("/conformance.Server/Flood", EMPTY)
     await stream.__anext__()
     await asyncio.sleep(pause)
     await stream.aclose()
-    return await _told(peer, time.monotonic())
+    return await _notification(peer, time.monotonic())
 
 
-async def _told(peer: Transport, since: float) -> str:
-    """When the server knew that the last call had ended, on a connection that is left alone until it is asked."""
+async def _notification(peer: Transport, since: float) -> str:
+    """When the server was notified of the end of the last call, on a connection that is otherwise idle."""
     await asyncio.sleep(WAIT)
-    ended = (await _seen(peer))["ended"]
+    ended = (await _report(peer))["ended"]
     if ended is None:
-        return "**server never told**"
-    late = ended - since
-    return "server told at once" if late < WAIT / 4 else "**server told with the next call**"
+        return "**server never notified**"
+    delay = ended - since
+    return "server notified at once" if delay < WAIT / 4 else "**server notified with the next call**"
 
 
 async def _window(peer: Transport) -> str:
-    stream: Any = peer.pieces_async("/fitness.Server/Flood", EMPTY)
+    stream: Any = peer.pieces_async("/conformance.Server/Flood", EMPTY)
     await stream.__anext__()
     await asyncio.sleep(WAIT)
-    sent = (await _seen(peer))["sent"] / 1e6
-    taken = 0
+    sent = (await _report(peer))["sent"] / 1e6
+    received = 0
     async for piece in stream:
-        taken += len(piece)
-        if taken > 50e6:
+        received += len(piece)
+        if received > 50e6:
             break
     await stream.aclose()
-    return f"{sent:.1f} MB, and the rest when it reads on"
+    return f"{sent:.1f} MB, the rest once it reads"
 
 
-async def _one_by_one(peer: Transport) -> str:
-    failures, calls, began = 0, 0, time.monotonic()
-    while time.monotonic() - began < 4:
+async def _sequential(peer: Transport) -> str:
+    failures, calls, started = 0, 0, time.monotonic()
+    while time.monotonic() - started < 4:
         calls += 1
         failures += await _fails(peer)
     return f"{failures} of {calls} calls fail"
 
 
-async def _at_once(peer: Transport) -> str:
+async def _concurrent(peer: Transport) -> str:
     failures = sum(await asyncio.gather(*(_fails(peer) for _ in range(400))))
     return f"**{failures} fail**" if failures else "0 fail"
 
 
 async def _fails(peer: Transport) -> bool:
     try:
-        await peer.post_async("/fitness.Server/Pause", EMPTY)
+        await peer.post_async("/conformance.Server/Pause", EMPTY)
     except Exception:
         return True
     return False
 
 
-async def _seen(peer: Transport) -> Any:
-    return json.loads(bytes(await peer.post_async("/fitness.Server/Tell", EMPTY))[5:])
+async def _report(peer: Transport) -> Any:
+    return json.loads(bytes(await peer.post_async("/conformance.Server/Report", EMPTY))[5:])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* gRPC over HTTP/2, without TLS: a request is dropped as it comes, and answered when it ends. */
+/* gRPC over HTTP/2, without TLS: the body of a request is discarded, and the answer sent at its end. */
 
 #include "server.h"
 
@@ -15,7 +15,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t stream, uint8_t *bu
 	struct answer *answer = source->ptr;
 	if (!is_due(answer))
 		return NGHTTP2_ERR_DEFERRED;
-	/* One message a frame, as a server sends that has them one by one. */
+	/* One message per frame, as from a server that produces them one by one. */
 	size_t size = answer->reply->size - answer->offset;
 	if (size > length)
 		size = length;
@@ -87,7 +87,7 @@ static void open(struct connection *connection)
 	if (nghttp2_session_server_new(&session, callbacks, connection))
 		errx(1, "nghttp2_session_server_new");
 	connection->state = session;
-	/* Windows so wide that no client waits for one. */
+	/* Flow-control windows so large that no client waits for one. */
 	const int32_t window = INT32_MAX;
 	nghttp2_settings_entry entries[] = {
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)window},
@@ -123,9 +123,9 @@ static void resume(struct answer *answer)
 	nghttp2_session_resume_data(answer->connection->state, answer->stream);
 }
 
-static void shut(struct connection *connection)
+static void close_session(struct connection *connection)
 {
 	nghttp2_session_del(connection->state);
 }
 
-const struct protocol h2 = {open, input, output, resume, shut};
+const struct protocol h2 = {open, input, output, resume, close_session};

@@ -1,4 +1,4 @@
-/* REST over HTTP/1.1: one request after the other on a connection, with a Content-Length; replies whole, or as events. */
+/* REST over HTTP/1.1: sequential requests with a Content-Length; replies are whole, or server-sent events. */
 
 #include "server.h"
 
@@ -9,7 +9,7 @@
 struct exchange {
 	char header[64 * 1024];
 	size_t filled;
-	size_t body;           /* bytes of the request still to come */
+	size_t body;           /* bytes of the request's body to receive */
 	const struct reply *reply;
 };
 
@@ -87,9 +87,9 @@ static bool output(struct connection *connection)
 		bool streams = !strncmp(answer->reply->name, "Stream", 6);
 		if (!is_due(answer))
 			break;
-		if (!answer->headed)
+		if (!answer->header_sent)
 			put_header(connection, answer, streams);
-		answer->headed = true;
+		answer->header_sent = true;
 		char line[32];
 		if (streams)
 			put(connection, line, (size_t)snprintf(line, sizeof line, "%zx\r\n", answer->reply->size));
@@ -110,9 +110,9 @@ static void resume(struct answer *answer)
 	(void)answer;
 }
 
-static void shut(struct connection *connection)
+static void free_exchange(struct connection *connection)
 {
 	free(connection->state);
 }
 
-const struct protocol http1 = {open, input, output, resume, shut};
+const struct protocol http1 = {open, input, output, resume, free_exchange};

@@ -1,11 +1,11 @@
-/* A server that costs a benchmark's client as little as a server can: canned replies, one thread, one epoll.
+/* Server with canned replies that uses as little CPU as possible: one thread, one epoll.
  *
  *     server DIRECTORY SOCKET [--chunks N] [--pace MICROSECONDS] [--streams N]
  *
  * It speaks gRPC (HTTP/2 in plaintext) on a TCP port of loopback and on the Unix socket SOCKET, and REST (HTTP/1.1) on a
- * second port; it prints both ports, and ends when its standard input does. DIRECTORY holds the replies, METHOD.binpb for gRPC
- * and METHOD.json for REST; one whose name begins with "Stream" is sent --chunks times. Requests are read and
- * dropped. Twenty zeros in a reply become the nanoseconds of CLOCK_MONOTONIC when it is sent with --pace.
+ * second port. It prints both ports, and ends at the end of its standard input. DIRECTORY holds the replies, METHOD.binpb for
+ * gRPC and METHOD.json for REST; a reply whose name begins with "Stream" is sent --chunks times. Requests are read and
+ * discarded. Twenty zeros in a reply are replaced by CLOCK_MONOTONIC in nanoseconds when it is sent with --pace.
  */
 
 #include "server.h"
@@ -61,21 +61,21 @@ static void load_reply(const char *directory, const char *file)
 		errx(1, "too many replies, or too long a name: %s", file);
 	char path[4096];
 	snprintf(path, sizeof path, "%s/%s", directory, file);
-	FILE *source = fopen(path, "rb");
+	FILE *input = fopen(path, "rb");
 	struct stat status;
-	if (!source || fstat(fileno(source), &status))
+	if (!input || fstat(fileno(input), &status))
 		err(1, "%s", path);
 	struct reply *reply = &replies[reply_count++];
 	memcpy(reply->name, file, (size_t)(dot - file));
 	reply->json = !strcmp(dot, ".json");
-	/* What goes before each message on the wire goes before it here: a length, or the words of an event. */
+	/* Stored with the framing of the wire: gRPC's length prefix, or that of a server-sent event. */
 	size_t size = (size_t)status.st_size;
 	bool event = reply->json && !strncmp(reply->name, "Stream", 6);
 	size_t before = event ? 6 : reply->json ? 0 : PREFIX;
 	reply->bytes = allocate(before + size + 4);
-	if (fread(reply->bytes + before, 1, size, source) != size)
+	if (fread(reply->bytes + before, 1, size, input) != size)
 		err(1, "%s", path);
-	fclose(source);
+	fclose(input);
 	reply->size = before + size + (event ? 4 : 0);
 	if (event) {
 		memcpy(reply->bytes, "data: ", 6);
@@ -84,7 +84,7 @@ static void load_reply(const char *directory, const char *file)
 		uint32_t length = htonl((uint32_t)size);
 		memcpy(reply->bytes + 1, &length, sizeof length);
 	}
-	reply->stamp = memmem(reply->bytes, reply->size, "00000000000000000000", DIGITS);
+	reply->timestamp = memmem(reply->bytes, reply->size, "00000000000000000000", DIGITS);
 }
 
 const struct reply *find_reply(const char *name, size_t length, bool json)
@@ -111,7 +111,7 @@ struct answer *add_answer(struct connection *connection, const struct reply *rep
 
 void drop_answer(struct answer *answer)
 {
-	if (answer->waits)
+	if (answer->queued)
 		TAILQ_REMOVE(&waiting, answer, waiting);
 	TAILQ_REMOVE(&answer->connection->answers, answer, siblings);
 	free(answer);
@@ -119,18 +119,18 @@ void drop_answer(struct answer *answer)
 
 bool is_due(struct answer *answer)
 {
-	if (answer->waits)
+	if (answer->queued)
 		return false;
 	if (answer->due && answer->due > now()) {
-		answer->waits = true;
-		/* All wait equally long, so that the queue is in order. */
+		answer->queued = true;
+		/* All wait for the same time, so the queue is ordered by due time. */
 		TAILQ_INSERT_TAIL(&waiting, answer, waiting);
 		return false;
 	}
-	if (!answer->offset && settings.pace && answer->reply->stamp) {
+	if (!answer->offset && settings.pace && answer->reply->timestamp) {
 		char digits[DIGITS + 1];
 		snprintf(digits, sizeof digits, "%020llu", (unsigned long long)now());
-		memcpy(answer->reply->stamp, digits, DIGITS);
+		memcpy(answer->reply->timestamp, digits, DIGITS);
 	}
 	return true;
 }
@@ -176,7 +176,7 @@ static void watch(struct connection *connection, int operation)
 		err(1, "epoll_ctl");
 }
 
-/* Sends what there is; false if the connection is done with. */
+/* Sends pending output; returns false if the connection is to be closed. */
 static bool flush(struct connection *connection)
 {
 	bool blocked = false;
@@ -217,7 +217,7 @@ static void accept_connection(int listener, const struct protocol *protocol)
 	if (fd < 0)
 		return;
 	int yes = 1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* no matter on a Unix socket */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* fails on a Unix socket, which is fine */
 	struct connection *connection = allocate(sizeof *connection);
 	connection->fd = fd;
 	connection->protocol = protocol;
@@ -228,20 +228,20 @@ static void accept_connection(int listener, const struct protocol *protocol)
 		close_connection(connection);
 }
 
-static void wake_due(void)
+static void resume_due(void)
 {
 	struct answer *answer;
 	while ((answer = TAILQ_FIRST(&waiting)) && answer->due <= now()) {
 		struct connection *connection = answer->connection;
 		TAILQ_REMOVE(&waiting, answer, waiting);
-		answer->waits = false;
+		answer->queued = false;
 		connection->protocol->resume(answer);
 		if (!flush(connection))
 			close_connection(connection);
 	}
 }
 
-/* The set-up and the loop */
+/* Setup and event loop */
 
 static int listen_on(const struct sockaddr *address, socklen_t size)
 {
@@ -275,18 +275,18 @@ static unsigned port_of(int fd)
 	return ntohs(address.sin_port);
 }
 
-static void read_arguments(int count, char **words)
+static void read_arguments(int argc, char **argv)
 {
-	for (int i = 3; i + 1 < count; i += 2) {
-		uint64_t value = strtoull(words[i + 1], NULL, 10);
-		if (!strcmp(words[i], "--chunks"))
+	for (int i = 3; i + 1 < argc; i += 2) {
+		uint64_t value = strtoull(argv[i + 1], NULL, 10);
+		if (!strcmp(argv[i], "--chunks"))
 			settings.chunks = value;
-		else if (!strcmp(words[i], "--pace"))
+		else if (!strcmp(argv[i], "--pace"))
 			settings.pace = value * 1000;
-		else if (!strcmp(words[i], "--streams"))
+		else if (!strcmp(argv[i], "--streams"))
 			settings.streams = (uint32_t)value;
 		else
-			errx(2, "unknown option %s", words[i]);
+			errx(2, "unknown option %s", argv[i]);
 	}
 }
 
@@ -300,37 +300,37 @@ static void serve(int *listeners, size_t count)
 		struct epoll_event events[256];
 		int ready = epoll_pwait2(poller, events, 256, first ? &timeout : NULL, NULL);
 		for (int i = 0; i < ready; i++) {
-			void *what = events[i].data.ptr;
-			if (!what)
+			void *source = events[i].data.ptr;
+			if (!source)
 				return;
-			int *listener = what;
+			int *listener = source;
 			if (listener >= listeners && listener < listeners + count) {
 				accept_connection(*listener, listener == listeners + count - 1 ? &http1 : &h2);
 				continue;
 			}
-			struct connection *connection = what;
+			struct connection *connection = source;
 			bool input = events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR);
 			if ((input && !receive(connection)) || !flush(connection))
 				close_connection(connection);
 		}
-		wake_due();
+		resume_due();
 	}
 }
 
-int main(int count, char **words)
+int main(int argc, char **argv)
 {
-	if (count < 3)
+	if (argc < 3)
 		errx(2, "usage: server DIRECTORY SOCKET [--chunks N] [--pace MICROSECONDS] [--streams N]");
-	read_arguments(count, words);
-	DIR *directory = opendir(words[1]);
+	read_arguments(argc, argv);
+	DIR *directory = opendir(argv[1]);
 	if (!directory)
-		err(1, "%s", words[1]);
+		err(1, "%s", argv[1]);
 	for (struct dirent *entry; (entry = readdir(directory));)
-		load_reply(words[1], entry->d_name);
+		load_reply(argv[1], entry->d_name);
 	closedir(directory);
 	signal(SIGPIPE, SIG_IGN);
 	poller = epoll_create1(EPOLL_CLOEXEC);
-	int listeners[] = {listen_on_loopback(), listen_on_path(words[2]), listen_on_loopback()};
+	int listeners[] = {listen_on_loopback(), listen_on_path(argv[2]), listen_on_loopback()};
 	for (size_t i = 0; i < 3; i++) {
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &listeners[i]};
 		if (epoll_ctl(poller, EPOLL_CTL_ADD, listeners[i], &event))
@@ -342,6 +342,6 @@ int main(int count, char **words)
 	printf("%u %u\n", port_of(listeners[0]), port_of(listeners[2]));
 	fflush(stdout);
 	serve(listeners, 3);
-	unlink(words[2]);
+	unlink(argv[2]);
 	return 0;
 }

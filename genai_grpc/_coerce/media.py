@@ -96,7 +96,7 @@ def _encoded(image: PIL.Image.Image) -> protos.Blob:
     """The pixels without loss: as WebP, or as PNG where WebP has too few bits or pixels for them."""
     webp = image.mode in WEBP_MODES and max(image.size) <= WEBP_PIXELS
     # The fastest of WebP's lossless settings: a seventeenth of the default ones' CPU, for up to twice the bytes
-    # (benchmarks/images.py).
+    # (benchmarks/micro/images.py).
     # `exact` keeps the colours under full transparency.
     settings: dict[str, Any] = {"lossless": True, "exact": True, "quality": 0, "method": 0} if webp else {}
     encoded = io.BytesIO()

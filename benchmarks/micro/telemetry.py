@@ -1,6 +1,7 @@
-"""What telemetry costs: the CPU time of calls with and without it, as the ratio of paired rounds over loopback.
+"""Overhead of telemetry: CPU of calls with and without the OpenTelemetry interceptor, in paired rounds over loopback.
 
-The client, its server and an SDK that keeps nothing are in one process, so the ratio is that of the whole of it.
+The client, its server and an SDK that exports nothing share one process, so that the ratio is that of the whole
+process.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ CHUNKS = 20
 
 
 def seconds(script: ScriptEngine, client: genai.Client, stream: bool) -> float:
-    """CPU seconds of a round of calls, those of the server included."""
+    """CPU seconds of a round of calls, the server's included."""
     model = genai.GenerativeModel(client=client)
     for _ in range(CALLS):
         script.reply(*["word "] * (CHUNKS if stream else 1))
-    began = time.process_time()
+    started = time.process_time()
     for _ in range(CALLS):
         model.generate_content("Hi", stream=stream).resolve()
-    return time.process_time() - began
+    return time.process_time() - started
 
 
 def main() -> None:
@@ -38,12 +39,12 @@ def main() -> None:
     with (
         serve(script) as server,
         genai.Client(endpoint=server.endpoint) as plain,
-        genai.Client(endpoint=server.endpoint, interceptors=[telemetry]) as watched,
+        genai.Client(endpoint=server.endpoint, interceptors=[telemetry]) as traced,
     ):
         for stream in (False, True):
-            for client in (plain, watched):
+            for client in (plain, traced):
                 seconds(script, client, stream)
-            pairs = [[seconds(script, client, stream) for client in (plain, watched)] for _ in range(ROUNDS)]
+            pairs = [[seconds(script, client, stream) for client in (plain, traced)] for _ in range(ROUNDS)]
             ratio = statistics.median(after / before for before, after in pairs)
             more = statistics.median(after - before for before, after in pairs) / CALLS
-            print(f"{'stream' if stream else 'unary':>6}: {ratio:.2f} times the CPU, {more * 1e6:.0f} µs more a call")
+            print(f"{'stream' if stream else 'unary':>6}: {ratio:.2f} times the CPU, {more * 1e6:.0f} µs more per call")

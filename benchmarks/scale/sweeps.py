@@ -1,43 +1,41 @@
-"""What more of it costs: threads, processes, channels, calls in flight, chunks, turns and bytes.
+"""Cost at growing sizes: threads, processes, channels, calls in flight, chunks, turns and bytes.
 
-The plain stub and this project's client do the same work in turn, and the sizes take turns too: what slows the machine
-down slows them all.
+The rounds of the plain stub and of this client are interleaved, and so are the sizes: what slows the machine down
+slows them all.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from benchmarks.rounds import Cost, Worker, begin, end, ratios
+from benchmarks.rounds import Cost, Worker, finish, ratios, start
 from benchmarks.serving import SCENARIOS, serve
 from benchmarks.workloads import WORKLOADS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 __all__ = ["BASE", "OURS", "PAIR", "Figures", "Point", "from_json", "in_flight", "measure", "swept"]
 
 BASE: Final = "plain"
 OURS: Final = "genai_grpc"
 PAIR: Final = (BASE, OURS)
-# Rounds that a size has at the least, and the seconds that further ones may take.
-LEAST: Final = 3
-BUDGET: Final = 12.0
+# Minimum number of rounds of a size, and the seconds that further ones may take.
+MIN_ROUNDS: Final = 3
+MAX_SECONDS: Final = 12.0
 MIB: Final = 2**20
 
 
 class Point(NamedTuple):
-    """What a peer came to at one size.
+    """Result of a peer at one size.
 
     Attributes:
-        cpu: Seconds of CPU an operation.
-        rate: Operations a second, by the clock.
-        memory: Bytes beyond those before, at the peak of the first round.
+        cpu: Seconds of CPU per operation.
+        rate: Operations per second of wall time.
+        memory: Peak memory in bytes in the first round, beyond that before it.
         first: Seconds of CPU of the first round.
-        ratio: The CPU over the plain stub's: the median of the rounds.
+        ratio: CPU over the plain stub's: the median of the rounds.
     """
 
     cpu: float
@@ -47,8 +45,8 @@ class Point(NamedTuple):
     ratio: float
 
 
-# Each series: its sizes, and there the peers.
-Figures: TypeAlias = "dict[str, dict[int, dict[str, Point]]]"
+# By series, size and peer.
+Figures: TypeAlias = dict[str, dict[int, dict[str, Point]]]
 
 
 class Sweep(NamedTuple):
@@ -56,10 +54,10 @@ class Sweep(NamedTuple):
 
     Attributes:
         workload: Its name in `WORKLOADS`.
-        sizes: Passed to the workload, unless they are of something else.
-        operations: Of a round at a size.
-        chunks: Of a streamed reply at a size.
-        processes: Whether the size is the number of each peer's processes, and the workload has its own size.
+        sizes: Passed to the workload, except if `processes`.
+        operations: Operations of a round at a size; by default those of the workload.
+        chunks: Chunks of a streamed reply at a size; by default those of the scenario.
+        processes: Whether the size is the number of processes of each peer; the workload then has its own size.
     """
 
     workload: str
@@ -85,7 +83,7 @@ SWEEPS: Final = {
     "resumed_chat": Sweep("resumed_chat", TURNS, operations=lambda size: min(5, size // 5)),
     "large": Sweep("blob", (MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB)),
 }
-# As they are measured, one of each kind at the same time: the small of one beside the large of the other.
+# Measured in pairs, one of each kind at the same time: the small ones of one kind with the large ones of the other.
 HELD: Final[dict[str, tuple[int, ...]]] = {
     "held": (1_000, 2_000, 5_000, 10_000),
     "held_threads": (1_000, 500, 250, 125),
@@ -93,7 +91,7 @@ HELD: Final[dict[str, tuple[int, ...]]] = {
 
 
 def measure(rounds: int) -> Figures:
-    """All series, by the names of `SWEEPS` and `HELD`."""
+    """Measure all series, by their names in `SWEEPS` and `HELD`."""
     figures = in_flight(HELD, max(1, rounds // 3))
     for name, sweep in SWEEPS.items():
         print(f"  {name}", flush=True)
@@ -102,27 +100,27 @@ def measure(rounds: int) -> Figures:
 
 
 def swept(sweep: Sweep, rounds: int) -> dict[int, dict[str, Point]]:
-    """Each peer at each size: a first round, and then so many, of the sizes in turn; fewer where they take long."""
+    """Measure each peer at each size: a first round, then `rounds` interleaved ones, or fewer if they take long."""
     sizes = sweep.sizes
     found: dict[int, list[dict[str, Cost]]] = {size: [] for size in sizes}
     with ExitStack() as stack:
         crews = {size: _crews(sweep, size, stack) for size in sizes}
-        # At once, since the first round of a chat is long, and only its sum is told.
+        # All at once: the first round of a chat is long, and only its total is reported.
         for size in sizes:
             for crew in crews[size].values():
-                begin(crew)
-        first = {size: {peer: end(crew) for peer, crew in crews[size].items()} for size in sizes}
+                start(crew)
+        first = {size: {peer: finish(crew) for peer, crew in crews[size].items()} for size in sizes}
         spent = dict.fromkeys(sizes, 0.0)
         for number in range(rounds):
             for size in sizes:
-                if number >= LEAST and spent[size] > BUDGET:
+                if number >= MIN_ROUNDS and spent[size] > MAX_SECONDS:
                     continue
-                began = time.monotonic()
+                started = time.monotonic()
                 found[size].append({})
                 for peer in PAIR if number % 2 else PAIR[::-1]:
-                    begin(crews[size][peer])
-                    found[size][-1][peer] = end(crews[size][peer])
-                spent[size] += time.monotonic() - began
+                    start(crews[size][peer])
+                    found[size][-1][peer] = finish(crews[size][peer])
+                spent[size] += time.monotonic() - started
     return {
         size: {peer: _point(peer, first[size][peer], found[size], _operations(sweep, size)) for peer in PAIR}
         for size in sizes
@@ -130,7 +128,7 @@ def swept(sweep: Sweep, rounds: int) -> dict[int, dict[str, Point]]:
 
 
 def _crews(sweep: Sweep, size: int, stack: ExitStack) -> dict[str, list[Worker]]:
-    """For each peer the processes that do the work of one size, on a server of that size."""
+    """Start the worker processes of each peer for one size, with a server for that size."""
     spec = WORKLOADS[sweep.workload]
     scenario = SCENARIOS[spec.scenario]
     if sweep.chunks is not None:
@@ -147,7 +145,7 @@ def _crews(sweep: Sweep, size: int, stack: ExitStack) -> dict[str, list[Worker]]
 
 
 def _operations(sweep: Sweep, size: int) -> int:
-    """How many of them a round of all processes performs."""
+    """Operations of a round, of all processes together."""
     count = WORKLOADS[sweep.workload].operations if sweep.operations is None else sweep.operations(size)
     return count * size if sweep.processes else count
 
@@ -160,10 +158,10 @@ def _point(peer: str, first: Cost, found: Sequence[dict[str, Cost]], count: int)
 
 
 def in_flight(kinds: dict[str, tuple[int, ...]], rounds: int) -> Figures:
-    """Calls held in flight by a slow server; each peer's memory in processes that have made one call before.
+    """Measure calls held in flight by a slow server, in processes that have made one call before.
 
-    The plain stub's server lets a connection carry any number of streams. The client's lets it carry a hundred, as
-    Google's front end does; there, one channel would lose calls, or have them wait for each other.
+    The plain stub's server does not limit the streams of a connection. The client's limits them to 100, as Google's
+    front end does; with that limit, a single channel would lose calls, or queue them.
     """
     print(f"  {', '.join(kinds)}", flush=True)
     found: dict[str, dict[int, dict[str, list[Cost]]]] = {
@@ -183,14 +181,14 @@ def in_flight(kinds: dict[str, tuple[int, ...]], rounds: int) -> Figures:
                     for size in sizes
                     for peer in PAIR
                 }
-                begin(workers.values())
-                end(workers.values())
-                # The replies take their time: what waits for them waits together, one size of each kind at once.
+                start(workers.values())
+                finish(workers.values())
+                # The replies take five seconds: one size of each kind waits for them at the same time.
                 for sizes in zip(*kinds.values(), strict=True):
                     now = [(kind, size, peer) for kind, size in zip(kinds, sizes, strict=True) for peer in PAIR]
-                    begin(workers[each] for each in now)
+                    start(workers[each] for each in now)
                     for kind, size, peer in now:
-                        found[kind][size][peer].append(workers[kind, size, peer].end())
+                        found[kind][size][peer].append(workers[kind, size, peer].finish())
     return {
         kind: {size: {peer: _held_point(peer, costs, size) for peer in PAIR} for size, costs in sorted(by_size.items())}
         for kind, by_size in found.items()
@@ -205,7 +203,7 @@ def _held_point(peer: str, costs: dict[str, list[Cost]], size: int) -> Point:
 
 
 def from_json(saved: Any) -> Figures:
-    """The figures as they were before `json.dumps`, which makes words of numbers and lists of points."""
+    """The figures, from their JSON, in which sizes are strings and points are lists."""
     return {
         name: {int(size): {peer: Point(*point) for peer, point in peers.items()} for size, peers in sizes.items()}
         for name, sizes in saved.items()

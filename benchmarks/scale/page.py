@@ -1,27 +1,23 @@
-"""The figures of `scale` as the tables of docs/scale.md, and what they grow by."""
+"""Tables of docs/scale.md, from the figures of `sweeps`, and the growth of each cost."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
-from benchmarks.growth import growth
 from benchmarks.peers import PEERS
-from benchmarks.scale import BASE, OURS, PAIR
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from benchmarks.scale import Figures, Point
+from benchmarks.scale.growth import growth
+from benchmarks.scale.sweeps import BASE, OURS, PAIR, Figures, Point
 
 __all__ = ["blocks"]
 
 TITLES: Final = {peer: PEERS[peer].title for peer in PAIR}
 MIB: Final = 2**20
-KILOBYTES_A_TURN: Final = 2
+KILOBYTES_PER_TURN: Final = 2
 
 
 def blocks(figures: Figures) -> dict[str, str]:
-    """What stands between the marks of the page, by their names."""
+    """The generated blocks of the page, by name."""
     return {
         "throughput": "\n\n".join(
             [
@@ -33,7 +29,7 @@ def blocks(figures: Figures) -> dict[str, str]:
         "flight": "\n\n".join(
             [
                 _flight(figures, "held", "async calls in flight"),
-                _flight(figures, "held_threads", "sync calls in flight, a thread each"),
+                _flight(figures, "held_threads", "sync calls in flight, one thread per call"),
             ]
         ),
         "stream": "\n\n".join(
@@ -41,9 +37,9 @@ def blocks(figures: Figures) -> dict[str, str]:
         ),
         "chat": "\n\n".join(
             [
-                _chat(figures, "late_chat", "turns of this chat before"),
+                _chat(figures, "late_chat", "earlier turns of the chat"),
                 _whole_chat(figures),
-                _chat(figures, "resumed_chat", "turns that the chat began with"),
+                _chat(figures, "resumed_chat", "turns in the initial history"),
             ]
         ),
         "request": _request(figures),
@@ -61,11 +57,11 @@ def _throughput(figures: Figures, name: str, head: str) -> str:
         ]
         for size, point in series.items()
     ]
-    heads = [head, *(f"{TITLES[peer]}, calls a second" for peer in PAIR)]
-    heads += [*(f"{TITLES[peer]}, CPU a call" for peer in PAIR), "ratio of CPU"]
+    heads = [head, *(f"{TITLES[peer]}, calls/s" for peer in PAIR)]
+    heads += [*(f"{TITLES[peer]}, CPU per call" for peer in PAIR), "CPU ratio"]
     first, *_, last = series
     ends = [f"{TITLES[peer]} {series[last][peer].cpu / series[first][peer].cpu:.2f}" for peer in PAIR]
-    return f"{_table(heads, rows)}\n\nCPU of a call, at {last} over that at {first}: {', '.join(ends)}."
+    return f"{_table(heads, rows)}\n\nCPU per call at {last}, over that at {first}: {', '.join(ends)}."
 
 
 def _flight(figures: Figures, name: str, head: str) -> str:
@@ -79,10 +75,11 @@ def _flight(figures: Figures, name: str, head: str) -> str:
         ]
         for size, point in series.items()
     ]
-    heads = [head, *TITLES.values(), *(f"{title}, per 1,000" for title in TITLES.values()), "ratio"]
-    memory = _grown(series, lambda point, _: point.memory)
-    cpu = _grown(series, lambda point, size: point.cpu * size)
-    return f"{_table(heads, rows)}\n\nMemory: {memory}.\nCPU of sending and receiving them all: {cpu}."
+    heads = [head, *(f"{title}, memory" for title in TITLES.values())]
+    heads += [*(f"{title}, per 1,000 calls" for title in TITLES.values()), "memory ratio"]
+    memory = _growth(series, lambda point, _: point.memory)
+    cpu = _growth(series, lambda point, size: point.cpu * size)
+    return f"{_table(heads, rows)}\n\nMemory: {memory}.\nCPU of sending and receiving all calls: {cpu}."
 
 
 def _stream(figures: Figures, name: str, head: str) -> str:
@@ -96,17 +93,17 @@ def _stream(figures: Figures, name: str, head: str) -> str:
         ]
         for size, point in series.items()
     ]
-    heads = [head, *(f"{title}, CPU a chunk" for title in TITLES.values()), "ratio of CPU"]
+    heads = [head, *(f"{title}, CPU per chunk" for title in TITLES.values()), "CPU ratio"]
     heads += [f"{title}, memory" for title in TITLES.values()]
-    cpu = _grown(series, lambda point, size: point.cpu * size)
+    cpu = _growth(series, lambda point, size: point.cpu * size)
     first, *_, last = series
-    kept = [
+    per_chunk = [
         f"{TITLES[peer]} {(series[last][peer].memory - series[first][peer].memory) / (last - first):,.0f} bytes"
         for peer in PAIR
     ]
     return (
         f"{_table(heads, rows)}\n\nCPU of the stream: {cpu}.\n"
-        f"Memory that a chunk more takes, from {first:,} to {last:,}: {', '.join(kept)}."
+        f"Memory per additional chunk, from {first:,} to {last:,}: {', '.join(per_chunk)}."
     )
 
 
@@ -115,20 +112,20 @@ def _chat(figures: Figures, name: str, head: str) -> str:
     rows = [
         [
             f"{size:,}",
-            f"{size * KILOBYTES_A_TURN / 1000:.2f} MB",
+            f"{size * KILOBYTES_PER_TURN / 1000:.2f} MB",
             *(f"{point[peer].cpu * 1e3:.2f} ms" for peer in PAIR),
             f"{point[OURS].ratio:.2f}",
         ]
         for size, point in series.items()
     ]
-    heads = [head, "request", *(f"{title}, CPU a turn" for title in TITLES.values()), "ratio"]
-    return f"{_table(heads, rows)}\n\nCPU of a turn: {_grown(series, lambda point, _: point.cpu)}."
+    heads = [head, "request", *(f"{title}, CPU per turn" for title in TITLES.values()), "CPU ratio"]
+    return f"{_table(heads, rows)}\n\nCPU per turn: {_growth(series, lambda point, _: point.cpu)}."
 
 
 def _whole_chat(figures: Figures) -> str:
     turns = max(figures["late_chat"])
     spent = [f"{TITLES[peer]} {point.first:.1f} s" for peer, point in figures["late_chat"][turns].items()]
-    return f"CPU of a chat's first {turns:,} turns together, one sent after the other: {', '.join(spent)}."
+    return f"CPU of the first {turns:,} turns of a chat, in total: {', '.join(spent)}."
 
 
 def _request(figures: Figures) -> str:
@@ -142,21 +139,21 @@ def _request(figures: Figures) -> str:
         ]
         for size, point in series.items()
     ]
-    heads = ["blob", *(f"{title}, CPU" for title in TITLES.values()), "ratio of CPU"]
-    heads += [f"{title}, memory over the blob's size" for title in TITLES.values()]
-    cpu = _grown(series, lambda point, _: point.cpu)
-    memory = _grown(series, lambda point, _: point.memory)
+    heads = ["blob", *(f"{title}, CPU" for title in TITLES.values()), "CPU ratio"]
+    heads += [f"{title}, memory / blob size" for title in TITLES.values()]
+    cpu = _growth(series, lambda point, _: point.cpu)
+    memory = _growth(series, lambda point, _: point.memory)
     return f"{_table(heads, rows)}\n\nCPU: {cpu}.\nMemory: {memory}."
 
 
-def _grown(series: dict[int, dict[str, Point]], cost: Callable[[Point, int], float]) -> str:
-    """How each peer's cost grows with the size."""
+def _growth(series: dict[int, dict[str, Point]], cost: Callable[[Point, int], float]) -> str:
+    """Growth of each peer's cost with the size."""
     found = {peer: growth({size: cost(point[peer], size) for size, point in series.items()}) for peer in PAIR}
-    return ", ".join(f"{TITLES[peer]} {grown}" for peer, grown in found.items())
+    return ", ".join(f"{TITLES[peer]} {each}" for peer, each in found.items())
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown, its figures aligned to the right."""
+    """A Markdown table with right-aligned figures."""
     heads = list(heads)
     lines = [f"| {' | '.join(cells)} |" for cells in [heads, *rows]]
     return "\n".join([lines[0], "|---|" + "---:|" * (len(heads) - 1), *lines[1:]])

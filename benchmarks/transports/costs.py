@@ -1,34 +1,32 @@
-"""What other transports than gRPC's would cost, with gRPC spoken by hand on top: CPU over the plain stub's."""
+"""Cost of other transports than gRPC's, with the gRPC protocol on top by hand: CPU over the plain stub's."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from benchmarks.peers import PEERS, TRANSPORTS
 from benchmarks.rounds import Cost, interleaved, ratios, spread
 from benchmarks.workloads import WORKLOADS
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 __all__ = ["transport_table"]
 
 COMPARED: Final = ("unary", "threads", "async", "stream", "stream_async", "latency", "latency_async", "blob")
-# What a peer has no way to do.
-LACKS: Final = {
-    "floor": ("threads", "async", "stream_async", "latency_async"),
+# Kinds of work that a peer does not support.
+UNSUPPORTED: Final = {
+    "lower_bound": ("threads", "async", "stream_async", "latency_async"),
     "grpclib": ("unary", "threads", "stream", "latency", "blob"),
 }
 
 
 def transport_table(rounds: int) -> str:
-    """Each kind of work by each transport, as a table in Markdown: the median of the ratios, and their quartiles."""
+    """Measure each transport; returns a Markdown table of the medians of the ratios, and their quartiles."""
     peers = ["plain", "genai_grpc", *TRANSPORTS]
     titles = [(PEERS[peer] if peer in PEERS else TRANSPORTS[peer]).title for peer in peers]
     lines = [f"| work | {' | '.join(titles)} |", "|---|" + "---:|" * len(peers)]
     for workload in COMPARED:
         print(f"  {workload}", flush=True)
-        able = [peer for peer in peers if workload not in LACKS.get(peer, ())]
+        able = [peer for peer in peers if workload not in UNSUPPORTED.get(peer, ())]
         lines.append(_row(workload, peers, able, interleaved(workload, able, rounds)))
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""Folding is linear: ten times the chunks of a response cost about ten times the time.
+"""Merging the chunks of a stream is linear: ten times the chunks cost about ten times the CPU.
 
-Prints the median CPU time of folding 10,000 and 100,000 chunks, over interleaved rounds, and their ratio.
+Prints the median CPU time of merging 10,000 and 100,000 chunks, over interleaved rounds, and their ratio.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ SIZES = (10_000, 100_000)
 
 
 def seconds(chunks: list[protos.GenerateContentResponse]) -> float:
-    """CPU seconds of folding these chunks into one response."""
-    began = time.process_time()
-    fold = ResponseMerger()
+    """CPU seconds of merging these chunks into one response."""
+    started = time.process_time()
+    merger = ResponseMerger()
     for chunk in chunks:
-        fold.add(chunk)
-    fold.result()
-    return time.process_time() - began
+        merger.add(chunk)
+    merger.result()
+    return time.process_time() - started
 
 
 def chunk(text: str) -> protos.GenerateContentResponse:
@@ -37,5 +37,5 @@ def main() -> None:
     rounds = [[seconds(chunks) for chunks in inputs] for _ in range(ROUNDS)]
     medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
     for size, median in zip(SIZES, medians, strict=True):
-        print(f"{size:>7,} chunks: {median * 1e3:7.1f} ms, {median / size * 1e6:.2f} µs a chunk")
-    print(f"10 times the chunks cost {medians[1] / medians[0]:.1f} times the time")
+        print(f"{size:>7,} chunks: {median * 1e3:7.1f} ms, {median / size * 1e6:.2f} µs per chunk")
+    print(f"10 times the chunks cost {medians[1] / medians[0]:.1f} times the CPU")
