@@ -25,7 +25,7 @@ IN_FLIGHT: Final = 31_900.0
 def costs(results: Path = RESULTS, page: Path = PAGE) -> dict[str, dict[str, float]]:
     """Seconds of CPU per call or chunk, by kind of work and client.
 
-    Taken from what `make bench ARGS=table` saved in `results`, or else from the rounded figures that it wrote to the page.
+    Taken from what `make bench ARGS=table` saved in `results`, or else from the rounded figures in the page.
 
     Raises:
         ValueError: The page has no row for a kind of work.
