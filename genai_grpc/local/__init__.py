@@ -1,7 +1,7 @@
 """A local server of the Gemini API, for development and tests.
 
-It speaks the same gRPC as Google's service, with `Engine`s behind it: `LlamaEngine` runs a real model on this machine,
-`ScriptEngine` says what a test queued. Nothing is loaded before a server starts.
+It speaks the same gRPC as Google's service. `Engine`s generate the responses: `LlamaEngine` runs a real model on this
+machine, `ScriptEngine` sends the replies that a test queued. A model is loaded when the server starts.
 
 >>> from genai_grpc import Client, GenerativeModel, local
 >>> script = local.ScriptEngine().reply("Hello", " world")

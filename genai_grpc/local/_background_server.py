@@ -1,4 +1,4 @@
-"""What serves on an event loop in a thread of its own, for sync and async programs alike."""
+"""Base of the servers that run on an event loop in a background thread, for sync and async programs alike."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import logging
 import threading
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from types import TracebackType
-
     from typing_extensions import Self
 
 __all__ = ["BackgroundServer", "join", "loopback"]
 
 Out = TypeVar("Out")
-_LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- names the wildcards, binds nothing
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- names the wildcards, binds nothing
 
 
 class BackgroundServer(ABC):
     """Listens on a port of this machine, once: from `start`, or the beginning of a `with` block, to `stop` or the end.
 
-    Both the block and `stop` return when nothing of it is running any more. `with` and `async with` do the same.
+    The block and `stop` return when the server's thread has ended. `with` and `async with` do the same.
     """
 
     def __init__(self, thread_name: str) -> None:
@@ -38,22 +37,23 @@ class BackgroundServer(ABC):
         self._stop: Future[float | None] = Future()
         self._stopped: Future[None] = Future()
         for future in self._ready, self._stopped:
-            # Running, so that a cancelled `async with` that awaits it cannot cancel it under the thread that sets it.
+            # A running future cannot be cancelled, so an `async with` that is cancelled while it waits leaves it to the
+            # thread that sets it.
             future.set_running_or_notify_cancel()
 
     @abstractmethod
     async def _serve(self, ready: Callable[[int], None], stop: Awaitable[float | None]) -> None:
-        """Listen, say on which port, wait for the stop and its grace in seconds, and take everything down."""
+        """Listen, pass the port to `ready`, await `stop`, which returns the grace in seconds, and shut down."""
 
-    def _conclude(self) -> None:  # noqa: B027 -- most have nothing to do
-        """Do what is due when a block has ended without an exception, and all is down."""
+    def _finalize(self) -> None:  # noqa: B027 -- most have nothing to do
+        """Run after the shutdown of a block that ended without an exception."""
 
     @property
     def port(self) -> int:
         """The port it listens on.
 
         Raises:
-            RuntimeError: If it was not started.
+            RuntimeError: It was not started.
         """
         if not self._ready.done():
             raise RuntimeError("the server has no address before it is started; use it in a with block")
@@ -63,8 +63,8 @@ class BackgroundServer(ABC):
         """Listen.
 
         Raises:
-            OSError: If it cannot listen there, e.g. since the port is taken.
-            RuntimeError: If it was started before.
+            OSError: It cannot listen there, e.g. since the port is in use.
+            RuntimeError: It was started before.
         """
         self._begin()
         try:
@@ -74,10 +74,10 @@ class BackgroundServer(ABC):
             raise
 
     def stop(self, grace: float | None = None) -> None:
-        """Stop listening, end what is in flight, and return when all is down; harmless if it does not run.
+        """Stop listening, end the calls in flight, and wait for the shutdown; harmless if it does not run.
 
         Args:
-            grace: Seconds that calls in flight may take to end by themselves; None cancels them at once.
+            grace: Seconds in which calls in flight may end by themselves; None cancels them at once.
         """
         self._end(grace)
         if self._stopped.done():
@@ -92,7 +92,7 @@ class BackgroundServer(ABC):
     ) -> None:
         self.stop()
         if error is None:
-            self._conclude()
+            self._finalize()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -106,14 +106,14 @@ class BackgroundServer(ABC):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ask_to_stop(None)
+        self._request_stop(None)
         await asyncio.wrap_future(self._stopped)
         self._end(None)
         if error is None:
-            self._conclude()
+            self._finalize()
 
     def _on_loop(self, work: Coroutine[Any, Any, Out]) -> Out:
-        """Do something on the loop, from another thread, and wait until it is done."""
+        """Run a coroutine on the server's loop, from another thread, and return its result."""
         if self._loop is None or self._stopped.done():
             work.close()
             raise RuntimeError(f"{self!r} does not run; use it in a with block")
@@ -124,10 +124,10 @@ class BackgroundServer(ABC):
             raise RuntimeError("a server runs once; make another one")
         self._thread = threading.Thread(target=self._run, name=self._thread_name, daemon=True)
         self._thread.start()
-        # A daemon thread must not be inside gRPC while the interpreter is torn down.
+        # A daemon thread must not be inside gRPC while the interpreter shuts down.
         atexit.register(self.stop)
 
-    def _ask_to_stop(self, grace: float | None) -> None:
+    def _request_stop(self, grace: float | None) -> None:
         with self._lock:
             if not self._stop.done():
                 self._stop.set_result(grace)
@@ -135,15 +135,15 @@ class BackgroundServer(ABC):
     def _end(self, grace: float | None) -> None:
         if self._thread is None:
             return
-        self._ask_to_stop(grace)
+        self._request_stop(grace)
         self._thread.join()
         atexit.unregister(self.stop)
 
     def _run(self) -> None:
-        logging.getLogger("asyncio").addFilter(_POLLER_NOISE)
+        logging.getLogger("asyncio").addFilter(_POLLER_FILTER)
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # handed to the thread that waits
+        except BaseException as error:  # raised again in the thread that waits
             if self._ready.done():
                 self._stopped.set_exception(error)
             else:
@@ -157,11 +157,11 @@ class BackgroundServer(ABC):
         await self._serve(self._ready.set_result, asyncio.wrap_future(self._stop))
 
 
-class _PollerNoise(logging.Filter):
-    """Drops one harmless error that old gRPC logs when two loops of a process use it, as a server and an aio client do.
+class _PollerErrorFilter(logging.Filter):
+    """Drops a harmless error that old gRPC logs when two event loops use it, e.g. those of a server and an aio client.
 
-    A loop that is woken for an event which the other one took raises BlockingIOError, and no call is the worse for it.
-    Seen with grpcio 1.71, not with 1.85. Once added it stays, since a loop may be woken after the server is gone.
+    A loop that wakes up for an event that the other loop has taken raises BlockingIOError, which affects no call. Seen
+    with grpcio 1.71, not with 1.85. The filter is never removed: a loop may wake up after the server has stopped.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -172,14 +172,14 @@ class _PollerNoise(logging.Filter):
         return not (frames and frames[-1].filename.endswith("completion_queue.pyx.pxi"))
 
 
-_POLLER_NOISE: Final = _PollerNoise()
+_POLLER_FILTER: Final = _PollerErrorFilter()
 
 
 def loopback(host: str, port: int) -> str:
-    """Where this machine finds what listens on a host, a wildcard included."""
-    return join(_LOCAL.get(host, host), port)
+    """The address at which this machine reaches a server on `host`, which may be a wildcard."""
+    return join(_LOOPBACK.get(host, host), port)
 
 
 def join(host: str, port: int) -> str:
-    """`host:port`, with the brackets that an IPv6 address wants."""
+    """`host:port`, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -117,7 +117,7 @@ class CassetteServer(BackgroundServer):
         """
         self._tape.conclude()
 
-    def _conclude(self) -> None:
+    def _finalize(self) -> None:
         self.conclude()
 
     async def _serve(self, ready: Callable[[int], None], stop: Awaitable[float | None]) -> None:

@@ -5,9 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -16,10 +16,7 @@ from genai_grpc import protos
 from genai_grpc._version import __version__
 from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceStub
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# The command as it is, on a scripted engine in place of the real model, whose arguments it prints.
+# The command with a scripted engine in place of the real model, which prints its arguments.
 PROGRAM = """if True:
     import sys, types
     from genai_grpc.local.engines.script import ScriptEngine
@@ -34,7 +31,7 @@ PROGRAM = """if True:
 
 @contextmanager
 def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A running `genai-grpc`, killed at the end if it still runs."""
+    """Run `genai-grpc` for the length of a block; kill it at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         stdout=subprocess.PIPE,
@@ -49,8 +46,8 @@ def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
-def greeting(process: subprocess.Popen[str]) -> tuple[str, str, str]:
-    """The engine's arguments, the address and the whole greeting of a server that listens."""
+def read_usage(process: subprocess.Popen[str]) -> tuple[str, str, str]:
+    """Wait until a server listens; return its engine's arguments, its address and the usage that it prints."""
     assert process.stdout is not None
     engine = process.stdout.readline()
     lines = [process.stdout.readline() for _ in range(3)]
@@ -58,18 +55,18 @@ def greeting(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     return engine, lines[0].partition("http://")[2].split()[0], "".join(lines)
 
 
-def ended(*arguments: str) -> tuple[int, str, str]:
-    """The exit code, output and errors of a `genai-grpc` that ends by itself."""
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Run `genai-grpc` to its end, and return its exit code, stdout and stderr."""
     with started(*arguments) as process:
         output, errors = process.communicate(timeout=60)
     return process.returncode, output, errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    """`serve` says where it listens and how to use it, and ends with code 0 and no traceback on Ctrl-C or SIGTERM."""
+def test_serve_until_signal(number: signal.Signals) -> None:
+    """`serve` prints its address and how to use it, and exits with 0 and no traceback on Ctrl-C or SIGTERM."""
     with started("serve", "--port", "0") as process:
-        engine, address, text = greeting(process)
+        engine, address, text = read_usage(process)
         with grpc.insecure_channel(address) as channel:
             models = ModelServiceStub(channel).ListModels(protos.ListModelsRequest()).models
         process.send_signal(number)
@@ -82,28 +79,28 @@ def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
 
 
-def test_state(tmp_path: Path) -> None:
-    """`serve --state-dir` makes the directory and keeps its state there."""
+def test_state_dir(tmp_path: Path) -> None:
+    """`serve --state-dir` creates the directory and stores its state there."""
     with started("serve", "--port", "0", "--state-dir", str(tmp_path / "state")) as process:
-        greeting(process)
+        read_usage(process)
         assert [path.name for path in (tmp_path / "state").iterdir()] == ["state.sqlite3"]
 
 
 def test_options_reach_the_engine(tmp_path: os.PathLike[str]) -> None:
-    """The model's path, the threads and the context are handed to the engine."""
+    """The engine gets the model's path, the threads and the context size."""
     path = os.path.join(tmp_path, "model.gguf")
     with open(path, "wb"):
         pass
     with started("serve", "--port", "0", "--model", path, "--threads", "2", "--context-size", "512") as process:
-        engine, _, _ = greeting(process)
+        engine, _, _ = read_usage(process)
 
-    assert engine == f"{path} {{'threads': 2, 'context': 512}}\n"
+    assert engine == f"{path} {{'threads': 2, 'context_size': 512}}\n"
 
 
-def test_the_key_comes_from_the_environment() -> None:
-    """With GENAI_GRPC_SERVER_KEY set, calls must carry that key, and no output shows it."""
+def test_key_from_the_environment() -> None:
+    """With GENAI_GRPC_SERVER_KEY set, calls must carry that key, and no output contains it."""
     with started("serve", "--port", "0", GENAI_GRPC_SERVER_KEY="right-key") as process:
-        _, address, text = greeting(process)
+        _, address, text = read_usage(process)
         with grpc.insecure_channel(address) as channel:
             stub = ModelServiceStub(channel)
             with pytest.raises(grpc.RpcError) as caught:
@@ -122,43 +119,43 @@ def test_the_key_comes_from_the_environment() -> None:
     ("key", "warning"),
     [("", "anyone who can reach it can use it"), ("right-key", "the API key can be read on the way")],
 )
-def test_warns_of_an_open_network(key: str, warning: str) -> None:
-    """A host that is not loopback is warned of on stderr, as the traffic is plaintext."""
+def test_warning_for_an_open_network(key: str, warning: str) -> None:
+    """A host other than loopback prints a warning on stderr, since the traffic is plaintext."""
     with started("serve", "--host", "0.0.0.0", "--port", "0", GENAI_GRPC_SERVER_KEY=key) as process:  # noqa: S104
-        greeting(process)
+        read_usage(process)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
 
     assert errors == f"Warning: 0.0.0.0 is open to the network, without encryption: {warning}.\n"
 
 
-def test_a_port_that_is_taken() -> None:
-    """A port that is taken is one line on stderr and exit code 1."""
+def test_port_in_use() -> None:
+    """A port in use prints one line on stderr, with exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, _, errors = ended("serve", "--port", str(port))
+        code, _, errors = run("serve", "--port", str(port))
 
     assert code == 1
     assert errors.startswith(f"Error: cannot listen on 127.0.0.1:{port}: Address already in use")
     assert errors.count("\n") == 1
 
 
-def test_a_model_file_that_is_not_there() -> None:
-    """A path that does not exist is refused before anything starts."""
-    code, output, errors = ended("serve", "--model", "nowhere.gguf")
+def test_missing_model_file() -> None:
+    """A path that does not exist is a usage error, before anything starts."""
+    code, output, errors = run("serve", "--model", "nowhere.gguf")
 
     assert (code, output) == (2, "")
     assert "File 'nowhere.gguf' does not exist" in errors
 
 
 def test_version_and_help() -> None:
-    """The command says its version, and in its help that the key may come from the environment."""
-    assert ended("--version") == (0, f"genai-grpc {__version__}\n", "")
-    assert "GENAI_GRPC_SERVER_KEY" in ended("serve", "--help")[1]
+    """The command prints its version; its help names the environment variable of the key."""
+    assert run("--version") == (0, f"genai-grpc {__version__}\n", "")
+    assert "GENAI_GRPC_SERVER_KEY" in run("serve", "--help")[1]
 
 
 def test_without_click() -> None:
-    """Without click, the command says in one line what to install, and ends with code 1."""
+    """Without click, the command prints one line that says what to install, with exit code 1."""
     code = "import sys; sys.modules['click'] = None; import genai_grpc.__main__"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 

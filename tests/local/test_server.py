@@ -16,63 +16,52 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type:
 
 from genai_grpc import local, protos
 from genai_grpc.local.engines.script import STALL, ScriptEngine
-from genai_grpc.local.services.generative import GenerativeService, ModelRegistry
-from genai_grpc.local.state.cached_contents import CacheStore
+from genai_grpc.local.services.generative import GenerativeService
+from genai_grpc.local.services.models import ModelRegistry
+from genai_grpc.local.state.cached_contents import CachedContentStore
+from genai_grpc.local.state.database import Database
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
+from tests.local.services.wire import text, to_request
 
-REQUEST = protos.GenerateContentRequest(
-    model="models/script", contents=[protos.Content(parts=[protos.Part(text="Hello there")])]
-)
-
-
-def text(response: protos.GenerateContentResponse) -> str:
-    """What a response, or a chunk, says in its one part."""
-    return response.candidates[0].content.parts[0].text
+REQUEST = to_request()
 
 
-class Refusing(ScriptEngine):
-    """An engine that may fail to start, and notes that it was closed."""
+class ClosableEngine(ScriptEngine):
+    """A scripted engine that records that it was closed, and may fail to start."""
 
     def __init__(self, *, fails: bool = False) -> None:
-        super().__init__(name="refusing" if fails else "script")
+        super().__init__(name="failing" if fails else "script")
         self.fails, self.closed = fails, False
 
     async def start(self) -> None:
-        """Fail, if it shall."""
+        """Fail, if it should."""
         if self.fails:
             raise ZeroDivisionError("by accident")
 
     async def aclose(self) -> None:
-        """Note it."""
+        """Record it."""
         self.closed = True
 
 
-def test_the_key_is_not_shown() -> None:
-    """The key is in no repr of the server or of what it holds."""
-    server = local.serve(ScriptEngine(), api_key="right-key")
-
-    assert "right-key" not in repr(server) + repr(vars(server))
-
-
-def test_stopping_ends_the_calls_in_flight() -> None:
-    """A stop in mid-stream leaves the client the chunks before it, then UNAVAILABLE, and the engine has let go."""
+def test_stop_ends_calls_in_flight() -> None:
+    """A stop during a stream ends it with UNAVAILABLE after the chunks so far, and closes the engine's generator."""
     script = ScriptEngine().reply("Hello", STALL)
     with local.serve(script) as server, grpc.insecure_channel(server.address) as channel:
         stream = GenerativeServiceStub(channel).StreamGenerateContent(REQUEST)
         assert text(next(stream)) == "Hello"
         server.stop()
         assert script.cancelled_calls == 1
-        with pytest.raises(grpc.RpcError) as ended:
+        with pytest.raises(grpc.RpcError) as caught:
             next(stream)
         with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
             GenerativeServiceStub(channel).GenerateContent(REQUEST)
 
-    assert "UNAVAILABLE" in str(ended.value)
-    assert "the local server is stopping" in str(ended.value)
+    assert "UNAVAILABLE" in str(caught.value)
+    assert "the local server is stopping" in str(caught.value)
 
 
-def test_stopping_while_a_client_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
-    """A client that does not read cannot keep the server from stopping, nor make it log an error."""
+def test_stop_while_a_client_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that does not read neither delays a stop nor makes the server log an error."""
     script = ScriptEngine().reply(*["x" * 1_000_000] * 100)
     with local.serve(script) as server, grpc.insecure_channel(server.address) as channel:
         stream = GenerativeServiceStub(channel).StreamGenerateContent(REQUEST)
@@ -85,34 +74,35 @@ def test_stopping_while_a_client_does_not_read(caplog: pytest.LogCaptureFixture)
     assert not caplog.records
 
 
-def test_a_stop_waits_for_a_write() -> None:
+def test_stop_waits_for_a_write() -> None:
     """A call that is writing when the server stops gets its status after the write, never during it."""
     script = ScriptEngine().reply("Hello", STALL)
-    service = GenerativeService(ModelRegistry([script]), CacheStore(), max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
+    store = CachedContentStore(Database())
+    service = GenerativeService(ModelRegistry([script]), store, max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
     events: list[str] = []
 
     class Context:
-        """What the service uses of gRPC's context, with a write that takes its time."""
+        """The part of gRPC's context that the service uses, with a write that waits for the test."""
 
         def __init__(self) -> None:
-            self.begun, self.release = asyncio.Event(), asyncio.Event()
+            self.started, self.release = asyncio.Event(), asyncio.Event()
 
         async def write(self, _: object) -> None:
-            """Take the chunk once released."""
-            self.begun.set()
+            """Write once released."""
+            self.started.set()
             await self.release.wait()
             events.append("written")
 
         async def abort(self, code: grpc.StatusCode, *_: object) -> None:
-            """Note the status."""
+            """Record the status."""
             events.append(code.name)
 
     async def main() -> None:
         context: Any = Context()
         call = asyncio.create_task(service.StreamGenerateContent(REQUEST, context))
-        await context.begun.wait()
+        await context.started.wait()
         closing = asyncio.create_task(service.close(0))
-        await asyncio.sleep(0.01)  # the close finds the call in its write
+        await asyncio.sleep(0.01)  # so that the close finds the call in its write
         context.release.set()
         await asyncio.gather(call, closing)
 
@@ -122,28 +112,28 @@ def test_a_stop_waits_for_a_write() -> None:
     assert script.cancelled_calls == 1
 
 
-def test_a_stop_with_grace_lets_calls_end() -> None:
-    """With a grace period, a call in flight may end by itself."""
-    go_on = threading.Event()
+def test_stop_with_grace() -> None:
+    """Within the grace period, a call in flight may end by itself."""
+    proceed = threading.Event()
 
     class Waiting(ScriptEngine):
         async def generate(self, request: protos.GenerateContentRequest) -> Any:
             async for chunk in super().generate(request):
                 yield chunk
-                await asyncio.to_thread(go_on.wait)
+                await asyncio.to_thread(proceed.wait)
 
     with local.serve(Waiting().reply("Hello", " world")) as server, grpc.insecure_channel(server.address) as channel:
         stream = GenerativeServiceStub(channel).StreamGenerateContent(REQUEST)
         first = text(next(stream))
         stopping = threading.Thread(target=server.stop, args=(60,))
         stopping.start()
-        go_on.set()
+        proceed.set()
         assert first + "".join(map(text, stream)) == "Hello world"
         stopping.join()
 
 
-def test_no_thread_is_left() -> None:
-    """After a server has stopped, and its channel is closed, the threads are those from before."""
+def test_stop_ends_the_thread() -> None:
+    """After a stop, the server's thread has ended."""
     before = set(threading.enumerate())
     with local.serve(ScriptEngine().reply("Hello")) as server, grpc.insecure_channel(server.address) as channel:
         GenerativeServiceStub(channel).GenerateContent(REQUEST)
@@ -151,49 +141,49 @@ def test_no_thread_is_left() -> None:
     assert "genai-grpc-local" not in {thread.name for thread in set(threading.enumerate()) - before}
 
 
-def test_servers_side_by_side() -> None:
+def test_several_servers() -> None:
     """Several servers run in one process, each on a port of its own."""
     one, two = ScriptEngine().reply("1"), ScriptEngine().reply("2")
     with local.serve(one) as first, local.serve(two) as second:
-        for server, words in (second, "2"), (first, "1"):
+        for server, expected in (second, "2"), (first, "1"):
             with grpc.insecure_channel(server.address) as channel:
-                assert text(GenerativeServiceStub(channel).GenerateContent(REQUEST)) == words
+                assert text(GenerativeServiceStub(channel).GenerateContent(REQUEST)) == expected
 
 
-def test_an_aio_client_in_the_same_process(caplog: pytest.LogCaptureFixture) -> None:
-    """A client on a loop of the main thread, and the server on its own loop, do not disturb each other."""
+def test_aio_client_in_the_same_process(caplog: pytest.LogCaptureFixture) -> None:
+    """A client on an event loop of the main thread and the server on its own loop do not interfere."""
     script = ScriptEngine()
 
     async def main() -> list[str]:
         async with local.serve(script) as server, grpc.aio.insecure_channel(server.address) as channel:
             stub: Any = GenerativeServiceStub(channel)
 
-            async def one() -> str:
+            async def stream() -> str:
                 return "".join([text(chunk) async for chunk in stub.StreamGenerateContent(REQUEST)])
 
             for _ in range(50):
                 script.reply(*["x"] * 20)
-            return list(await asyncio.gather(*[one() for _ in range(50)]))
+            return list(await asyncio.gather(*[stream() for _ in range(50)]))
 
     assert asyncio.run(main()) == ["x" * 20] * 50
     assert not caplog.records
 
 
-def test_an_aio_client_that_cancels() -> None:
-    """Cancelling the task that reads a stream closes it in the engine."""
+def test_cancellation_by_an_aio_client() -> None:
+    """Cancelling the task that reads a stream closes the engine's generator."""
     script = ScriptEngine().reply("Hello", STALL)
 
     async def main() -> None:
         async with local.serve(script) as server, grpc.aio.insecure_channel(server.address) as channel:
             stub: Any = GenerativeServiceStub(channel)
-            begun = asyncio.Event()
+            started = asyncio.Event()
 
             async def read() -> None:
                 async for _ in stub.StreamGenerateContent(REQUEST):
-                    begun.set()
+                    started.set()
 
             reading = asyncio.create_task(read())
-            await begun.wait()
+            await started.wait()
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
@@ -202,7 +192,7 @@ def test_an_aio_client_that_cancels() -> None:
     asyncio.run(main())
 
 
-def test_an_async_block_verifies_too() -> None:
+def test_async_block_verifies() -> None:
     """Leaving an `async with` block with a reply still queued raises AssertionError."""
 
     async def main() -> None:
@@ -213,9 +203,9 @@ def test_an_async_block_verifies_too() -> None:
         asyncio.run(main())
 
 
-def test_a_port_that_is_taken() -> None:
-    """A port that is taken is an OSError in the caller, naming address and reason, and the engine is closed again."""
-    engine = Refusing()
+def test_port_in_use() -> None:
+    """A port in use is an OSError in the caller, naming the address and the reason; the engine is closed again."""
+    engine = ClosableEngine()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = local.serve(engine, port=port)
@@ -225,17 +215,17 @@ def test_a_port_that_is_taken() -> None:
     assert engine.closed
 
 
-def test_a_host_that_is_not_ours() -> None:
-    """An address that this machine does not have is an OSError too."""
+def test_foreign_host() -> None:
+    """An address of another machine is an OSError too."""
     with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1:0"):
         local.serve(ScriptEngine(), host="192.0.2.1").start()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_an_engine_that_does_not_start(asynchronous: bool) -> None:
-    """What an engine raises when it starts is raised in the caller, and the engines before it are closed."""
-    first = Refusing()
-    server = local.serve(first, Refusing(fails=True))
+def test_engine_fails_to_start(asynchronous: bool) -> None:
+    """The error of an engine that fails to start is raised in the caller, and the engines before it are closed."""
+    first = ClosableEngine()
+    server = local.serve(first, ClosableEngine(fails=True))
 
     async def enter() -> None:
         async with server:
@@ -246,8 +236,8 @@ def test_an_engine_that_does_not_start(asynchronous: bool) -> None:
     assert first.closed
 
 
-def test_a_server_runs_once() -> None:
-    """A server that was started is not started again, and stopping it twice is harmless."""
+def test_server_runs_once() -> None:
+    """A server cannot be started twice, and stopping it twice is harmless."""
     server = local.serve(ScriptEngine())
     with pytest.raises(RuntimeError, match="no address before it is started"):
         _ = server.endpoint
@@ -262,14 +252,14 @@ def test_a_server_runs_once() -> None:
     assert repr(server) == "<Server, stopped>"
 
 
-def test_a_wildcard_host_has_a_loopback_endpoint() -> None:
-    """A server on every interface tells this machine's programs its loopback address."""
+def test_endpoint_of_a_wildcard_host() -> None:
+    """The endpoint of a server on every interface is a loopback address."""
     with local.serve(ScriptEngine(), host="0.0.0.0") as server:  # noqa: S104 -- for this test
         assert server.endpoint.startswith("http://127.0.0.1:")
 
 
-def test_health_follows_the_server() -> None:
-    """The health service says SERVING, and NOT_SERVING as soon as the server is asked to stop."""
+def test_health() -> None:
+    """The health is SERVING without a key, and NOT_SERVING from the beginning of a stop."""
     api = "google.ai.generativelanguage.v1beta.GenerativeService"
     status = health_pb2.HealthCheckResponse
     with local.serve(ScriptEngine(), api_key="right-key") as server, grpc.insecure_channel(server.address) as channel:
@@ -286,12 +276,12 @@ def test_health_follows_the_server() -> None:
 
 
 def test_reflection_describes_every_service() -> None:
-    """Reflection lists the services, and gives each one's files with all that they import."""
+    """Reflection lists the services, and returns the files of each with all their imports."""
     with local.serve(ScriptEngine()) as server, grpc.insecure_channel(server.address) as channel:
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        info = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
 
         def reflect(**fields: str) -> Any:
-            (reply,) = call(iter([reflection_pb2.ServerReflectionRequest(**fields)]))
+            (reply,) = info(iter([reflection_pb2.ServerReflectionRequest(**fields)]))
             return reply
 
         listed = [service.name for service in reflect(list_services="").list_services_response.service]
@@ -306,7 +296,7 @@ def test_reflection_describes_every_service() -> None:
 
 
 def pool_of(reply: Any) -> DescriptorPool:
-    """The files of a reflection reply, which come in any order, loaded into a pool of their own."""
+    """A pool of the files of a reflection reply, which come in any order."""
     raw = reply.file_descriptor_response.file_descriptor_proto
     files = {file.name: file for file in map(FileDescriptorProto.FromString, raw)}
     pool = DescriptorPool()
@@ -323,17 +313,19 @@ def pool_of(reply: Any) -> DescriptorPool:
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
-    """A program in an interpreter of its own, ended."""
+    """Run a program in its own interpreter, to its end."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_importing_loads_nothing() -> None:
+def test_import_is_light() -> None:
     """Importing genai_grpc.local loads no engine, no health checking and no reflection."""
     code = """if True:
         import sys
         import genai_grpc.local
-        wanted = {"genai_grpc.local.engines.script", "genai_grpc.local.engines.llama.engine", "grpc_health", "grpc_reflection", "xllamacpp"}
-        print(sorted(wanted & set(sys.modules)))
+        engines = {"genai_grpc.local.engines.script", "genai_grpc.local.engines.llama.engine", "xllamacpp"}
+        # grpc imports grpc_health and grpc_reflection, which are empty packages, by itself.
+        optional = {"grpc_health.v1", "grpc_reflection.v1alpha"}
+        print(sorted((engines | optional) & set(sys.modules)))
     """
     assert run(code).stdout == "[]\n"
 
@@ -342,8 +334,8 @@ def test_importing_loads_nothing() -> None:
     ("module", "package"),
     [("grpc_health", "grpcio-health-checking"), ("grpc_reflection", "grpcio-reflection")],
 )
-def test_a_missing_package(module: str, package: str) -> None:
-    """Without a package that the server needs, starting it says which one, and what to install."""
+def test_missing_package(module: str, package: str) -> None:
+    """Without a package that the server needs, its start is an ImportError that names the package and the command."""
     code = f"""if True:
         import sys
         sys.modules[{module!r}] = None
@@ -356,20 +348,20 @@ def test_a_missing_package(module: str, package: str) -> None:
     assert run(code).stdout == f"the local server needs {package}: pip install 'genai-grpc[server]'\n"
 
 
-def test_a_program_that_forgets_to_stop() -> None:
-    """A program that ends without stopping its server ends all the same, quietly."""
+def test_exit_without_stop() -> None:
+    """A program that does not stop its server exits nevertheless, without output."""
     code = """if True:
         from genai_grpc import local
         server = local.serve(local.ScriptEngine())
         server.start()
         print(server.endpoint != "")
     """
-    ended = run(code)
+    program = run(code)
 
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
+    assert (program.returncode, program.stdout, program.stderr) == (0, "True\n", "")
 
 
-def test_unknown_names_of_the_package() -> None:
+def test_names_of_the_package() -> None:
     """The package has the names that it lists, and no others."""
     assert {"serve", "ScriptEngine", "STALL"} <= set(dir(local))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):

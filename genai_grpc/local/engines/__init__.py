@@ -1,1 +1,1 @@
-"""What answers the requests of the local server."""
+"""The engines: what generates the local server's responses."""

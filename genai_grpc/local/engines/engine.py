@@ -1,25 +1,20 @@
-"""The seam between the local server and what answers behind it."""
+"""The interface between the local server and its engines."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import AsyncIterator
+from typing import Protocol, runtime_checkable
 
-from genai_grpc.errors import InvalidArgument
+from genai_grpc import protos
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from genai_grpc import protos
-
-__all__ = ["Engine", "Verifiable", "refuse_media"]
+__all__ = ["Engine", "Verifiable"]
 
 
 class Engine(Protocol):
     """A model that the local server can serve.
 
     Every method is called on the server's event loop, so none may block it. An `APIError` that a method raises reaches
-    the client with its code, message and details; any other exception is the engine's defect, and is INTERNAL.
+    the client with its code, message and details; any other exception is a defect of the engine, and is INTERNAL.
 
     >>> from genai_grpc import Client, GenerativeModel, local, protos
     >>> class Echo:
@@ -38,69 +33,39 @@ class Engine(Protocol):
 
     @property
     def model(self) -> protos.Model:
-        """What ListModels says of it; `name` is the resource name it is served under, e.g. "models/smollm2"."""
+        """The model that ListModels describes; `name` is its resource name, e.g. "models/smollm2"."""
         ...
 
     @property
     def supported_mime_types(self) -> frozenset[str]:
-        """The media types that it reads beside text, patterns such as "image/*" included; empty for a text model."""
+        """The media types that it reads besides text, patterns such as "image/*" included; empty for a text model."""
         ...
 
     async def start(self) -> None:
-        """Get ready to answer, e.g. load the weights; called once, before any request."""
+        """Prepare for requests, e.g. load the weights; called once, before any request."""
 
     async def aclose(self) -> None:
-        """Let go of everything; called once, after the last request has ended."""
+        """Release all resources; called once, after the last request has ended."""
 
     def generate(self, request: protos.GenerateContentRequest) -> AsyncIterator[protos.GenerateContentResponse]:
-        """Answer a checked request: an async generator of chunks, in order. Closing it stops the work.
+        """Generate the response to a valid request: an async generator of chunks, in order. Closing it stops the work.
 
-        Where the request names a cached content, what that holds is in the request already, before its own contents.
-        A chunk belongs to the server once it is yielded, and must not change afterwards.
+        The prompt of a cached content is in the request already, before the request's own contents. A chunk belongs to
+        the server once it is yielded, and must not change afterwards.
         """
         ...
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
-        """Count the prompt's tokens, those of the system instruction and the tools included.
+        """Count the prompt's tokens, including those of the system instruction and the tools.
 
-        A prompt to be cached is counted too: it may have no contents, or end with the model's turn.
+        A prompt to be cached is counted too: it may have no contents, or end with a turn of the model.
         """
         ...
 
 
 @runtime_checkable
 class Verifiable(Protocol):
-    """An engine that knows at the end whether it was used as intended; the scripted one is."""
+    """An engine that checks at the end whether it was used as intended, as `ScriptEngine` does."""
 
     def verify(self) -> None:
         """Raise AssertionError if not. Called when a `with serve(...)` block has ended without an exception."""
-
-
-def refuse_media(engine: Engine, request: protos.GenerateContentRequest) -> None:
-    """Check that the engine can read each media part of a request.
-
-    Raises:
-        InvalidArgument: For the first part that it cannot read, naming the model, the media type and what it accepts.
-    """
-    for where, mime_type in _media(request):
-        media_type = mime_type.partition(";")[0].strip().lower()
-        if not any(fnmatchcase(media_type, pattern.lower()) for pattern in engine.supported_mime_types):
-            accepted = (
-                " and ".join(["text", *sorted(engine.supported_mime_types)])
-                if engine.supported_mime_types
-                else "text only"
-            )
-            came = mime_type or "media without a MIME type"
-            raise InvalidArgument(f"{engine.model.name} cannot read {came} ({where}); it accepts {accepted}")
-
-
-def _media(request: protos.GenerateContentRequest) -> Iterator[tuple[str, str]]:
-    """Where each media part stands, and its MIME type."""
-    turns = [(f"contents[{index}]", content) for index, content in enumerate(request.contents)]
-    for name, content in [("system_instruction", request.system_instruction), *turns]:
-        for index, part in enumerate(content.parts):
-            match part.WhichOneof("data"):
-                case "inline_data":
-                    yield f"{name}.parts[{index}]", part.inline_data.mime_type
-                case "file_data":
-                    yield f"{name}.parts[{index}]", part.file_data.mime_type

@@ -1,4 +1,4 @@
-"""An engine that says what a test told it to say."""
+"""Engine with scripted replies, for tests."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import asyncio
 import math
 import threading
 from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc.errors import FailedPrecondition
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator
-
-    from google.protobuf.message import Message
 
 __all__ = ["STALL", "Chunk", "Delay", "ScriptEngine"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A wait of so many seconds between two chunks.
+    """A wait between two chunks, in seconds.
 
     >>> script = ScriptEngine().reply("Hello", Delay(0.5), " world")
     """
@@ -33,19 +31,19 @@ class Delay:
 STALL: Final = Delay(math.inf)
 """A wait that ends only when the call is cancelled, its deadline passes, or the server stops."""
 
-Copied = TypeVar("Copied", bound="Message")
+Copied = TypeVar("Copied", bound=Message)
 Chunk: TypeAlias = "str | protos.GenerateContentResponse | Exception | Delay"
 
 
 class ScriptEngine:
-    """A deterministic engine for tests: each request takes the reply that was queued first.
+    """Deterministic engine for tests: each request takes the next queued reply, first in, first out.
 
     Tokens are words: `usage_metadata` and `count_tokens` count the words of text, and 1 for each part that is not text.
-    Leaving a `with serve(script)` block while a reply is still queued raises AssertionError. Any thread may queue.
+    Leaving a `with serve(script)` block while a reply is still queued raises AssertionError. Thread-safe.
 
     Args:
         name: The model's name, with or without "models/".
-        supported_mime_types: The media types that it takes; everything unless told otherwise.
+        supported_mime_types: The media types that it reads; all by default.
 
     >>> from genai_grpc import Client, GenerativeModel, local
     >>> script = ScriptEngine().reply("Hello", " world").reply("And again")
@@ -65,7 +63,7 @@ class ScriptEngine:
             base_model_id=base,
             version="1",
             display_name="Script",
-            description="Says what a test queued, chunk by chunk.",
+            description="Replies with what a test queued, chunk by chunk.",
             input_token_limit=1_000_000,
             output_token_limit=1_000_000,
             supported_generation_methods=["generateContent", "countTokens"],
@@ -81,10 +79,10 @@ class ScriptEngine:
         """Queue one reply, and return the engine so that calls can be chained.
 
         Args:
-            chunks: In order; none at all is a stream that ends at once. A str is a chunk of text: it carries the usage
-                so far, and STOP where nothing but finite delays follows. A GenerateContentResponse is sent as it is.
-                An APIError ends the call with its status, any other exception as an engine's defect does. A `Delay`
-                waits, and `STALL` waits until the call is ended from outside.
+            chunks: In order; without any, the stream ends at once. A str is a chunk of text: it carries the usage so
+                far, and the finish reason STOP where only finite delays follow. A GenerateContentResponse is sent
+                unchanged. An APIError ends the call with its status, any other exception with INTERNAL, as a defect of
+                the engine does. A `Delay` waits, and `STALL` waits until the call is cancelled.
 
         >>> from genai_grpc import Client, GenerativeModel, errors, local
         >>> script = ScriptEngine().reply("Hello,", errors.DataLoss("the rest is lost"))
@@ -94,48 +92,48 @@ class ScriptEngine:
         Traceback (most recent call last):
         genai_grpc.errors.DataLoss: 500 the rest is lost
         """
-        kept = tuple(map(_to_chunk, chunks))
+        reply = tuple(map(_to_chunk, chunks))
         with self._changed:
-            self._replies.append(kept)
+            self._replies.append(reply)
         return self
 
     @property
     def requests(self) -> tuple[protos.GenerateContentRequest, ...]:
-        """Copies of the requests for content that came so far, in order."""
+        """Copies of the requests for content so far, in order."""
         with self._changed:
             return tuple(self._requests)
 
     @property
     def count_requests(self) -> tuple[protos.GenerateContentRequest, ...]:
-        """Copies of the requests whose tokens were counted so far, in order."""
+        """Copies of the requests to count tokens so far, in order."""
         with self._changed:
             return tuple(self._count_requests)
 
     @property
     def cancelled_calls(self) -> int:
-        """How many replies were cut short so far, by the client, the deadline or the server's stop."""
+        """The number of replies cancelled so far, by the client, the deadline or the server's stop."""
         with self._changed:
             return self._cancelled_calls
 
     def wait_cancelled(self, count: int = 1, *, timeout: float = 10.0) -> None:
-        """Wait until `count` replies were cut short, since a cancellation takes a moment to reach the engine.
+        """Wait until `count` replies are cancelled, since a cancellation takes a moment to reach the engine.
 
         Args:
-            count: How many in all, from the engine's beginning.
-            timeout: Seconds after which to give up.
+            count: The total number of cancelled replies, counted from the creation of the engine.
+            timeout: Seconds to wait.
 
         Raises:
-            TimeoutError: If it did not happen in time.
+            TimeoutError: The timeout passed before.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._cancelled_calls >= count, timeout):
-                raise TimeoutError(f"{self._cancelled_calls} replies were cut short within {timeout:g} s, not {count}")
+                raise TimeoutError(f"{self._cancelled_calls} replies were cancelled within {timeout:g} s, not {count}")
 
     def verify(self) -> None:
-        """Check that every queued reply was asked for.
+        """Check that no reply is left in the queue.
 
         Raises:
-            AssertionError: Listing the replies that are left.
+            AssertionError: Some are left; the message lists them.
 
         >>> ScriptEngine().reply("Hello").verify()
         Traceback (most recent call last):
@@ -148,30 +146,30 @@ class ScriptEngine:
             raise AssertionError("\n".join([f"{len(left)} queued replies were not asked for:", *left]))
 
     async def start(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     async def aclose(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to release."""
 
     async def generate(
         self, request: protos.GenerateContentRequest
     ) -> AsyncGenerator[protos.GenerateContentResponse, None]:
-        """Play the reply that was queued first.
+        """Send the next queued reply.
 
         Raises:
-            FailedPrecondition: If no reply is queued.
+            FailedPrecondition: No reply is queued.
         """
-        number, chunks = self._take(request)
-        words = _Words()
+        number, chunks = self._next_reply(request)
+        counter = _WordCounter()
         try:
             for index, chunk in enumerate(chunks):
                 match chunk:
                     case str():
-                        words.add(chunk)
+                        counter.add(chunk)
                         response = self._response(
                             chunk, response_id=f"script-{number}", last=_is_last(chunks[index + 1 :])
                         )
-                        response.usage_metadata.CopyFrom(_usage(_prompt_words(request), words.count))
+                        response.usage_metadata.CopyFrom(_usage(_count_words(request), counter.count))
                         yield response
                     case Delay():
                         await _wait(chunk)
@@ -189,9 +187,9 @@ class ScriptEngine:
         """Count the words of the contents and the system instruction, and 1 for each part that is not text."""
         with self._changed:
             self._count_requests.append(_copy(request))
-        return protos.CountTokensResponse(total_tokens=_prompt_words(request))
+        return protos.CountTokensResponse(total_tokens=_count_words(request))
 
-    def _take(self, request: protos.GenerateContentRequest) -> tuple[int, tuple[Chunk, ...]]:
+    def _next_reply(self, request: protos.GenerateContentRequest) -> tuple[int, tuple[Chunk, ...]]:
         with self._changed:
             self._requests.append(_copy(request))
             number = len(self._requests)
@@ -214,25 +212,25 @@ def _to_chunk(chunk: object) -> Chunk:
             return _copy(chunk)
         case str() | Exception() | Delay():
             return chunk
-    came = type(chunk).__name__
-    raise TypeError(f"cannot make a chunk from {came}; pass str, GenerateContentResponse, an error or Delay")
+    received = type(chunk).__name__
+    raise TypeError(f"cannot make a chunk from {received}; pass str, GenerateContentResponse, an error or Delay")
 
 
-class _Words:
-    """The words of a text that comes in pieces, which may cut a word in two."""
+class _WordCounter:
+    """Counts the words of a text in pieces, where a word may be split between two pieces."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._inside = False
+        self._in_word = False
 
     def add(self, piece: str) -> None:
         if piece:
-            self.count += len(piece.split()) - (self._inside and not piece[0].isspace())
-            self._inside = not piece[-1].isspace()
+            self.count += len(piece.split()) - (self._in_word and not piece[0].isspace())
+            self._in_word = not piece[-1].isspace()
 
 
-def _is_last(rest: tuple[Chunk, ...]) -> bool:
-    return all(isinstance(chunk, Delay) and chunk != STALL for chunk in rest)
+def _is_last(remaining: tuple[Chunk, ...]) -> bool:
+    return all(isinstance(chunk, Delay) and chunk != STALL for chunk in remaining)
 
 
 async def _wait(delay: Delay) -> None:
@@ -253,11 +251,13 @@ def _parts(request: protos.GenerateContentRequest) -> Iterator[protos.Part]:
         yield from content.parts
 
 
-def _prompt_words(request: protos.GenerateContentRequest) -> int:
+def _count_words(request: protos.GenerateContentRequest) -> int:
     return sum(len(part.text.split()) if part.WhichOneof("data") == "text" else 1 for part in _parts(request))
 
 
-def _usage(prompt: int, answer: int) -> protos.GenerateContentResponse.UsageMetadata:
+def _usage(prompt_words: int, reply_words: int) -> protos.GenerateContentResponse.UsageMetadata:
     return protos.GenerateContentResponse.UsageMetadata(
-        prompt_token_count=prompt, candidates_token_count=answer, total_token_count=prompt + answer
+        prompt_token_count=prompt_words,
+        candidates_token_count=reply_words,
+        total_token_count=prompt_words + reply_words,
     )

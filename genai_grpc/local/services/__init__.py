@@ -1,1 +1,1 @@
-"""The gRPC services of the local server."""
+"""The API's gRPC services, over the engines and the stored state."""

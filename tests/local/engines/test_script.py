@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -9,18 +10,15 @@ from genai_grpc import local, protos
 from genai_grpc.errors import FailedPrecondition, ResourceExhausted
 from genai_grpc.local.engines.script import STALL, Delay, ScriptEngine
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 USER = protos.Content(role="user", parts=[protos.Part(text="one two  three")])
 REQUEST = protos.GenerateContentRequest(model="models/script", contents=[USER])
 STOP = protos.Candidate.STOP
 
 
-def answer(
+def generate(
     script: ScriptEngine, request: protos.GenerateContentRequest = REQUEST
 ) -> list[protos.GenerateContentResponse]:
-    """The chunks of one reply, got without a server."""
+    """The chunks of one reply, without a server."""
 
     async def collect() -> list[protos.GenerateContentResponse]:
         return [chunk async for chunk in script.generate(request)]
@@ -29,26 +27,26 @@ def answer(
 
 
 def texts(chunks: list[protos.GenerateContentResponse]) -> list[str]:
-    """What each chunk says."""
+    """The text of each chunk."""
     return [chunk.candidates[0].content.parts[0].text for chunk in chunks]
 
 
 def finishes(chunks: list[protos.GenerateContentResponse]) -> list[int]:
-    """Each chunk's finish reason."""
+    """The finish reason of each chunk."""
     return [chunk.candidates[0].finish_reason for chunk in chunks]
 
 
 def test_replies_in_order() -> None:
-    """Each request takes the reply that was queued first, chunk by chunk."""
+    """Each request takes the next queued reply, chunk by chunk."""
     script = ScriptEngine().reply("Hello", " world").reply("Again")
 
-    assert texts(answer(script)) == ["Hello", " world"]
-    assert texts(answer(script)) == ["Again"]
+    assert texts(generate(script)) == ["Hello", " world"]
+    assert texts(generate(script)) == ["Again"]
 
 
-def test_text_is_dressed_as_a_model_would() -> None:
-    """A chunk of text comes from the model as candidate 0, with the model's version and a response id."""
-    (chunk,) = answer(ScriptEngine(name="models/parrot").reply("Hello"))
+def test_text_becomes_a_response() -> None:
+    """A text becomes a chunk with one candidate of the model, the model's version and a response id."""
+    (chunk,) = generate(ScriptEngine(name="models/parrot").reply("Hello"))
 
     assert chunk.candidates[0].content.role == "model"
     assert chunk.candidates[0].HasField("index")
@@ -57,8 +55,8 @@ def test_text_is_dressed_as_a_model_would() -> None:
 
 
 def test_usage_counts_words() -> None:
-    """The usage is the words so far, a word that was cut in two counting once."""
-    chunks = answer(ScriptEngine().reply("Hel", "lo", "", " big", " ", "world"))
+    """The usage counts the words so far; a word that is split between two chunks counts once."""
+    chunks = generate(ScriptEngine().reply("Hel", "lo", "", " big", " ", "world"))
 
     assert [chunk.usage_metadata.candidates_token_count for chunk in chunks] == [1, 1, 1, 2, 2, 3]
     assert [chunk.usage_metadata.prompt_token_count for chunk in chunks] == [3] * 6
@@ -66,7 +64,7 @@ def test_usage_counts_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "reason"),
+    ("following", "reason"),
     [
         ((), STOP),
         ((Delay(0.0),), STOP),
@@ -74,63 +72,63 @@ def test_usage_counts_words() -> None:
         ((ResourceExhausted("no more"),), 0),
     ],
 )
-def test_stop_on_the_last_text(rest: tuple[Any, ...], reason: int) -> None:
-    """Text carries STOP if nothing but finite delays follows it."""
-    script = ScriptEngine().reply("a", "b", *rest)
+def test_stop_on_the_last_text(following: tuple[Any, ...], reason: int) -> None:
+    """Text has the finish reason STOP if only finite delays follow it."""
+    script = ScriptEngine().reply("a", "b", *following)
 
-    async def two() -> list[protos.GenerateContentResponse]:
+    async def first_two() -> list[protos.GenerateContentResponse]:
         stream = script.generate(REQUEST)
         chunks = [await anext(stream), await anext(stream)]
         await stream.aclose()
         return chunks
 
-    assert finishes(asyncio.run(two())) == [0, reason]
+    assert finishes(asyncio.run(first_two())) == [0, reason]
 
 
-def test_a_response_is_sent_as_it_is() -> None:
-    """A GenerateContentResponse in a reply arrives unchanged, also if the test goes on to change its own."""
+def test_response_is_copied() -> None:
+    """A GenerateContentResponse is sent as it was when it was queued, even if the test changes it later."""
     response = protos.GenerateContentResponse(response_id="mine")
     script = ScriptEngine().reply(response)
     response.response_id = "changed"
 
-    assert answer(script) == [protos.GenerateContentResponse(response_id="mine")]
+    assert generate(script) == [protos.GenerateContentResponse(response_id="mine")]
 
 
-def test_an_error_comes_at_its_place() -> None:
+def test_error_after_chunks() -> None:
     """An error in a reply is raised after the chunks before it."""
     script = ScriptEngine().reply("a", ResourceExhausted("no more"), "never")
 
-    async def play() -> None:
-        stream = script.generate(REQUEST)
-        assert texts([await anext(stream)]) == ["a"]
+    async def stream() -> None:
+        chunks = script.generate(REQUEST)
+        assert texts([await anext(chunks)]) == ["a"]
         with pytest.raises(ResourceExhausted, match="no more"):
-            await anext(stream)
+            await anext(chunks)
 
-    asyncio.run(play())
+    asyncio.run(stream())
 
 
 def test_requests_are_copies() -> None:
-    """The script keeps the requests as they came, whatever happens to them later."""
+    """The script records the requests as they were received, even if they are changed later."""
     script = ScriptEngine().reply("a")
     request = protos.GenerateContentRequest(model="models/script", contents=[USER])
-    answer(script, request)
+    generate(script, request)
     request.model = "models/changed"
 
     assert script.requests == (REQUEST,)
 
 
-def test_nothing_queued() -> None:
-    """A request without a queued reply is FAILED_PRECONDITION, saying how to queue one, and is recorded."""
+def test_no_reply_queued() -> None:
+    """A request without a queued reply is recorded, and is FAILED_PRECONDITION, saying how to queue one."""
     script = ScriptEngine()
 
     with pytest.raises(FailedPrecondition, match=r"no reply is queued for request 1; .*script\.reply"):
-        answer(script)
+        generate(script)
     assert script.requests == (REQUEST,)
 
 
 @pytest.mark.parametrize("wrong", [b"bytes", None, 3, ["a"]])
-def test_what_is_not_a_chunk(wrong: Any) -> None:
-    """Queueing anything else is a TypeError that says what came and what was wanted."""
+def test_invalid_chunk(wrong: Any) -> None:
+    """Queueing anything else is a TypeError that names the type and what to pass."""
     with pytest.raises(TypeError, match=f"cannot make a chunk from {type(wrong).__name__}; pass str"):
         ScriptEngine().reply("a", wrong)
 
@@ -150,26 +148,26 @@ def test_count_tokens_counts_words() -> None:
 
 
 def test_verify_lists_what_is_left() -> None:
-    """Verifying lists the replies nobody asked for, and is silent when there is none."""
+    """`verify` lists the replies that are left, and returns if there are none."""
     script = ScriptEngine().reply("a").reply("b", STALL)
-    answer(script)
+    generate(script)
 
     with pytest.raises(AssertionError, match=r"1 queued replies were not asked for:\n  reply\('b', Delay"):
         script.verify()
     ScriptEngine().verify()
 
 
-def test_a_reply_of_no_chunks() -> None:
+def test_reply_without_chunks() -> None:
     """A reply without chunks is a stream that ends at once."""
-    assert answer(ScriptEngine().reply()) == []
+    assert generate(ScriptEngine().reply()) == []
 
 
-async def _closed_at_a_chunk(stream: AsyncIterator[Any]) -> None:
+async def _close_after_a_chunk(stream: AsyncIterator[Any]) -> None:
     await anext(stream)
     await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
-async def _cancelled_in_a_stall(stream: AsyncIterator[Any]) -> None:
+async def _cancel_in_a_stall(stream: AsyncIterator[Any]) -> None:
     await anext(stream)
     waiting = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
@@ -178,32 +176,32 @@ async def _cancelled_in_a_stall(stream: AsyncIterator[Any]) -> None:
         await waiting
 
 
-@pytest.mark.parametrize("cut", [_closed_at_a_chunk, _cancelled_in_a_stall])
-def test_cancelled_counts_replies_cut_short(cut: Any) -> None:
-    """A reply that is closed at a chunk, or cancelled while it waits, counts as cancelled; a complete one does not."""
+@pytest.mark.parametrize("end", [_close_after_a_chunk, _cancel_in_a_stall])
+def test_cancelled_calls(end: Any) -> None:
+    """A reply that is closed after a chunk, or cancelled while it waits, is counted; a complete one is not."""
     script = ScriptEngine().reply("whole").reply("a", STALL)
-    answer(script)
+    generate(script)
     assert script.cancelled_calls == 0
 
-    asyncio.run(cut(script.generate(REQUEST)))
+    asyncio.run(end(script.generate(REQUEST)))
 
     assert script.cancelled_calls == 1
     script.wait_cancelled()
 
 
-def test_wait_cancelled_gives_up() -> None:
-    """Waiting for a cancellation that does not come ends with a TimeoutError that says how many came."""
-    with pytest.raises(TimeoutError, match="0 replies were cut short within 0 s, not 2"):
+def test_wait_cancelled_times_out() -> None:
+    """Waiting for more cancellations than there are ends with a TimeoutError that says how many there were."""
+    with pytest.raises(TimeoutError, match="0 replies were cancelled within 0 s, not 2"):
         ScriptEngine().wait_cancelled(2, timeout=0)
 
 
-def test_a_block_fails_on_what_is_left() -> None:
+def test_block_verifies() -> None:
     """Leaving a `with serve(script)` block with a reply still queued raises AssertionError."""
     with pytest.raises(AssertionError, match="1 queued replies"), local.serve(ScriptEngine().reply("left")):
         pass
 
 
-def test_a_block_keeps_its_own_exception() -> None:
-    """An exception of the block is not hidden by what is left in the queue."""
+def test_block_keeps_its_own_exception() -> None:
+    """An exception of the block is raised, even if a reply is left in the queue."""
     with pytest.raises(KeyError), local.serve(ScriptEngine().reply("left")):
         raise KeyError

@@ -1,1 +1,1 @@
-"""A real language model on llama.cpp."""
+"""A language model on llama.cpp, in this process."""

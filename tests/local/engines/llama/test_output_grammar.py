@@ -8,7 +8,7 @@ from google.protobuf import json_format
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.engines.llama.output_grammar import JSONSchema, to_form, to_json_schema
+from genai_grpc.local.engines.llama.output_grammar import JSONSchema, to_json_schema, to_output_schema
 
 STRING = {"type": "STRING"}
 
@@ -21,11 +21,11 @@ def _config(**fields: Any) -> protos.GenerationConfig:
     return json_format.ParseDict(fields, protos.GenerationConfig())
 
 
-def _held(config: protos.GenerationConfig) -> JSONSchema:
-    """The JSON Schema that the grammar holds an answer to."""
-    form = to_form(config)
-    assert form is not None
-    schema: JSONSchema = json.loads(form.rule.removeprefix("%json "))
+def _enforced_schema(config: protos.GenerationConfig) -> JSONSchema:
+    """The JSON Schema that the grammar enforces."""
+    output_schema = to_output_schema(config)
+    assert output_schema is not None
+    schema: JSONSchema = json.loads(output_schema.rule.removeprefix("%json "))
     return schema
 
 
@@ -63,12 +63,12 @@ def _held(config: protos.GenerationConfig) -> JSONSchema:
     ],
 )
 def test_fields(fields: dict[str, Any], expected: JSONSchema) -> None:
-    """Each field of a Schema has its keyword."""
+    """Each field of a Schema becomes its keyword."""
     assert to_json_schema(_schema(fields)) == expected
 
 
 def test_property_order() -> None:
-    """Properties stand in the order of property_ordering, then of required, then of their names."""
+    """Properties are in the order of property_ordering, then of required, then of their names."""
     schema = _schema(
         {
             "type": "OBJECT",
@@ -80,19 +80,19 @@ def test_property_order() -> None:
     assert list(to_json_schema(schema)["properties"]) == ["f", "b", "c", "e", "a", "d"]
 
 
-def test_plain_text_has_no_form() -> None:
-    """Plain text is free."""
-    assert to_form(_config()) is None
-    assert to_form(_config(responseMimeType="text/plain")) is None
+def test_plain_text() -> None:
+    """Plain text has no schema."""
+    assert to_output_schema(_config()) is None
+    assert to_output_schema(_config(responseMimeType="text/plain")) is None
 
 
 def test_any_json() -> None:
     """JSON without a schema is an object or an array."""
-    assert {"type": "object"} in _held(_config(responseMimeType="application/json"))["anyOf"]
+    assert {"type": "object"} in _enforced_schema(_config(responseMimeType="application/json"))["anyOf"]
 
 
 def test_bounds() -> None:
-    """What has no bounds gets some, so that a small model comes to an end; what has bounds keeps them."""
+    """Values without bounds get some, so that a small model ends them; other bounds are kept."""
     schema = {
         "type": "OBJECT",
         "properties": {
@@ -101,34 +101,34 @@ def test_bounds() -> None:
             "list": {"type": "ARRAY", "items": {"type": "NUMBER"}},
         },
     }
-    held = _held(_config(responseMimeType="application/json", responseSchema=schema))
-    assert held["additionalProperties"] is False
-    assert held["properties"]["free"]["maximum"] == 2**53 - 1
-    assert held["properties"]["bound"] == {"type": "integer", "minimum": 1, "maximum": 2}
-    assert held["properties"]["list"]["items"]["multipleOf"] == 1e-6
+    enforced = _enforced_schema(_config(responseMimeType="application/json", responseSchema=schema))
+    assert enforced["additionalProperties"] is False
+    assert enforced["properties"]["free"]["maximum"] == 2**53 - 1
+    assert enforced["properties"]["bound"] == {"type": "integer", "minimum": 1, "maximum": 2}
+    assert enforced["properties"]["list"]["items"]["multipleOf"] == 1e-6
 
 
 def test_json_schema() -> None:
-    """A JSON Schema is taken as it is, whole numbers as integers, properties in its propertyOrdering."""
+    """A JSON Schema is used unchanged, with whole numbers as integers and properties in its propertyOrdering."""
     schema = {
         "type": "object",
         "properties": {"a": {"type": "string", "minLength": 2}, "b": {"$ref": "#/$defs/B"}},
         "propertyOrdering": ["b", "a"],
         "$defs": {"B": {"type": "boolean"}},
     }
-    held = _held(_config(responseMimeType="application/json", responseJsonSchema=schema))
-    assert list(held["properties"]) == ["b", "a"]
-    assert held["properties"] == {"b": {"$ref": "#/$defs/B"}, "a": {"type": "string", "minLength": 2}}
-    assert held["$defs"] == {"B": {"type": "boolean"}}
-    assert "propertyOrdering" not in held
+    enforced = _enforced_schema(_config(responseMimeType="application/json", responseJsonSchema=schema))
+    assert list(enforced["properties"]) == ["b", "a"]
+    assert enforced["properties"] == {"b": {"$ref": "#/$defs/B"}, "a": {"type": "string", "minLength": 2}}
+    assert enforced["$defs"] == {"B": {"type": "boolean"}}
+    assert "propertyOrdering" not in enforced
 
 
 def test_enum() -> None:
-    """text/x.enum is one of the schema's names, without quotes."""
+    """A text/x.enum is one of the schema's names, without quotes."""
     schema = {"type": "STRING", "enum": ["cat", 'a "dog"']}
-    form = to_form(_config(responseMimeType="text/x.enum", responseSchema=schema))
-    assert form is not None
-    assert form.rule == r'"cat" | "a \"dog\""'
+    output_schema = to_output_schema(_config(responseMimeType="text/x.enum", responseSchema=schema))
+    assert output_schema is not None
+    assert output_schema.rule == r'"cat" | "a \"dog\""'
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_enum() -> None:
         ),
     ],
 )
-def test_bad_forms(config: dict[str, Any], message: str) -> None:
-    """A form that means nothing is refused with what would."""
+def test_invalid_config(config: dict[str, Any], message: str) -> None:
+    """A MIME type and a schema that do not go together are an error that says what to give."""
     with pytest.raises(InvalidArgument, match=message):
-        to_form(_config(**config))
+        to_output_schema(_config(**config))

@@ -6,7 +6,7 @@ import pytest
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.engines.llama.prompt import Chat, Transcript, Turn, to_prompt
+from genai_grpc.local.engines.llama.prompt import Chat, Transcript, Turn, last_user_turn, to_prompt
 
 
 def _request(*turns: tuple[str, str], system: str = "") -> protos.GenerateContentRequest:
@@ -22,7 +22,7 @@ CHAT = (("user", "My name is Ada."), ("model", "Hello, Ada."), ("user", "What is
 
 
 def test_chat_turns() -> None:
-    """A model that needs no coaching gets the turns as they are, in the words of chat templates."""
+    """Without few-shot examples, the prompt is the turns, with the roles of chat templates."""
     assert to_prompt(_request(*CHAT, system="Be kind.")) == Chat(
         (
             Turn("system", "Be kind."),
@@ -34,62 +34,62 @@ def test_chat_turns() -> None:
 
 
 def test_no_system_instruction() -> None:
-    """Without a system instruction, the chat template is left to its own."""
+    """Without a system instruction, the prompt has none, so that the chat template adds its own."""
     assert to_prompt(_request(("", "Hi"))) == Chat((Turn("user", "Hi"),))
 
 
-def test_coached_single_turn() -> None:
-    """A coached model gets worked examples before a single turn."""
-    prompt = to_prompt(_request(("user", "Hi")), coached=True)
+def test_few_shot_single_turn() -> None:
+    """A single turn comes after few-shot examples."""
+    prompt = to_prompt(_request(("user", "Hi")), few_shot=True)
     assert isinstance(prompt, Chat)
     assert prompt.turns[0].role == "system"
     assert len(prompt.turns) > 2
     assert prompt.turns[-1] == Turn("user", "Hi")
 
 
-def test_coached_single_turn_with_system_instruction() -> None:
-    """A system instruction replaces the worked examples, which would speak against it."""
-    prompt = to_prompt(_request(("user", "Hi"), system="Talk like a pirate."), coached=True)
+def test_few_shot_single_turn_with_system_instruction() -> None:
+    """A system instruction replaces the few-shot examples, which might contradict it."""
+    prompt = to_prompt(_request(("user", "Hi"), system="Talk like a pirate."), few_shot=True)
     assert prompt == Chat((Turn("system", "Talk like a pirate."), Turn("user", "Hi")))
 
 
-def test_coached_chat_is_a_transcript() -> None:
-    """A coached model continues several turns as a transcript, and stops where the user would speak."""
-    prompt = to_prompt(_request(*CHAT), coached=True)
+def test_few_shot_chat_is_a_transcript() -> None:
+    """With few-shot examples, several turns are a transcript, which stops where a turn of the user begins."""
+    prompt = to_prompt(_request(*CHAT), few_shot=True)
     assert isinstance(prompt, Transcript)
     assert prompt.text.endswith("\nUser: My name is Ada.\nAssistant: Hello, Ada.\nUser: What is my name?\nAssistant:")
     assert "\nUser:" in prompt.stops
 
 
 def test_system_instruction_opens_the_transcript() -> None:
-    """A system instruction is the first thing in a transcript."""
-    prompt = to_prompt(_request(*CHAT, system="You are a pirate."), coached=True)
+    """A transcript begins with the system instruction."""
+    prompt = to_prompt(_request(*CHAT, system="You are a pirate."), few_shot=True)
     assert isinstance(prompt, Transcript)
     assert prompt.text.startswith("You are a pirate.\n\n")
 
 
-@pytest.mark.parametrize("coached", [True, False])
-def test_wanted_form(coached: bool) -> None:
-    """What is wanted of the answer's form stands at the end of the last turn."""
-    prompt = to_prompt(_request(*CHAT), coached=coached, wanted="Answer in JSON.")
+@pytest.mark.parametrize("few_shot", [True, False])
+def test_format_hint(few_shot: bool) -> None:
+    """The format hint is at the end of the last turn."""
+    prompt = to_prompt(_request(*CHAT), few_shot=few_shot, format_hint="Answer in JSON.")
     assert isinstance(prompt, Chat)
     assert prompt.turns[-1] == Turn("user", "What is my name?\n\nAnswer in JSON.")
 
 
-def test_turns_of_one_speaker_are_joined() -> None:
-    """Two turns of one role in a row are one turn, since chat templates want the roles to alternate."""
+def test_consecutive_turns_are_joined() -> None:
+    """Consecutive turns of one role become one turn, since chat templates need alternating roles."""
     assert to_prompt(_request(("user", "One"), ("user", "Two"))) == Chat((Turn("user", "One\nTwo"),))
 
 
 def test_thoughts_are_left_out() -> None:
-    """A model does not read the thoughts of earlier replies."""
+    """The prompt does not contain the thoughts of earlier replies."""
     request = _request(*CHAT)
     request.contents[1].parts.add(text="Hmm, Ada.", thought=True)
     assert to_prompt(request) == to_prompt(_request(*CHAT))
 
 
 def test_several_parts() -> None:
-    """The text parts of a turn stand one a line."""
+    """Each text part of a turn is a line."""
     request = _request(("user", "One"))
     request.contents[0].parts.add(text="Two")
     assert to_prompt(request) == Chat((Turn("user", "One\nTwo"),))
@@ -103,8 +103,8 @@ def test_several_parts() -> None:
         ({}, "empty"),
     ],
 )
-def test_other_parts(part: dict[str, Any], kind: str) -> None:
-    """A part that has no text form is refused, by its place and kind."""
+def test_unsupported_parts(part: dict[str, Any], kind: str) -> None:
+    """A part that has no text form is an error that names its place and kind."""
     request = protos.GenerateContentRequest(contents=[protos.Content(role="user", parts=[protos.Part(**part)])])
     with pytest.raises(InvalidArgument, match=rf"contents\[0\]\.parts\[0\] is .*{kind}"):
         to_prompt(request)
@@ -115,10 +115,51 @@ def test_other_parts(part: dict[str, Any], kind: str) -> None:
     [
         ([], "contents is empty"),
         ([("assistant", "Hi")], r"contents\[0\]\.role is 'assistant'; give 'user' or 'model'"),
-        ([("user", "Hi"), ("model", "Hello")], "end with what the user says"),
+        ([("user", "Hi"), ("model", "Hello")], "end with a turn of the user"),
     ],
 )
-def test_bad_turns(turns: list[tuple[str, str]], message: str) -> None:
-    """Turns that nobody can answer are refused with what to give instead."""
+def test_invalid_turns(turns: list[tuple[str, str]], message: str) -> None:
+    """Turns that cannot be answered are an error that says what to give instead."""
     with pytest.raises(InvalidArgument, match=message):
         to_prompt(_request(*turns))
+
+
+def _request_with_results() -> protos.GenerateContentRequest:
+    request = _request(("user", "weather in Oslo"))
+    call = request.contents.add(role="model").parts.add().function_call
+    call.name = "get_weather"
+    call.args.update({"city": "Oslo"})
+    response = request.contents.add(role="function").parts.add().function_response
+    response.name = "get_weather"
+    response.response.update({"degrees": 8})
+    return request
+
+
+def test_last_user_turn_with_results() -> None:
+    """The last user turn has the text and the function results after it."""
+    last = last_user_turn(_request_with_results().contents)
+    assert (last.text, last.results) == ("weather in Oslo", ('get_weather: {"degrees": 8}',))
+
+
+def test_prompt_with_results() -> None:
+    """Function results are at the end of the prompt, with the question that they answer."""
+    transcript = to_prompt(_request_with_results(), few_shot=True)
+    assert isinstance(transcript, Transcript)
+    assert transcript.text.endswith('\n\nUser: weather in Oslo\nget_weather: {"degrees": 8}\nAssistant:')
+    chat = to_prompt(_request_with_results())
+    assert isinstance(chat, Chat)
+    assert [turn.text for turn in chat.turns] == [
+        "weather in Oslo",
+        'get_weather({"city": "Oslo"})',
+        'get_weather: {"degrees": 8}\n\nFrom these results, answer: weather in Oslo',
+    ]
+
+
+def test_results_in_a_history() -> None:
+    """Calls and results of earlier turns are short texts."""
+    request = _request_with_results()
+    request.contents.add(role="model").parts.add(text="8 degrees.")
+    request.contents.add(role="user").parts.add(text="Thanks")
+    prompt = to_prompt(request, few_shot=True)
+    assert isinstance(prompt, Transcript)
+    assert 'Assistant: get_weather({"city": "Oslo"})\nUser: get_weather: {"degrees": 8}\nAssistant: 8' in prompt.text

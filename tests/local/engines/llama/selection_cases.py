@@ -1,12 +1,13 @@
-"""Sentences that should call one of some functions, and sentences that should not, by which the choice was set."""
+"""Texts that ask for one of several functions, and texts that ask for none, on which the selection was tuned."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CHOICES"]
+__all__ = ["CASES"]
 
-CHOICES: Final[tuple[tuple[dict[str, str], dict[str, str | None]], ...]] = (
+CASES: Final[tuple[tuple[dict[str, str], dict[str, str | None]], ...]] = (
+    # For each set of functions, with their descriptions: the function that a text asks for.
     (
         {
             "get_weather": "Get the current weather in a city.",
