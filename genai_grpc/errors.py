@@ -1,8 +1,7 @@
-"""Errors.
+"""The errors that the package raises.
 
-`APIError` has one subclass for each gRPC status code but OK, named as in `google.api_core.exceptions`. The other classes
-are errors of the program or properties of a response: a wrong configuration, a blocked prompt, a stream that has not
-been read to its end.
+`APIError` has a subclass for each gRPC status code but OK, named as in `google.api_core.exceptions`. The other classes
+are errors of the program or properties of a response: a wrong configuration, a blocked prompt, an unread stream.
 
 >>> from genai_grpc import errors
 >>> error = errors.NotFound("no such model")
@@ -164,8 +163,8 @@ _CODES: Final = {
 class APIError(GenAIError):
     """A call that ended with a status other than OK.
 
-    If `google.api_core` is loaded when the call fails, `except google.api_core.exceptions.NotFound` catches a `NotFound`
-    of this package, too.
+    If `google.api_core` is loaded when the call fails, `except google.api_core.exceptions.NotFound` also catches a
+    `NotFound` of this package.
 
     Attributes:
         message: The status message, as the service sent it.

@@ -262,7 +262,7 @@ class GenerateContentResponse(BaseResponse):
 
     @classmethod
     def from_stream(cls, opened: tuple[SyncStream, Chunk | None], schema: Any = None) -> Self:
-        """An open stream and its first chunk (None if it ended without one); `schema` is the Python type of `parsed`."""
+        """An open stream and its first chunk, or None if it ended without one; `schema` is the type of `parsed`."""
         return cls(None, StreamBuffer.from_stream(*opened), schema)
 
     def __iter__(self) -> Iterator[Self]:
@@ -316,7 +316,7 @@ class AsyncGenerateContentResponse(BaseResponse):
 
     @classmethod
     def from_stream(cls, opened: tuple[AsyncStream, Chunk | None], schema: Any = None) -> Self:
-        """An open stream and its first chunk (None if it ended without one); `schema` is the Python type of `parsed`."""
+        """An open stream and its first chunk, or None if it ended without one; `schema` is the type of `parsed`."""
         return cls(None, StreamBuffer.from_stream(*opened), schema)
 
     async def __aiter__(self) -> AsyncIterator[Self]:

@@ -94,7 +94,7 @@ def intercept(
 
     try:
         for each in interceptors:
-            states.append((each, each.before(info)))
+            states.append((each, each.before(info)))  # noqa: PERF401 -- those before one that raises are in the list
         reply = yield from attempts(on_attempt)
         if call.method.streaming:
             stream, _ = reply

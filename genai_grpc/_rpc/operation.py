@@ -92,6 +92,6 @@ Step: TypeAlias = "Attempt | Acquire | Sleep | ReadChunk | OpenStream | CallFunc
 Operation: TypeAlias = Generator[Step, Any, Out]
 
 
-def unexpected_step(step: NoReturn) -> NoReturn:
-    """Raise for a value that is not a step; to a type checker, prove that every kind of step is handled."""
-    raise AssertionError(f"an operation does not yield {step!r}")
+def unexpected_step(step: NoReturn) -> AssertionError:
+    """The error for a value that is not a step; a type checker proves with it that every kind of step is handled."""
+    return AssertionError(f"an operation does not yield {step!r}")

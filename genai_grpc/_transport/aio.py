@@ -99,7 +99,7 @@ class AsyncTransport(Transport, ABC):
             case Yield():
                 raise AssertionError("only an operation that is iterated may yield items")
             case _:
-                unexpected_step(step)
+                raise unexpected_step(step)
 
 
 async def _acquire(limiter: ConcurrencyLimiter, seconds: float) -> bool:

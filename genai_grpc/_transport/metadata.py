@@ -52,7 +52,7 @@ class CallMetadata:
         """The metadata of a call; None if the credentials must be refreshed first.
 
         Raises:
-            ConfigurationError: The call's own pairs hold a key or token that would go over plaintext to another machine.
+            ConfigurationError: The call's own metadata would send a key or token over plaintext to another machine.
         """
         credentials = self.credentials.metadata()
         if credentials is None:

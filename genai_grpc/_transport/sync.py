@@ -100,7 +100,7 @@ class SyncTransport(Transport, ABC):
             case Yield():
                 raise AssertionError("only an operation that is iterated may yield items")
             case _:
-                unexpected_step(step)
+                raise unexpected_step(step)
 
 
 def _acquire(limiter: ConcurrencyLimiter, seconds: float) -> bool:

@@ -41,7 +41,7 @@ class TLS:
         return f"TLS({', '.join(f'{name}=...' for name in given)})"
 
     def pem(self) -> tuple[bytes | None, bytes | None, bytes | None]:
-        """Root certificates, private key and certificate chain as PEM bytes, as `grpc.ssl_channel_credentials` takes them.
+        """Root certificates, private key and certificate chain as PEM, for `grpc.ssl_channel_credentials`.
 
         Raises:
             ConfigurationError: A file cannot be read.

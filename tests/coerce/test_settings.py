@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from genai_grpc._rpc.options import CallOptions
 from genai_grpc import types
 from genai_grpc._coerce.settings import to_options
+from genai_grpc._rpc.options import CallOptions
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.status import error_class
 
