@@ -104,7 +104,7 @@ def to_part(value: object) -> protos.Part:
         case os.PathLike():
             return protos.Part(inline_data=path_to_blob(value))
         case _ if is_content(value):
-            raise TypeError("a turn stands among parts; pass a list of turns (Contents) only, or of parts only")
+            raise TypeError("a turn (Content) cannot be a part; pass a list of turns only, or of parts only")
         case Mapping():
             return _dict_to_part(value)
     if (message := as_message(value)) is not None:
