@@ -64,7 +64,7 @@ def test_an_answer_that_does_not_fit(colour: Any, model: genai.GenerativeModel, 
     config = {"response_schema": Person}
     with pytest.raises(ValueError, match="no JSON.*response_mime_type"):
         _ = colour.generate(model, "Who?", generation_config=config).parsed
-    with pytest.raises(ValueError, match=r"the answer\.name: 3 is no str"):
+    with pytest.raises(ValueError, match=r"the answer\.name: expected str, got 3"):
         _ = colour.generate(model, "Who?", generation_config=config).parsed
 
 
