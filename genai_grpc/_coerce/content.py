@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias, TypeGuard
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc._coerce.messages import to_message
@@ -21,9 +21,6 @@ from genai_grpc._coerce.part_source import (
 __all__ = [
     "TurnParts",
     "TurnSource",
-    "is_content",
-    "is_empty",
-    "is_sequence",
     "to_content",
     "to_contents",
     "to_part",
@@ -102,16 +99,6 @@ def to_part(value: object) -> protos.Part:
 def to_system_instruction(value: object) -> protos.Content | None:
     """Coerce the system instruction to a turn without a role; None stays None."""
     return None if value is None else to_content(value)
-
-
-def is_content(value: object) -> bool:
-    """Whether `value` is a turn, as a message or a dict."""
-    return classify(value)[0] == "turn"
-
-
-def is_sequence(value: object) -> TypeGuard[Iterable[object]]:
-    """Whether `value` is an iterable of parts or turns rather than one of them."""
-    return classify(value)[0] == "sequence"
 
 
 def _classify_items(kind: Kind, value: Any) -> list[tuple[Kind, Any]]:

@@ -8,8 +8,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from genai_grpc import protos
-
 if TYPE_CHECKING:
     import PIL.Image
 
@@ -38,7 +36,7 @@ class BlobData(NamedTuple):
     data: bytes
 
 
-def path_to_blob(path: os.PathLike[str]) -> protos.Blob:
+def path_to_blob(path: os.PathLike[str]) -> BlobData:
     """Read a file; its name determines the MIME type.
 
     Raises:
@@ -52,16 +50,17 @@ def path_to_blob(path: os.PathLike[str]) -> protos.Blob:
     offset, signature = SIGNATURES.get(mime_type, (0, b""))
     if data[offset : offset + len(signature)] != signature:
         raise ValueError(f"cannot read {path} as {mime_type}: its {len(data)} bytes lack the signature of that format")
-    return protos.Blob(mime_type=mime_type, data=data)
+    return BlobData(mime_type, data)
 
 
-def image_to_blob(value: Any) -> protos.Blob | None:
+def image_to_blob(value: Any) -> BlobData | None:
     """Encode a PIL or IPython image; None for other values.
 
     A PIL image that was opened from a local file and not changed since is sent as the bytes of that file. Other PIL
     images are encoded without loss, as WebP if it supports their mode and size, else as PNG.
 
     Raises:
+        TypeError: The data of an IPython image is not bytes.
         ValueError: The image cannot be read or encoded.
     """
     if (pil := sys.modules.get("PIL.Image")) is not None and isinstance(value, pil.Image):
@@ -71,7 +70,7 @@ def image_to_blob(value: Any) -> protos.Blob | None:
     return None
 
 
-def _read_original(image: PIL.Image.Image) -> protos.Blob | None:
+def _read_original(image: PIL.Image.Image) -> BlobData | None:
     """Read the file that `image` was opened from; None if there is none, or if it no longer holds the same image."""
     # The program has imported PIL.Image, and PIL.ImageFile with it if it opened a file.
     import PIL.Image
@@ -92,14 +91,14 @@ def _read_original(image: PIL.Image.Image) -> protos.Blob | None:
                     return None
         except OSError:
             return None
-    return protos.Blob(mime_type=mime_type, data=data)
+    return BlobData(mime_type, data)
 
 
 def _pixels(image: PIL.Image.Image) -> tuple[object, ...]:
     return image.mode, image.size, image.tobytes(), image.getpalette()
 
 
-def _encode(image: PIL.Image.Image) -> protos.Blob:
+def _encode(image: PIL.Image.Image) -> BlobData:
     """Encode the pixels without loss: as WebP, or as PNG if WebP does not support the mode or the size."""
     webp = image.mode in WEBP_MODES and max(image.size) <= MAX_WEBP_SIDE
     # The fastest lossless settings of WebP: a seventeenth of the CPU of the default ones, for up to twice the bytes
@@ -111,14 +110,16 @@ def _encode(image: PIL.Image.Image) -> protos.Blob:
     except (OSError, ValueError, SyntaxError) as error:
         source = getattr(image, "filename", "") or "in memory"
         raise ValueError(f"cannot read or encode the image {source}: {error}") from error
-    return protos.Blob(mime_type="image/webp" if webp else "image/png", data=encoded.getvalue())
+    return BlobData("image/webp" if webp else "image/png", encoded.getvalue())
 
 
-def _ipython_to_blob(image: Any) -> protos.Blob:
+def _ipython_to_blob(image: Any) -> BlobData:
     if image.data is None:
         raise ValueError("the IPython image has no data; create it with Image(filename=...) or Image(data=...)")
+    if not isinstance(image.data, bytes):
+        raise TypeError(f"the data of an IPython image must be bytes; got {type(image.data).__name__}")
     mime_type, _ = mimetypes.guess_type(image.filename or f"image.{image.format}")
-    return protos.Blob(mime_type=mime_type or "image/unknown", data=image.data)
+    return BlobData(mime_type or "image/unknown", image.data)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

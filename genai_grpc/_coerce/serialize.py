@@ -1,89 +1,83 @@
-"""Contents to the bytes of a request, where messages would be made only to be serialized.
+"""Contents to the bytes of a request, without building messages that would only be serialized.
 
-Fields may be serialized apart and joined (https://protobuf.dev/programming-guides/encoding/): text is framed as
-it is, and what a blob holds is copied once, into the request. Whatever is not text or a blob is made a message first.
+Fields may be serialized separately and concatenated (https://protobuf.dev/programming-guides/encoding/): text and the
+data of a Blob are copied once, into the request.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.content import is_content, is_empty, is_sequence, to_contents, to_part
-from genai_grpc._coerce.media import image_to_blob, path_to_blob
+from genai_grpc._coerce.content import TurnSource, to_turn_sources
+from genai_grpc._coerce.media import BlobData
+from genai_grpc._coerce.part_source import PartSource
 
 __all__ = ["serialize_contents", "serialize_turn"]
 
 
 def serialize_contents(value: object) -> list[bytes]:
-    """The field `contents` of a request, in pieces to be joined: what `to_contents` makes of `value`, serialized.
+    """Serialize what `to_contents` returns for `value` as the field `contents` of a request, in chunks to be joined.
 
     Raises:
         TypeError: As `to_contents` does.
         ValueError: As `to_contents` does.
 
-    >>> protos.GenerateContentRequest.FromString(b"".join(frame_contents("Hi"))).contents[0].parts[0].text
+    >>> data = b"".join(serialize_contents("Hi"))
+    >>> protos.GenerateContentRequest.FromString(data).contents[0].parts[0].text
     'Hi'
     """
-    if type(value) is str and value:  # as most are: what is below would come to the same
-        text = value.encode()
-        before = _TEXT + _varint(len(text))
-        before = _PARTS + _varint(len(before) + len(text)) + before
-        return [_CONTENTS + _varint(len(before) + len(text) + len(_USER)) + before, text, _USER]
-    if not is_sequence(value):
-        if isinstance(value, (os.PathLike, Mapping)) and not is_content(value) and not is_empty(value):
-            return _framed(_CONTENTS, [*_part(value), _USER])
-        return _turns(to_contents(value))
-    items = list(value)
-    if not all(map(is_content, items)):
-        return _framed(_CONTENTS, [piece for item in items for piece in _part(item)] + [_USER])
-    # The turns of a conversation: each is serialized as it is now, so that what was edited is sent as edited.
-    return _turns(to_contents(items))
+    if type(value) is str and value:  # the most frequent case; the code below returns the same bytes
+        header, text = _text(value)
+        return [_CONTENTS + _varint(len(header) + len(text) + len(_USER)) + header, text, _USER]
+    return [chunk for turn in to_turn_sources(value) for chunk in _turn(turn)]
 
 
 def serialize_turn(turn: protos.Content) -> bytes:
-    """One turn as an element of the field `contents` of a request."""
+    """Serialize one turn as an element of the field `contents` of a request."""
     data = turn.SerializeToString()
     return _CONTENTS + _varint(len(data)) + data
 
 
-def _turns(contents: Iterable[protos.Content]) -> list[bytes]:
-    return list(map(serialize_turn, contents))
+def _turn(turn: TurnSource) -> list[bytes]:
+    if isinstance(turn, protos.Content):
+        return [serialize_turn(turn)]
+    chunks = [chunk for part in turn.parts for chunk in _part(part)]
+    if turn.role:
+        chunks.append(_USER if turn.role == "user" else protos.Content(role=turn.role).SerializeToString())
+    return _length_delimited(_CONTENTS, chunks)
 
 
-def _part(value: object) -> list[bytes]:
-    """A part as an element of `Content.parts`, in pieces."""
-    if type(value) is str:
-        return _framed(_PARTS, _framed(_TEXT, [value.encode()]))
-    if (blob := _blob(value)) is not None:
-        return _framed(_PARTS, _framed(_INLINE_DATA, blob))
-    return _framed(_PARTS, [to_part(value).SerializeToString()])
+def _part(source: PartSource) -> list[bytes]:
+    """Serialize a part as an element of `Content.parts`, in chunks."""
+    match source:
+        case str():
+            return _text(source)
+        case BlobData(mime_type=mime_type, data=data):
+            blob = [*_length_delimited(_MIME_TYPE, [mime_type.encode()]), *_length_delimited(_DATA, [data])]
+            return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, blob))
+        case protos.Blob():
+            return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, [source.SerializeToString()]))
+        case protos.Part():
+            return _length_delimited(_PARTS, [source.SerializeToString()])
 
 
-def _blob(value: Any) -> list[bytes] | None:
-    """A Blob in pieces, its data among them as it is; None if `value` is something else."""
-    if isinstance(value, Mapping):
-        mime_type, data = value.get("mime_type"), value.get("data")
-        if len(value) == 2 and isinstance(mime_type, str) and isinstance(data, bytes):
-            return [*_framed(_MIME_TYPE, [mime_type.encode()]), *_framed(_DATA, [data])]
-        return None
-    if isinstance(value, protos.Blob):
-        return [value.SerializeToString()]
-    found = path_to_blob(value) if isinstance(value, os.PathLike) else image_to_blob(value)
-    return None if found is None else [found.SerializeToString()]
+def _text(text: str) -> list[bytes]:
+    """Serialize a text part: tags and lengths, and the text."""
+    data = text.encode()
+    header = _TEXT + _varint(len(data))
+    return [_PARTS + _varint(len(header) + len(data)) + header, data]
 
 
-def _framed(tag: bytes, pieces: list[bytes]) -> list[bytes]:
-    """A field of these bytes: its tag, their length, and they themselves."""
-    return [tag + _varint(sum(map(len, pieces))), *pieces]
+def _length_delimited(tag: bytes, chunks: list[bytes]) -> list[bytes]:
+    """Return a field with these bytes as its value: tag, length and value."""
+    return [tag + _varint(sum(map(len, chunks))), *chunks]
 
 
 def _varint(number: int) -> bytes:
-    """A number in groups of seven bits, the lowest first, all but the last with the high bit set."""
+    """Encode a number in groups of seven bits, lowest first; the high bit of all but the last is set."""
     if number < 0x80:
-        return _SHORT[number]
+        return _ONE_BYTE_VARINTS[number]
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
@@ -93,11 +87,11 @@ def _varint(number: int) -> bytes:
 
 
 def _tag(message: Any, field: str) -> bytes:
-    """The tag of a field whose length is told: its number and wire type 2."""
+    """Return the tag of a length-delimited field: its number and wire type 2."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
-_SHORT: Final = [bytes([number]) for number in range(0x80)]
+_ONE_BYTE_VARINTS: Final = [bytes([number]) for number in range(0x80)]
 _CONTENTS: Final = _tag(protos.GenerateContentRequest, "contents")
 _PARTS: Final = _tag(protos.Content, "parts")
 _TEXT: Final = _tag(protos.Part, "text")

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_part
-from genai_grpc._coerce.media import image_to_blob, path_to_blob
+from genai_grpc._coerce.media import BlobData, image_to_blob, path_to_blob
 
 
 def picture(mode: str = "RGB") -> Image.Image:
@@ -24,7 +24,7 @@ def picture(mode: str = "RGB") -> Image.Image:
     return image if mode == "RGB" else image.convert(mode)
 
 
-def pixels(blob: protos.Blob | None, mode: str) -> bytes:
+def pixels(blob: BlobData | None, mode: str) -> bytes:
     """Decode the pixels of an encoded image."""
     assert blob is not None
     with Image.open(io.BytesIO(blob.data)) as image:
@@ -56,7 +56,7 @@ def test_image_from_file(tmp_path: Path, name: str, mime_type: str, loaded: bool
             image.load()
         data = path.read_bytes()
         expected = protos.Blob(mime_type=mime_type, data=data)
-        assert image_to_blob(image) == protos.Blob(mime_type=mime_type, data=data)
+        assert image_to_blob(image) == BlobData(mime_type, data)
         assert to_contents(["What is this?", image])[0].parts[1].inline_data == expected
         assert to_part({"inline_data": image}).inline_data == expected
 
@@ -217,7 +217,7 @@ def display(monkeypatch: pytest.MonkeyPatch) -> type[Any]:
     """The Image class of a fake IPython.display."""
 
     class Display:
-        def __init__(self, data: bytes | None, format: str = "png", filename: str | None = None) -> None:  # noqa: A002 -- as in IPython
+        def __init__(self, data: bytes | str | None, format: str = "png", filename: str | None = None) -> None:  # noqa: A002 -- as in IPython
             self.data, self.format, self.filename = data, format, filename
 
     module = ModuleType("IPython.display")
@@ -237,13 +237,19 @@ def display(monkeypatch: pytest.MonkeyPatch) -> type[Any]:
 )
 def test_ipython_image(display: type[Any], arguments: dict[str, Any], mime_type: str) -> None:
     """An IPython image is sent as its data, with the MIME type of its file name or format."""
-    assert image_to_blob(display(**arguments)) == protos.Blob(mime_type=mime_type, data=b"x")
+    assert image_to_blob(display(**arguments)) == BlobData(mime_type, b"x")
 
 
 def test_ipython_image_without_data(display: type[Any]) -> None:
     """An IPython image with only a URL raises an error that says how to create one with data."""
     with pytest.raises(ValueError, match=r"^the IPython image has no data; create it with Image\(filename="):
         image_to_blob(display(None))
+
+
+def test_ipython_image_with_str(display: type[Any]) -> None:
+    """An IPython image whose data is not bytes raises a TypeError."""
+    with pytest.raises(TypeError, match="^the data of an IPython image must be bytes; got str$"):
+        image_to_blob(display("<svg/>"))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +266,7 @@ def test_ipython_image_without_data(display: type[Any]) -> None:
 def test_path(tmp_path: Path, name: str, data: bytes, mime_type: str) -> None:
     """A file is sent as its bytes, with the MIME type of its name."""
     (tmp_path / name).write_bytes(data)
-    assert path_to_blob(tmp_path / name) == protos.Blob(mime_type=mime_type, data=data)
+    assert path_to_blob(tmp_path / name) == BlobData(mime_type, data)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp"])
