@@ -101,13 +101,13 @@ def test_tools_replace() -> None:
     ("arguments", "error", "words"),
     [
         pytest.param({"model_name": ""}, ValueError, "the model name is empty", id="empty name"),
-        pytest.param({"model_name": None}, TypeError, "a model is named by a str", id="no name"),
+        pytest.param({"model_name": None}, TypeError, "a model name is a str", id="no name"),
         pytest.param({"generation_config": {"temprature": 1}}, ValueError, "no field 'temprature'", id="config key"),
         pytest.param(
             {"generation_config": {"top_k": "x"}}, TypeError, "top_k takes an int; got str", id="config value"
         ),
         pytest.param({"generation_config": 3}, TypeError, "cannot make a GenerationConfig from int", id="config"),
-        pytest.param({"safety_settings": "rarely"}, ValueError, "'rarely' is no HarmBlockThreshold", id="safety"),
+        pytest.param({"safety_settings": "rarely"}, ValueError, "unknown HarmBlockThreshold 'rarely'", id="safety"),
         pytest.param({"tools": 3}, TypeError, "from int; pass", id="tools"),
         pytest.param({"tool_config": "any"}, TypeError, "cannot make a ToolConfig from str", id="tool config"),
         pytest.param({"system_instruction": ""}, TypeError, "a turn must not be empty", id="system instruction"),

@@ -1,1 +1,1 @@
-"""From what a person passes to protos: pure functions, one file a noun."""
+"""Pure functions that convert Python values to messages, one module per kind of value."""

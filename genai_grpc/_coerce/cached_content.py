@@ -1,4 +1,4 @@
-"""Cached contents: their names, what they hold, and when they expire."""
+"""Cached contents: names, expiration and content."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from genai_grpc_protos.protobuf import Duration, Timestamp
 
 __all__ = ["to_cached_content", "to_cached_content_name", "to_expiration"]
 
-DISPLAY_NAME: Final = 128
-"""The most characters of a display name."""
+MAX_DISPLAY_NAME: Final = 128
+"""The maximum length of a display name, in characters."""
 
 
 def to_cached_content_name(name: str) -> str:
-    """A cached content's resource name: a bare one is put under `cachedContents/`.
+    """Return a cached content's resource name; a bare name is prefixed with `cachedContents/`.
 
     >>> to_cached_content_name("abc"), to_cached_content_name("cachedContents/abc")
     ('cachedContents/abc', 'cachedContents/abc')
     """
     if not isinstance(name, str):
-        raise TypeError(f"a cached content is named by a str such as 'cachedContents/abc'; got {type(name).__name__}")
+        raise TypeError(f"a cached content's name is a str such as 'cachedContents/abc'; got {type(name).__name__}")
     if not name.strip():
-        raise ValueError("the name is empty; CachedContent.list() lists the cached contents there are")
+        raise ValueError("the name is empty; CachedContent.list() lists the existing cached contents")
     return name if "/" in name else f"cachedContents/{name}"
 
 
 def to_expiration(ttl: object = None, expire_time: object = None) -> dict[str, Duration | Timestamp]:
-    """When a cached content expires: `ttl` or `expire_time` by its field's name, or nothing where neither is given.
+    """Return `ttl` or `expire_time` as a message under its field's name; an empty dict if both are None.
 
     A ttl is a number of seconds, a timedelta, a Duration or a dict of its fields. An expire_time is a number of whole
-    seconds since 1970 UTC, a datetime (local time where it has no zone), a Timestamp or a dict of its fields.
+    seconds since 1970 UTC, a datetime (local time without a time zone), a Timestamp or a dict of its fields.
 
     Raises:
-        TypeError: It is none of these.
-        ValueError: Both are given, or a dict has unknown keys.
+        TypeError: The value has another type.
+        ValueError: Both are set, or a dict has unknown keys.
 
     >>> to_expiration(ttl=90)["ttl"].seconds
     90
@@ -49,10 +49,10 @@ def to_expiration(ttl: object = None, expire_time: object = None) -> dict[str, D
         case None, None:
             return {}
         case _, None:
-            return {"ttl": _ttl(ttl)}
+            return {"ttl": _to_duration(ttl)}
         case None, _:
-            return {"expire_time": _expire_time(expire_time)}
-    raise ValueError("ttl and expire_time are two ways to say one thing; give one of them")
+            return {"expire_time": _to_timestamp(expire_time)}
+    raise ValueError("ttl and expire_time are mutually exclusive; pass one of them")
 
 
 def to_cached_content(
@@ -66,21 +66,21 @@ def to_cached_content(
     ttl: object = None,
     expire_time: object = None,
 ) -> protos.CachedContent:
-    """The cached content to create, each part given in any of the forms that `GenerativeModel` takes.
+    """Build the cached content to create; arguments are coerced as in `GenerativeModel`.
 
     Raises:
-        TypeError: An argument is of a type of which nothing can be made.
-        ValueError: The display name is too long, both ttl and expire_time are given, or a dict has unknown keys.
+        TypeError: An argument has an unsupported type.
+        ValueError: The display name is too long, both ttl and expire_time are set, or a dict has unknown keys.
     """
-    if display_name is not None and len(display_name) > DISPLAY_NAME:
-        raise ValueError(f"a display name has {DISPLAY_NAME} characters at most; this one has {len(display_name)}")
+    if display_name is not None and len(display_name) > MAX_DISPLAY_NAME:
+        raise ValueError(f"a display name has {MAX_DISPLAY_NAME} characters at most; this one has {len(display_name)}")
     library = to_function_library(tools)
     expiration: dict[str, Any] = {**to_expiration(ttl, expire_time)}
     return protos.CachedContent(
         model=to_model_name(model),
         display_name=display_name,
         system_instruction=to_system_instruction(system_instruction),
-        # As in google.generativeai, an empty list is no contents.
+        # As in google.generativeai, an empty list means no contents.
         contents=to_contents(contents) if contents else (),
         tools=() if library is None else library.to_proto(),
         tool_config=to_tool_config(tool_config),
@@ -88,34 +88,34 @@ def to_cached_content(
     )
 
 
-def _ttl(value: object) -> Duration:
+def _to_duration(value: object) -> Duration:
     match value:
         case bool():
             pass
         case int() | float() | datetime.timedelta() | Mapping():
             return to_message(Duration, value)
-        case _ if _is_a(value, Duration):
+        case _ if _is_instance(value, Duration):
             return to_message(Duration, value)
     raise TypeError(f"ttl is a number of seconds, a timedelta, a Duration or its dict; got {type(value).__name__}")
 
 
-def _expire_time(value: object) -> Timestamp:
+def _to_timestamp(value: object) -> Timestamp:
     match value:
         case bool():
             pass
         case datetime.datetime():
-            # A moment without a zone is one of the local clock, as for datetime itself.
+            # `astimezone` takes a datetime without a time zone for local time.
             return to_message(Timestamp, value.astimezone(datetime.timezone.utc))
         case int() | Mapping():
             return to_message(Timestamp, value)
-        case _ if _is_a(value, Timestamp):
+        case _ if _is_instance(value, Timestamp):
             return to_message(Timestamp, value)
     raise TypeError(
         f"expire_time is a datetime, whole seconds since 1970 UTC, a Timestamp or its dict; got {type(value).__name__}"
     )
 
 
-def _is_a(value: object, cls: type[Duration] | type[Timestamp]) -> bool:
-    """Whether it is a message of the full name of `cls`, ours or another package's."""
+def _is_instance(value: object, cls: type[Duration] | type[Timestamp]) -> bool:
+    """Whether it is a message with the full name of `cls`, from any pool."""
     message = as_message(value)
     return message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name

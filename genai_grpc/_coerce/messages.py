@@ -1,4 +1,4 @@
-"""Any message from the same message, a foreign one of that name, or a dict."""
+"""Messages from messages of any pool, and from dicts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["as_message", "field_of", "to_enum", "to_message"]
 
 M = TypeVar("M", bound=Message)
 
-# What a scalar field takes; every type that is not here takes an int.
-TAKES: Final = {
+# Accepted values of scalar fields, for errors; the types that are not listed accept an int.
+ACCEPTED_VALUES: Final = {
     FieldDescriptor.TYPE_BOOL: "a bool",
     FieldDescriptor.TYPE_BYTES: "bytes",
     FieldDescriptor.TYPE_DOUBLE: "a number",
@@ -27,24 +27,54 @@ TAKES: Final = {
 
 
 def to_message(cls: type[M], value: object) -> M:
-    """A message of `cls`: itself, one of its full name from another pool or proto-plus, or a dict of its fields.
+    """Coerce to a message of `cls`.
 
-    A dict may nest further dicts and messages, name enum values by str, and give a Struct as a dict, a Duration as
-    seconds or a timedelta, a Timestamp as a datetime, bytes as a str of base64. Keys are field names, also in
-    camelCase or with proto-plus's trailing underscore.
+    A message of `cls` is returned as it is. A message of the same full name from another pool or from proto-plus is
+    converted. A dict may nest dicts and messages; it names enum values by str, and holds a Struct as a dict, a
+    Duration as seconds or a timedelta, a Timestamp as a datetime, and bytes as bytes or a base64 str. Its keys are
+    field names, also in camelCase or with proto-plus's trailing underscore; None leaves a field unset.
 
     Raises:
-        TypeError: `value` is something else; a field got a value of the wrong type.
-        ValueError: A key is no field; a str is no value of its enum.
+        TypeError: `value`, or the value of a field, has an unsupported type.
+        ValueError: A key is not a field; a str is not a value of its enum.
     """
     return _to_message(cls, value, cls.DESCRIPTOR.name)
 
 
 def as_message(value: Any) -> Message | None:
-    """The plain protobuf message in `value`, if there is one: a message itself, or what a proto-plus object wraps."""
-    if (plus := sys.modules.get("proto")) is not None and isinstance(value, plus.Message):
+    """Return the protobuf message that `value` is, or that it wraps as a proto-plus object; None for other values."""
+    if (proto_plus := sys.modules.get("proto")) is not None and isinstance(value, proto_plus.Message):
         value = type(value).pb(value)
     return value if isinstance(value, Message) else None
+
+
+def field_of(cls: type[Message], key: object) -> str | None:
+    """Return the name of the field that a dict's key refers to; None if there is no such field."""
+    if not isinstance(key, str):
+        return None
+    fields = cls.DESCRIPTOR.fields_by_name
+    field = fields.get(key) or fields.get(key.removesuffix("_")) or cls.DESCRIPTOR.fields_by_camelcase_name.get(key)
+    return None if field is None else field.name
+
+
+def to_enum(enum: Any, value: object, path: str) -> int:
+    """Return the number of an enum value, given by number or by name, in any case, with or without the common prefix.
+
+    Raises:
+        ValueError: The enum has no such name.
+        TypeError: The value is neither a str nor an int.
+    """
+    if isinstance(value, str):
+        names = enum.values_by_name
+        # The name of the zero value holds the prefix of all names: https://google.aip.dev/126
+        prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+        found = names.get(value) or names.get(value.upper()) or names.get(prefix + value.upper())
+        if found is None:
+            raise ValueError(f"{path}: unknown {enum.name} {value!r}; use one of {', '.join(names.keys())}")
+        return int(found.number)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    raise TypeError(f"{path}: a {enum.name} is given by name or number; got {_type_name(value)}")
 
 
 def _to_message(cls: type[M], value: object, path: str) -> M:
@@ -53,31 +83,21 @@ def _to_message(cls: type[M], value: object, path: str) -> M:
     message = as_message(value)
     if message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name:
         return cls.FromString(message.SerializeToString())
-    built = cls()
-    if _fill_well_known(built, value, path):
-        return built
+    result = cls()
+    if _set_well_known(result, value, path):
+        return result
     if not isinstance(value, Mapping):
-        raise TypeError(
-            f"{path}: cannot make a {cls.DESCRIPTOR.name} from {_kind(value)}; pass a {cls.DESCRIPTOR.name} or a dict"
-        )
+        name = cls.DESCRIPTOR.name
+        raise TypeError(f"{path}: cannot make a {name} from {_type_name(value)}; pass a {name} or a dict")
     for key, item in value.items():
         if item is not None:
-            field = _field(built, key, path)
-            if (group := field.containing_oneof) is not None and (other := built.WhichOneof(group.name)) is not None:
-                raise ValueError(f"{path} has both {other!r} and {field.name!r}; it can hold one of them")
-            _set(built, field, item, f"{path}.{field.name}")
-    # A dict that says nothing still says that the message is there.
-    built.SetInParent()
-    return built
-
-
-def field_of(cls: type[Message], key: object) -> str | None:
-    """The name of the field that a dict's key means; None if there is no such field."""
-    if not isinstance(key, str):
-        return None
-    fields = cls.DESCRIPTOR.fields_by_name
-    found = fields.get(key) or fields.get(key.removesuffix("_")) or cls.DESCRIPTOR.fields_by_camelcase_name.get(key)
-    return None if found is None else found.name
+            field = _field(result, key, path)
+            if (oneof := field.containing_oneof) is not None and (other := result.WhichOneof(oneof.name)) is not None:
+                raise ValueError(f"{path} has both {other!r} and {field.name!r}; set only one of them")
+            _set(result, field, item, f"{path}.{field.name}")
+    # An empty dict sets the field that holds the message.
+    result.SetInParent()
+    return result
 
 
 def _field(message: Message, key: object, path: str) -> Any:
@@ -89,13 +109,13 @@ def _field(message: Message, key: object, path: str) -> Any:
 
 
 @contextmanager
-def _says(field: Any, path: str, *values: object) -> Iterator[None]:
-    """Protobuf's own errors of scalars, with the field, what it takes and what came."""
+def _error_context(field: Any, path: str, *values: object) -> Iterator[None]:
+    """Replace protobuf's own errors about scalars by ones with the path, and what was expected and passed."""
     try:
         yield
     except TypeError:
-        came = ", ".join(sorted(set(map(_kind, values))))
-        raise TypeError(f"{path} takes {TAKES.get(field.type, 'an int')}; got {came}") from None
+        passed = ", ".join(sorted(set(map(_type_name, values))))
+        raise TypeError(f"{path} takes {ACCEPTED_VALUES.get(field.type, 'an int')}; got {passed}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -105,79 +125,62 @@ def _set(message: Message, field: Any, value: object, path: str) -> None:
         _set_map(message, field, value, path)
     elif _is_repeated(field):
         if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-            raise TypeError(f"{path} is repeated; pass a list, not {_kind(value)}")
-        items = [_item(field, item, f"{path}[{n}]") for n, item in enumerate(value)]
-        with _says(field, path, *items):
+            raise TypeError(f"{path} is repeated; pass a list, not {_type_name(value)}")
+        items = [_to_field_value(field, item, f"{path}[{n}]") for n, item in enumerate(value)]
+        with _error_context(field, path, *items):
             getattr(message, field.name).extend(items)
     elif field.message_type is not None:
-        getattr(message, field.name).CopyFrom(_item(field, value, path))
+        getattr(message, field.name).CopyFrom(_to_field_value(field, value, path))
     else:
-        item = _item(field, value, path)
-        with _says(field, path, item):
+        item = _to_field_value(field, value, path)
+        with _error_context(field, path, item):
             setattr(message, field.name, item)
 
 
 def _set_map(message: Message, field: Any, value: object, path: str) -> None:
     if not isinstance(value, Mapping):
-        raise TypeError(f"{path} is a map; pass a dict, not {_kind(value)}")
+        raise TypeError(f"{path} is a map; pass a dict, not {_type_name(value)}")
     entries = getattr(message, field.name)
-    value_field = field.message_type.fields_by_name["value"]
+    entry_fields = field.message_type.fields_by_name
     for key, item in value.items():
-        made = _item(value_field, item, f"{path}[{key!r}]")
-        with _says(field.message_type.fields_by_name["key"], f"a key of {path}", key):
-            entries[key].CopyFrom(made)  # the values of every map of the API are messages
+        entry = _to_field_value(entry_fields["value"], item, f"{path}[{key!r}]")
+        with _error_context(entry_fields["key"], f"a key of {path}", key):
+            entries[key].CopyFrom(entry)  # the values of all maps in the API are messages
 
 
-def _item(field: Any, value: object, path: str) -> Any:
-    """One value of a field: a message, an enum number, or a scalar as it came."""
+def _to_field_value(field: Any, value: object, path: str) -> Any:
+    """Coerce one value of a field to a message or an enum number; other scalars are returned as they are."""
     if field.message_type is not None:
-        return _to_message(_class(field), value, path)
+        return _to_message(_message_class(field), value, path)
     if field.enum_type is not None:
         return to_enum(field.enum_type, value, path)
     if field.type == FieldDescriptor.TYPE_BYTES and isinstance(value, str):
-        return _decode(value, path)
+        return _decode_base64(value, path)
     return value
 
 
-def _decode(text: str, path: str) -> bytes:
-    """The bytes of base64 in either alphabet, padded or not, as the JSON of messages has them (protobuf.dev/json)."""
-    plain = "".join(text.splitlines()).rstrip("=").replace("-", "+").replace("_", "/")
+def _decode_base64(text: str, path: str) -> bytes:
+    """Decode base64 as in the JSON of messages (https://protobuf.dev/programming-guides/json).
+
+    Either alphabet is accepted, with or without padding.
+    """
+    unpadded = "".join(text.splitlines()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        data = base64.b64decode(plain + "=" * (-len(plain) % 4))
+        data = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4))
     except ValueError:
         data = b""
-    # A word of prose may be decodable, but seldom without characters or bits that are left over.
-    if base64.b64encode(data).decode().rstrip("=") != plain:
-        raise TypeError(f"{path} takes bytes; got str, which is not base64 either")
+    # Prose may be decodable too, but rarely without leftover characters or bits.
+    if base64.b64encode(data).decode().rstrip("=") != unpadded:
+        raise TypeError(f"{path} takes bytes; got str, which is not base64")
     return data
 
 
-def to_enum(enum: Any, value: object, path: str) -> int:
-    """The number of an enum value given as a number, or by name in any case, with or without what all names begin with.
-
-    Raises:
-        ValueError: The enum has no such name.
-        TypeError: The value is neither a str nor an int.
-    """
-    if isinstance(value, str):
-        names = enum.values_by_name
-        # The zero's name says what all names of an enum may begin with: https://google.aip.dev/126
-        prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
-        found = names.get(value) or names.get(value.upper()) or names.get(prefix + value.upper())
-        if found is None:
-            raise ValueError(f"{path}: {value!r} is no {enum.name}; it is one of {', '.join(names.keys())}")
-        return int(found.number)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    raise TypeError(f"{path}: a {enum.name} is given by name or number; got {_kind(value)}")
-
-
-def _fill_well_known(message: Message, value: object, path: str) -> bool:
-    """Fill a well-known type from its Python counterpart; False if `message` is none or `value` is no counterpart."""
-    target: Any = message  # the well-known types carry methods of their own
+def _set_well_known(message: Message, value: object, path: str) -> bool:
+    """Set a well-known type from its Python counterpart; False if either of them is something else."""
+    target: Any = message  # the stubs of Message lack the methods of the well-known types
     match message.DESCRIPTOR.full_name, value:
         case "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue", _:
-            from google.protobuf import json_format
+            from google.protobuf import json_format  # 12 ms, and only programs with function calls or schemas need it
 
             try:
                 json_format.ParseDict(_plain(value), message)
@@ -197,7 +200,7 @@ def _fill_well_known(message: Message, value: object, path: str) -> bool:
 
 
 def _plain(value: object) -> Any:
-    """JSON as dicts and lists, whatever mappings and iterables it came in."""
+    """Convert any mappings and iterables of JSON to dicts and lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
@@ -206,7 +209,7 @@ def _plain(value: object) -> Any:
 
 
 def _is_repeated(field: Any) -> bool:
-    # protobuf 6.31 brought `is_repeated` and deprecated `label`.
+    # protobuf 6.31 added `is_repeated` and deprecated `label`.
     return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
 
 
@@ -214,11 +217,12 @@ def _is_map(field: Any) -> bool:
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
-def _class(field: Any) -> type[Message]:
+def _message_class(field: Any) -> type[Message]:
+    # It imports protobuf's pure Python runtime (18 ms), which text prompts do not need.
     from google.protobuf.message_factory import GetMessageClass
 
     return GetMessageClass(field.message_type)
 
 
-def _kind(value: object) -> str:
+def _type_name(value: object) -> str:
     return "None" if value is None else type(value).__name__

@@ -1,18 +1,18 @@
-"""Contents as the bytes of a request, without a message where it would be built only to be serialized.
+"""Contents to the bytes of a request, without building messages that would only be serialized.
 
-Fields may be serialized apart and joined (https://protobuf.dev/programming-guides/encoding/). Text is written as it is,
-and the data of a blob is copied once, into the request. Anything else is converted to a message first.
+Fields may be serialized separately and concatenated (https://protobuf.dev/programming-guides/encoding/): text and the
+data of a Blob are copied once, into the request.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.content import is_content, is_empty, is_sequence, to_contents, to_part
-from genai_grpc._coerce.media import image_to_blob, path_to_blob
+from genai_grpc._coerce.content import TurnSource, to_turn_sources
+from genai_grpc._coerce.media import BlobData
+from genai_grpc._coerce.part_source import PartSource
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,98 +29,91 @@ class SerializedContents:
     ['user', 'model']
     """
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_chunks",)
 
-    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
-        self._pieces = list(pieces)
+    def __init__(self, chunks: Iterable[bytes] = ()) -> None:
+        self._chunks = list(chunks)
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """What `to_contents` makes of `value`, serialized.
+        """Serialize what `to_contents` returns for `value`.
 
         Raises:
             TypeError: As `to_contents` does.
             ValueError: As `to_contents` does.
         """
-        return cls(_serialize_contents(value))
+        if type(value) is str and value:  # the most frequent case; the code below returns the same bytes
+            header, text = _text(value)
+            return cls([_CONTENTS + _varint(len(header) + len(text) + len(_USER)) + header, text, _USER])
+        return cls(chunk for turn in to_turn_sources(value) for chunk in _turn(turn))
 
     @classmethod
     def of_turns(cls, turns: Iterable[protos.Content]) -> Self:
-        """Turns that are messages already."""
-        return cls(map(_serialize_turn, turns))
+        """Serialize turns that are messages already."""
+        return cls(map(_content, turns))
 
     def append(self, turn: protos.Content) -> None:
         """Add a turn."""
-        self._pieces.append(_serialize_turn(turn))
+        self._chunks.append(_content(turn))
 
     def copy(self) -> Self:
         """A copy that grows on its own; the bytes are shared."""
-        return type(self)(self._pieces)
+        return type(self)(self._chunks)
 
     def to_bytes(self, prefix: bytes = b"") -> bytes:
         """The field `contents`, after the serialized other fields of a request."""
-        return b"".join([prefix, *self._pieces])
+        return b"".join([prefix, *self._chunks])
 
     def to_messages(self) -> list[protos.Content]:
         """The turns as messages."""
         return list(protos.GenerateContentRequest.FromString(self.to_bytes()).contents)
 
 
-def _serialize_contents(value: object) -> list[bytes]:
-    if type(value) is str and value:  # the most frequent case, and the result of the code below for it
-        text = value.encode()
-        prefix = _TEXT + _varint(len(text))
-        prefix = _PARTS + _varint(len(prefix) + len(text)) + prefix
-        return [_CONTENTS + _varint(len(prefix) + len(text) + len(_USER)) + prefix, text, _USER]
-    if not is_sequence(value):
-        if isinstance(value, (os.PathLike, Mapping)) and not is_content(value) and not is_empty(value):
-            return _length_delimited(_CONTENTS, [*_serialize_part(value), _USER])
-        return [_serialize_turn(turn) for turn in to_contents(value)]
-    items = list(value)
-    if not all(map(is_content, items)):
-        parts = [piece for item in items for piece in _serialize_part(item)]
-        return _length_delimited(_CONTENTS, [*parts, _USER])
-    # Turns are serialized as they are now, so that what a program edited is sent as edited.
-    return [_serialize_turn(turn) for turn in to_contents(items)]
-
-
-def _serialize_turn(turn: protos.Content) -> bytes:
-    """A turn as an element of the field `contents`."""
+def _content(turn: protos.Content) -> bytes:
+    """Serialize one turn as an element of the field `contents`."""
     data = turn.SerializeToString()
     return _CONTENTS + _varint(len(data)) + data
 
 
-def _serialize_part(value: object) -> list[bytes]:
-    """A part as an element of `Content.parts`, in pieces."""
-    if type(value) is str:
-        return _length_delimited(_PARTS, _length_delimited(_TEXT, [value.encode()]))
-    if (blob := _serialize_blob(value)) is not None:
-        return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, blob))
-    return _length_delimited(_PARTS, [to_part(value).SerializeToString()])
+def _turn(turn: TurnSource) -> list[bytes]:
+    if isinstance(turn, protos.Content):
+        return [_content(turn)]
+    chunks = [chunk for part in turn.parts for chunk in _part(part)]
+    if turn.role:
+        chunks.append(_USER if turn.role == "user" else protos.Content(role=turn.role).SerializeToString())
+    return _length_delimited(_CONTENTS, chunks)
 
 
-def _serialize_blob(value: Any) -> list[bytes] | None:
-    """A Blob in pieces, its data as it is among them; None if `value` is something else."""
-    if isinstance(value, Mapping):
-        mime_type, data = value.get("mime_type"), value.get("data")
-        if len(value) == 2 and isinstance(mime_type, str) and isinstance(data, bytes):
-            return [*_length_delimited(_MIME_TYPE, [mime_type.encode()]), *_length_delimited(_DATA, [data])]
-        return None
-    if isinstance(value, protos.Blob):
-        return [value.SerializeToString()]
-    found = path_to_blob(value) if isinstance(value, os.PathLike) else image_to_blob(value)
-    return None if found is None else [found.SerializeToString()]
+def _part(source: PartSource) -> list[bytes]:
+    """Serialize a part as an element of `Content.parts`, in chunks."""
+    match source:
+        case str():
+            return _text(source)
+        case BlobData(mime_type=mime_type, data=data):
+            blob = [*_length_delimited(_MIME_TYPE, [mime_type.encode()]), *_length_delimited(_DATA, [data])]
+            return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, blob))
+        case protos.Blob():
+            return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, [source.SerializeToString()]))
+        case protos.Part():
+            return _length_delimited(_PARTS, [source.SerializeToString()])
 
 
-def _length_delimited(tag: bytes, pieces: list[bytes]) -> list[bytes]:
-    """A length-delimited field: its tag, the length of its pieces, and the pieces."""
-    return [tag + _varint(sum(map(len, pieces))), *pieces]
+def _text(text: str) -> list[bytes]:
+    """Serialize a text part: tags and lengths, and the text."""
+    data = text.encode()
+    header = _TEXT + _varint(len(data))
+    return [_PARTS + _varint(len(header) + len(data)) + header, data]
+
+
+def _length_delimited(tag: bytes, chunks: list[bytes]) -> list[bytes]:
+    """Return a field with these bytes as its value: tag, length and value."""
+    return [tag + _varint(sum(map(len, chunks))), *chunks]
 
 
 def _varint(number: int) -> bytes:
-    """A number in groups of seven bits, the lowest first, all but the last with the high bit set."""
+    """Encode a number in groups of seven bits, lowest first; the high bit of all but the last is set."""
     if number < 0x80:
-        return _SHORT[number]
+        return _ONE_BYTE_VARINTS[number]
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
@@ -130,11 +123,11 @@ def _varint(number: int) -> bytes:
 
 
 def _tag(message: Any, field: str) -> bytes:
-    """The tag of a length-delimited field: its number and wire type 2."""
+    """Return the tag of a length-delimited field: its number and wire type 2."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
-_SHORT: Final = [bytes([number]) for number in range(0x80)]
+_ONE_BYTE_VARINTS: Final = [bytes([number]) for number in range(0x80)]
 _CONTENTS: Final = _tag(protos.GenerateContentRequest, "contents")
 _PARTS: Final = _tag(protos.Content, "parts")
 _TEXT: Final = _tag(protos.Part, "text")

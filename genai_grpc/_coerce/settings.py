@@ -22,8 +22,8 @@ __all__ = [
 _CATEGORY: Final = protos.HarmCategory.DESCRIPTOR
 _THRESHOLD: Final = protos.SafetySetting.HarmBlockThreshold.DESCRIPTOR
 
-# A threshold on its own is meant for all of these; civic integrity is set by name.
-CATEGORIES: Final = tuple(
+# The categories that a single threshold applies to; civic integrity is set by name only.
+DEFAULT_CATEGORIES: Final = tuple(
     protos.HarmCategory.Value(f"HARM_CATEGORY_{name}")
     for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 )
@@ -38,7 +38,7 @@ CATEGORY_ALIASES: Final = {
     "danger": "HARM_CATEGORY_DANGEROUS_CONTENT",
     "dangerous": "HARM_CATEGORY_DANGEROUS_CONTENT",
     "dangerous_content": "HARM_CATEGORY_DANGEROUS_CONTENT",
-    # These two are also names of PaLM's categories, which no Gemini model takes.
+    # These two are also names of PaLM categories, which Gemini models do not accept.
     "harm_category_sexual": "HARM_CATEGORY_SEXUALLY_EXPLICIT",
     "harm_category_dangerous": "HARM_CATEGORY_DANGEROUS_CONTENT",
     "civic": "HARM_CATEGORY_CIVIC_INTEGRITY",
@@ -57,10 +57,10 @@ THRESHOLD_ALIASES: Final = {
 
 
 def to_generation_settings(value: Any) -> dict[str, Any]:
-    """The settings of a generation config that are given, by field name, so that two configs merge key by key.
+    """Return the fields that a generation config sets, by name, so that two configs can be merged.
 
     Raises:
-        TypeError: It is no GenerationConfig and no dict.
+        TypeError: It is neither a GenerationConfig nor a dict.
     """
     if value is None:
         return {}
@@ -72,38 +72,37 @@ def to_generation_settings(value: Any) -> dict[str, Any]:
         raise TypeError(
             f"cannot make a GenerationConfig from {type(value).__name__}; pass a GenerationConfig or a dict"
         )
-    # A key that is no field keeps its spelling for the error that `to_generation_config` raises.
+    # An unknown key is left as it is for the error of `to_generation_config`.
     return {field_of(protos.GenerationConfig, key) or key: item for key, item in value.items() if item is not None}
 
 
 def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig:
-    """The message of merged settings.
+    """Build the message of merged settings.
 
     Raises:
-        TypeError: A setting is of the wrong type.
-        ValueError: A key is no setting.
+        TypeError: A value has the wrong type.
+        ValueError: A key is not a field.
     """
-    if (given := settings.get("response_schema")) is not None:
-        from genai_grpc._coerce.schema.proto_schema import to_schema  # imported by the programs that use it
+    if (response_schema := settings.get("response_schema")) is not None:
+        from genai_grpc._coerce.schema.proto_schema import to_schema  # 30 ms, and only programs with schemas need it
 
-        form = to_schema(given, "GenerationConfig.response_schema")
-        if form.schema is None and settings.get("response_json_schema") is not None:
-            raise ValueError("response_schema and response_json_schema are both given; give one of them")
+        wire_schema = to_schema(response_schema, "GenerationConfig.response_schema")
+        if wire_schema.schema is None and settings.get("response_json_schema") is not None:
+            raise ValueError("response_schema and response_json_schema are mutually exclusive; pass one of them")
         rest = {name: item for name, item in settings.items() if name != "response_schema"}
-        settings = rest | form.fields("response_schema", "response_json_schema")
+        settings = rest | wire_schema.fields("response_schema", "response_json_schema")
     return to_message(protos.GenerationConfig, settings)
 
 
 def to_safety_map(value: object) -> dict[int, int]:
-    """Thresholds by category, so that two settings merge key by key.
+    """Return thresholds by category, so that two sets of safety settings can be merged.
 
-    Given as one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
-    their dicts. Categories and thresholds are named in full, by their short names (`harassment`, `low`), or by
-    number.
+    Accepts one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
+    their dicts. Categories and thresholds are given by full name, by short name (`harassment`, `low`) or by number.
 
     Raises:
-        TypeError: It is none of these.
-        ValueError: A name is not known.
+        TypeError: The value has another type.
+        ValueError: A name is unknown.
 
     >>> to_safety_map({"harassment": "block_none"}) == {7: 4}
     True
@@ -112,7 +111,7 @@ def to_safety_map(value: object) -> dict[int, int]:
         case None:
             return {}
         case str() | int():
-            return dict.fromkeys(CATEGORIES, _threshold(value))
+            return dict.fromkeys(DEFAULT_CATEGORIES, _threshold(value))
         case Mapping():
             return {_category(key): _threshold(item) for key, item in value.items()}
         case Iterable():
@@ -123,7 +122,7 @@ def to_safety_map(value: object) -> dict[int, int]:
 
 
 def to_safety_settings(thresholds: Mapping[int, int]) -> list[protos.SafetySetting]:
-    """The messages of merged settings."""
+    """Build the messages of merged thresholds."""
     return [
         to_message(protos.SafetySetting, {"category": category, "threshold": threshold})
         for category, threshold in thresholds.items()
@@ -152,28 +151,28 @@ def _threshold(value: object) -> int:
 
 
 def to_options(value: object) -> CallOptions:
-    """The options of one call: a dict or an object with `timeout`, `idle_timeout` (seconds), `retry`, `metadata`.
+    """Coerce the options of a call: a dict or an object with `timeout`, `idle_timeout` (seconds), `retry`, `metadata`.
 
     Raises:
-        TypeError: It is neither; a timeout is no number of seconds; `retry` is no RetryPolicy or None.
-        ValueError: A key is not known; a timeout is not above 0.
+        TypeError: It has none of them; a timeout is not a number; `retry` is neither a RetryPolicy nor None.
+        ValueError: A key is unknown; a timeout is not above 0 and finite.
     """
     if value is None:
         return NO_OPTIONS
     if not isinstance(value, Mapping):
         value = {name: getattr(value, name) for name in _OPTIONS if hasattr(value, name)}
         if not value:
-            raise TypeError(f"request_options has {', '.join(_OPTIONS)}; got an object with none of them")
+            raise TypeError(f"request_options takes {', '.join(_OPTIONS)}; got an object with none of them")
     if unknown := value.keys() - _OPTIONS:
-        raise ValueError(f"request_options has {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
-    pairs = value.get("metadata") or ()
+        raise ValueError(f"request_options takes {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
+    metadata = value.get("metadata") or ()
     return CallOptions(
-        # google.api_core's policies bring a deadline with them.
+        # A policy of google.api_core has a timeout of its own.
         timeout=to_timeout(value.get("timeout", getattr(value.get("retry"), "timeout", None))),
         idle_timeout=to_timeout(value.get("idle_timeout")),
-        retry=_retry(value.get("retry", "default")),
+        retry=_to_retry_policy(value.get("retry", "default")),
         metadata=tuple(
-            (str(key).lower(), item) for key, item in (pairs.items() if isinstance(pairs, Mapping) else pairs)
+            (str(key).lower(), item) for key, item in (metadata.items() if isinstance(metadata, Mapping) else metadata)
         ),
     )
 
@@ -181,7 +180,7 @@ def to_options(value: object) -> CallOptions:
 _OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata")
 
 
-def _retry(value: object) -> RetryPolicy | None:
+def _to_retry_policy(value: object) -> RetryPolicy | None:
     match value:
         case "default":
             return None
@@ -189,14 +188,14 @@ def _retry(value: object) -> RetryPolicy | None:
             return NO_RETRY
         case RetryPolicy():
             return value
-    given: Any = value
-    if hasattr(given, "_predicate") and hasattr(given, "_maximum"):  # google.api_core.retry.Retry
+    policy: Any = value
+    if hasattr(policy, "_predicate") and hasattr(policy, "_maximum"):  # google.api_core.retry.Retry
         return RetryPolicy(
-            max_attempts=sys.maxsize,  # it has a deadline instead
-            initial_backoff=given._initial,
-            backoff_multiplier=given._multiplier,
-            max_backoff=given._maximum,
-            predicate=given._predicate,
+            max_attempts=sys.maxsize,  # it is limited by its timeout
+            initial_backoff=policy._initial,
+            backoff_multiplier=policy._multiplier,
+            max_backoff=policy._maximum,
+            predicate=policy._predicate,
         )
     raise TypeError(
         f"retry is a RetryPolicy, a google.api_core.retry.Retry, or None for no retries; got {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Tools, the functions behind them, and how they are to be called."""
+"""Tools, their functions, and the tool config."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = [
     "to_tool_config",
 ]
 
-TOOLS: Final = "a function, a FunctionDeclaration, a Tool, a dict of one of these, or a name such as 'google_search'"
+ACCEPTED: Final = "a function, a FunctionDeclaration, a Tool, a dict of one of these, or a name such as 'google_search'"
 
-# The tools that the service runs itself: the field of Tool, and the full name of its message.
+# Tools that the service runs: the field of Tool, and the full name of its message.
 SERVICE_TOOLS: Final = {
     field.name: field.message_type.full_name
     for field in protos.Tool.DESCRIPTOR.fields
     if field.message_type is not None and field.name != "function_declarations"
 }
-SERVICE_FIELDS: Final = {message: field for field, message in SERVICE_TOOLS.items()}
+SERVICE_TOOL_FIELDS: Final = {message: field for field, message in SERVICE_TOOLS.items()}
 
 
 class FunctionDeclaration:
-    """A function that the model may ask for, described.
+    """Declaration of a function that the model may call.
 
     Args:
         name: The function's name: letters, digits, "_", "." and "-", at most 64 of them.
-        description: What it does, in words for the model.
+        description: What it does, for the model.
         parameters: A Schema or a dict of one, of type object; None for a function without parameters.
         fields: Further fields of `protos.FunctionDeclaration`.
 
@@ -42,8 +42,8 @@ class FunctionDeclaration:
     """
 
     def __init__(self, *, name: str, description: str = "", parameters: Any = None, **fields: Any) -> None:
-        given = {"name": name, "description": description, "parameters": parameters, **fields}
-        self._proto = to_message(protos.FunctionDeclaration, given)
+        values = {"name": name, "description": description, "parameters": parameters, **fields}
+        self._proto = to_message(protos.FunctionDeclaration, values)
 
     @property
     def name(self) -> str:
@@ -52,17 +52,17 @@ class FunctionDeclaration:
 
     @property
     def description(self) -> str:
-        """What it does."""
+        """The function's description."""
         return self._proto.description
 
     @property
     def parameters(self) -> protos.Schema:
-        """What it takes."""
+        """The schema of the function's parameters."""
         return self._proto.parameters
 
     @classmethod
     def from_proto(cls, proto: protos.FunctionDeclaration) -> FunctionDeclaration:
-        """The declaration of a message."""
+        """Wrap a message; a message of another package is converted."""
         declaration = FunctionDeclaration(name="")
         declaration._proto = to_message(protos.FunctionDeclaration, proto)
         return declaration
@@ -71,27 +71,26 @@ class FunctionDeclaration:
     def from_function(
         function: Callable[..., Any], descriptions: Mapping[str, str] | None = None
     ) -> CallableFunctionDeclaration:
-        """The declaration of a Python function: its name, docstring and annotated parameters.
+        """Declare a Python function: its name, docstring and annotated parameters.
 
         Args:
             function: A function, a method, a coroutine function or a callable object.
-            descriptions: What to say of its parameters, by name; by default what its docstring says.
+            descriptions: Descriptions of its parameters, by name; by default those in its docstring.
 
         Raises:
-            TypeError: A parameter is of a type that no schema describes.
+            TypeError: A parameter's type is not supported.
 
         >>> def set_light(brightness: int) -> None:
         ...     "Set the light in the room."
         >>> FunctionDeclaration.from_function(set_light).name
         'set_light'
         """
-        # What reads Python types is imported by the programs that use it.
-        from genai_grpc._coerce.functions import to_declaration
+        from genai_grpc._coerce.functions import to_declaration  # 30 ms, and only programs with functions need it
 
         return CallableFunctionDeclaration(function, to_declaration(function, descriptions or {}))
 
     def to_proto(self) -> protos.FunctionDeclaration:
-        """The message."""
+        """Return the message."""
         return self._proto
 
     def __repr__(self) -> str:
@@ -99,7 +98,7 @@ class FunctionDeclaration:
 
 
 class CallableFunctionDeclaration(FunctionDeclaration):
-    """A declaration with the function that answers it. Calling it with a FunctionCall gives the FunctionResponse."""
+    """A declaration with its function. Calling it with a FunctionCall returns the FunctionResponse."""
 
     def __init__(self, function: Callable[..., Any], proto: protos.FunctionDeclaration) -> None:
         super().__init__(name="")
@@ -107,30 +106,30 @@ class CallableFunctionDeclaration(FunctionDeclaration):
         self._proto = proto
 
     def arguments(self, call: protos.FunctionCall) -> dict[str, Any]:
-        """The keyword arguments of a call, of the types that the function's annotations say.
+        """Return the keyword arguments of a call, converted to the annotated types.
 
         Raises:
             TypeError: The function has no such parameter.
-            ValueError: A value is not of its parameter's type.
+            ValueError: A value does not match its parameter's type.
         """
-        from genai_grpc._coerce.functions import bind_arguments
+        from genai_grpc._coerce.functions import bind_arguments  # as in `from_function`
 
         return bind_arguments(self.function, to_plain(call.args))
 
     def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse:
-        """Run the function and answer the call. A coroutine function's answer is for `send_message_async`."""
+        """Run the function and return the response to the call. Coroutine functions need `send_message_async`."""
         return to_function_response(call, self.function(**self.arguments(call)))
 
 
 class Tool:
-    """Declarations that belong together, or a tool that the service runs itself.
+    """A group of function declarations, or a tool that the service runs.
 
     Args:
         function_declarations: Functions, declarations or dicts of them.
         service_tools: Fields of `protos.Tool` such as `google_search`, each with its message or a dict.
 
     Raises:
-        ValueError: Two declarations have one name.
+        ValueError: Two declarations have the same name.
 
     >>> Tool(google_search={}).to_proto().HasField("google_search")
     True
@@ -147,37 +146,37 @@ class Tool:
 
     @property
     def code_execution(self) -> protos.CodeExecution:
-        """The code execution tool, if it is one."""
+        """The code execution tool; empty if it is not set."""
         return self._proto.code_execution
 
     @property
     def google_search_retrieval(self) -> protos.GoogleSearchRetrieval:
-        """The search tool of older models, if it is one."""
+        """The search tool of older models; empty if it is not set."""
         return self._proto.google_search_retrieval
 
     def __getitem__(self, name: str | protos.FunctionCall) -> FunctionDeclaration:
         return self._index[name if isinstance(name, str) else name.name]
 
     def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse | None:
-        """Answer a call; None if its declaration has no function."""
+        """Run the function of a call and return the response; None if its declaration has no function."""
         declaration = self[call]
         return declaration(call) if isinstance(declaration, CallableFunctionDeclaration) else None
 
     def to_proto(self) -> protos.Tool:
-        """The message."""
+        """Return the message."""
         return self._proto
 
 
 class FunctionLibrary:
-    """Tools, with their declarations by name.
+    """Tools, and their function declarations by name.
 
     Args:
-        tools: A function, a declaration, a Tool, a dict of one, the name of a service's tool, or an iterable of
-            these. Tools of one declaration each are put into one tool.
+        tools: A function, a declaration, a Tool, a dict of one, the name of a tool that the service runs, or an
+            iterable of these. Tools of one declaration each are merged into one tool.
 
     Raises:
-        TypeError: Something else is among them.
-        ValueError: Two declarations have one name, or a name is no tool's.
+        TypeError: An item has another type.
+        ValueError: Two declarations have the same name, or a tool's name is unknown.
 
     >>> library = FunctionLibrary([{"name": "now"}, {"name": "today"}])
     >>> len(library.to_proto()), library["today"].name
@@ -185,44 +184,45 @@ class FunctionLibrary:
     """
 
     def __init__(self, tools: Any) -> None:
-        many = isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) and as_message(tools) is None
-        made = [to_tool(tool) for tool in tools] if many else [to_tool(tools)]
-        if len(made) > 1 and all(len(tool.function_declarations) == 1 for tool in made):
-            made = [Tool(function_declarations=[tool.function_declarations[0] for tool in made])]
-        self._tools = made
-        self._index = _index(declaration for tool in made for declaration in tool.function_declarations)
+        is_sequence = (
+            isinstance(tools, Iterable) and not isinstance(tools, (str, Mapping)) and as_message(tools) is None
+        )
+        self._tools = list(map(to_tool, tools if is_sequence else [tools]))
+        if len(self._tools) > 1 and all(len(tool.function_declarations) == 1 for tool in self._tools):
+            self._tools = [Tool(function_declarations=[tool.function_declarations[0] for tool in self._tools])]
+        self._index = _index(declaration for tool in self._tools for declaration in tool.function_declarations)
 
     def __getitem__(self, name: str | protos.FunctionCall) -> FunctionDeclaration:
         return self._index[name if isinstance(name, str) else name.name]
 
     def __call__(self, call: protos.FunctionCall) -> protos.Part | None:
-        """Answer a call; None if its declaration has no function."""
+        """Run the function of a call and return the response; None if its declaration has no function."""
         declaration = self[call]
         if not isinstance(declaration, CallableFunctionDeclaration):
             return None
         return protos.Part(function_response=declaration(call))
 
     def function(self, call: protos.FunctionCall) -> CallableFunctionDeclaration | None:
-        """The declaration with the function that a call asks for; None if there is none."""
+        """Return the declaration, with its function, that a call names; None if there is none."""
         declaration = self._index.get(call.name)
         return declaration if isinstance(declaration, CallableFunctionDeclaration) else None
 
     def to_proto(self) -> list[protos.Tool]:
-        """The messages."""
+        """Return the messages."""
         return [tool.to_proto() for tool in self._tools]
 
     def __repr__(self) -> str:
-        services = (field.name for tool in self._tools for field, _ in tool.to_proto().ListFields())
-        names = [*self._index, *(name for name in services if name in SERVICE_TOOLS)]
+        fields = (field.name for tool in self._tools for field, _ in tool.to_proto().ListFields())
+        names = [*self._index, *(name for name in fields if name in SERVICE_TOOLS)]
         return f"FunctionLibrary({', '.join(names)})"
 
 
 def to_function_library(value: Any) -> FunctionLibrary | None:
-    """The library of what `tools` is given as; None if there is nothing.
+    """Coerce the argument `tools`; None stays None.
 
     Raises:
-        TypeError: It is none of the accepted forms.
-        ValueError: Two declarations have one name, a dict has unknown keys, or a name is no tool's.
+        TypeError: It, or an item of it, has an unsupported type.
+        ValueError: Two declarations have the same name, a dict has unknown keys, or a tool's name is unknown.
     """
     if value is None or isinstance(value, FunctionLibrary):
         return value
@@ -230,16 +230,16 @@ def to_function_library(value: Any) -> FunctionLibrary | None:
 
 
 def to_tool(value: Any) -> Tool:
-    """One tool; an iterable is the declarations of one."""
+    """Coerce to one tool; an iterable holds its declarations."""
     if isinstance(value, Tool):
         return value
     if isinstance(value, str):
         if value.lower() not in SERVICE_TOOLS:
-            raise ValueError(f"there is no tool {value!r}; those named by a str are {', '.join(sorted(SERVICE_TOOLS))}")
+            raise ValueError(f"unknown tool {value!r}; use one of {', '.join(sorted(SERVICE_TOOLS))}")
         return Tool(**{value.lower(): {}})
-    if (message := as_message(value)) is not None and (name := message.DESCRIPTOR.full_name) in SERVICE_FIELDS:
-        given: dict[str, Any] = {SERVICE_FIELDS[name]: message}
-        return Tool(**given)
+    if (message := as_message(value)) is not None and (name := message.DESCRIPTOR.full_name) in SERVICE_TOOL_FIELDS:
+        service_tool: dict[str, Any] = {SERVICE_TOOL_FIELDS[name]: message}
+        return Tool(**service_tool)
     if message is not None and message.DESCRIPTOR.name == "Tool":
         proto = to_message(protos.Tool, message)
         fields: dict[str, Any] = {field.name: item for field, item in proto.ListFields()}
@@ -253,7 +253,7 @@ def to_tool(value: Any) -> Tool:
 
 
 def to_function_declaration(value: Any) -> FunctionDeclaration:
-    """One declaration, with its function where there is one."""
+    """Coerce to one declaration, with its function if there is one."""
     if isinstance(value, FunctionDeclaration):
         return value
     if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
@@ -270,48 +270,48 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
         return declaration if function is None else CallableFunctionDeclaration(function, declaration.to_proto())
     if callable(value):
         return FunctionDeclaration.from_function(value)
-    raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {TOOLS}")
+    raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {ACCEPTED}")
 
 
 def to_tool_config(value: Any) -> protos.ToolConfig | None:
-    """The tool config, or None. A mode is given as a str in any case, a number, or within a dict.
+    """Coerce the tool config; None stays None. A mode is a str in any case, a number, or in a dict.
 
     Raises:
-        TypeError: It is no ToolConfig and no dict.
-        ValueError: A key or a mode is not known.
+        TypeError: It is neither a ToolConfig nor a dict.
+        ValueError: A key or a mode is unknown.
 
     >>> to_tool_config({"function_calling_config": "any"}).function_calling_config.mode
     2
     """
     if isinstance(value, Mapping):
         value = {field_of(protos.ToolConfig, key) or key: item for key, item in value.items()}
-        if (calling := value.get("function_calling_config")) is not None:
-            value["function_calling_config"] = _to_calling(calling)
+        if (config := value.get("function_calling_config")) is not None:
+            value["function_calling_config"] = _normalize_mode(config)
     return None if value is None else to_message(protos.ToolConfig, value)
 
 
-def _to_calling(value: Any) -> Any:
+def _normalize_mode(value: Any) -> Any:
     if isinstance(value, (str, int)):
         value = {"mode": value}
     if isinstance(value, Mapping) and isinstance(mode := value.get("mode"), str):
-        # google.generativeai knows the modes by longer names too, such as "mode_any".
+        # google.generativeai accepts names with a prefix too, such as "mode_any".
         value = {**value, "mode": mode.lower().removeprefix("mode_")}
     return value
 
 
 def to_function_response(call: protos.FunctionCall, result: Any) -> protos.FunctionResponse:
-    """The answer to a call, with its id; a result that is no dict is wrapped as {"result": ...}.
+    """Build the response to a call, with its id; a result that is not a dict is wrapped as {"result": ...}.
 
     Raises:
-        TypeError: The result is nothing that JSON could say.
+        TypeError: The result cannot be represented in JSON.
     """
     response = result if isinstance(result, Mapping) else {"result": result}
     return to_message(protos.FunctionResponse, {"id": call.id, "name": call.name, "response": response})
 
 
 def to_plain(value: Any) -> Any:
-    """A Struct or Value of the wire as dicts, lists, strings and numbers."""
-    from google.protobuf.json_format import MessageToDict
+    """Convert a Struct or Value to dicts, lists, strings and numbers."""
+    from google.protobuf.json_format import MessageToDict  # 12 ms, and only programs with functions need it
 
     return MessageToDict(value)
 
@@ -320,6 +320,6 @@ def _index(declarations: Iterable[FunctionDeclaration]) -> dict[str, FunctionDec
     index: dict[str, FunctionDeclaration] = {}
     for declaration in declarations:
         if declaration.name in index:
-            raise ValueError(f"two functions are named {declaration.name!r}; give each a name of its own")
+            raise ValueError(f"two functions are named {declaration.name!r}; rename one of them")
         index[declaration.name] = declaration
     return index

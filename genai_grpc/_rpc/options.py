@@ -52,5 +52,5 @@ def to_timeout(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"a timeout is a number of seconds; got {type(value).__name__}")
     if not 0 < value < inf:
-        raise ValueError(f"a timeout is above 0 seconds, and finite; got {value}")
+        raise ValueError(f"a timeout must be finite and above 0 seconds; got {value}")
     return float(value)

@@ -1,4 +1,4 @@
-"""What the tests of coercion share: the same messages from a pool that is neither ours nor the default one."""
+"""Fixtures of the coercion tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 
 @pytest.fixture(scope="session")
-def foreign() -> Callable[[str], Any]:
-    """The class of a message of the same name, as another package in the process might have it."""
+def other_pool() -> Callable[[str], Any]:
+    """Look up a message class by name in a pool that is neither ours nor the default one, as another package has it."""
     raw = resources.files("genai_grpc_protos").joinpath("descriptors.binpb").read_bytes()
     pool = DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(raw).file:

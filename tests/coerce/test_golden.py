@@ -1,8 +1,8 @@
-"""What each accepted form becomes on the wire, and how each other one is refused: the tables in golden/.
+"""Golden tables: each accepted value with the request fields it becomes, and each rejected value with its error.
 
-A row is a Python expression and what comes of it: fields of the request in protobuf's text format, "nothing", or an
-error, in which "..." stands for any words. `make test ARGS="tests/coerce/test_golden.py --rewrite"` writes what comes
-now into the rows that say something else, for review.
+A row of a table in golden/ is a Python expression followed by its outcome: fields of the request in protobuf's text
+format, "nothing", or an error, in which "..." matches any text. To replace the outcomes that differ, for review, run
+`make test ARGS="tests/coerce/test_golden.py --rewrite"`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ WIDTH: Final = 120
 
 
 def request(**defaults: Any) -> protos.GenerateContentRequest:
-    """The request of a model with these defaults, without contents."""
+    """Build the request of a model with these defaults, without contents."""
     return GenerativeModel(**defaults).build_request(None)
 
 
-# What is made of a row's value, by table.
-MAKE: Final[Mapping[str, Callable[[Any], Message]]] = {
+# Builds the message of a row's value, by table.
+BUILD: Final[Mapping[str, Callable[[Any], Message]]] = {
     "cached_content": lambda value: to_cached_content("gemini-pro", **value),
     "contents": lambda value: GenerativeModel().build_request(value),
     "generation_config": lambda value: request(generation_config=value),
@@ -88,7 +88,7 @@ class Node:
     next: Node | None = None
 
 
-# What a row's expression may name, beside what the fixture of that name adds.
+# The names that expressions may use; the fixture `names` adds others.
 NAMES: Final[Mapping[str, Any]] = {
     **{
         module.__name__.rpartition(".")[2]: module
@@ -102,7 +102,7 @@ NAMES: Final[Mapping[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One row; `first` and `last` are the lines of what comes of it, counted from 0, the last one not included."""
+    """A row; its outcome is in the lines from `first` up to, not including, `last`, counted from 0."""
 
     table: str
     expression: str
@@ -114,12 +114,12 @@ class Row:
         return f"{self.table}: {self.expression}"
 
     def value(self, names: dict[str, Any]) -> Any:
-        """What the expression says."""
-        return eval(self.expression, names)  # noqa: S307 -- our own text
+        """Evaluate the expression."""
+        return eval(self.expression, names)  # noqa: S307 -- our own tables
 
 
-def read(table: Path) -> Iterator[Row]:
-    """The rows of a table: a ">>>" and the lines after it, up to an empty one."""
+def read_rows(table: Path) -> Iterator[Row]:
+    """Read the rows of a table: each is a line with ">>>" and the lines after it, up to an empty one."""
     lines = [*table.read_text().splitlines(), ""]
     for number, line in enumerate(lines):
         if line.startswith(">>> "):
@@ -127,118 +127,118 @@ def read(table: Path) -> Iterator[Row]:
             yield Row(table.stem, line[4:], "\n".join(lines[number + 1 : end]), number + 1, end)
 
 
-ROWS: Final = [row for table in sorted(TABLES.glob("*.txt")) if table.stem in MAKE for row in read(table)]
+ROWS: Final = [row for table in sorted(TABLES.glob("*.txt")) if table.stem in BUILD for row in read_rows(table)]
 ACCEPTED: Final = [row for row in ROWS if row.expected and not re.match(r"\w+Error: ", row.expected)]
 
 
 @pytest.fixture
-def names(foreign: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """What a row's expression may name: also an image that was opened from a file, and messages of another package."""
+def names(other_pool: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The names that expressions may use, including an image opened from a file, and messages of another package."""
     image = pytest.importorskip("PIL.Image")
     monkeypatch.chdir(TABLES)
     with image.open("pixel.gif") as opened:
-        yield {**NAMES, "opened": opened, "theirs": foreign}
+        yield {**NAMES, "opened": opened, "other_pool": other_pool}
 
 
 @pytest.fixture(scope="module")
 def rewritten(request: pytest.FixtureRequest) -> Iterator[dict[Row, str] | None]:
-    """Collects what comes of rows that say something else, if the tables are to be rewritten."""
+    """Collect the outcomes of rows that differ, and write them to the tables, if `--rewrite` is set; else None."""
     if not request.config.getoption("--rewrite"):
         yield None
         return
-    made: dict[Row, str] = {}
-    yield made
-    for name in {row.table for row in made}:
+    outcomes: dict[Row, str] = {}
+    yield outcomes
+    for name in {row.table for row in outcomes}:
         table = TABLES / f"{name}.txt"
         lines = table.read_text().splitlines()
-        for row, came in reversed([pair for pair in made.items() if pair[0].table == name]):
-            lines[row.first : row.last] = came.splitlines()
+        for row, text in reversed([item for item in outcomes.items() if item[0].table == name]):
+            lines[row.first : row.last] = text.splitlines()
         table.write_text("\n".join([*lines, ""]))
 
 
-def outcome(row: Row, names: dict[str, Any]) -> Message | Exception:
-    """What comes of a row: a request without its model, or an error."""
+def outcome_of(row: Row, names: dict[str, Any]) -> Message | Exception:
+    """Return the request of a row's value, without its model, or the error."""
     try:
-        made = MAKE[row.table](row.value(names))
+        message = BUILD[row.table](row.value(names))
     except (TypeError, ValueError) as error:
         return error
-    shown = type(made)()
-    shown.CopyFrom(made)
-    shown.ClearField("model")
-    return shown
+    outcome = type(message)()
+    outcome.CopyFrom(message)
+    outcome.ClearField("model")
+    return outcome
 
 
-def agrees(expected: str, came: Message | Exception) -> bool:
-    """Whether it is what is expected."""
-    if isinstance(came, Exception):
-        pattern = ".*".join(map(re.escape, words(expected).split("...")))
-        return re.fullmatch(pattern, words(show(came)), re.DOTALL) is not None
+def matches(expected: str, outcome: Message | Exception) -> bool:
+    """Whether an outcome is the expected one."""
+    if isinstance(outcome, Exception):
+        pattern = ".*".join(map(re.escape, normalize_space(expected).split("...")))
+        return re.fullmatch(pattern, normalize_space(to_text(outcome)), re.DOTALL) is not None
     try:
-        return text_format.Parse(expected.removeprefix("nothing"), type(came)()) == came
+        return text_format.Parse(expected.removeprefix("nothing"), type(outcome)()) == outcome
     except text_format.ParseError:
         return False
 
 
-def words(text: str) -> str:
+def normalize_space(text: str) -> str:
     return " ".join(text.split())
 
 
-def show(came: Message | Exception) -> str:
-    """What came as a table has it: each value of a message's fields begins a line."""
-    if isinstance(came, Exception):
-        return wrapped(f"{type(came).__name__}: {came}")
+def to_text(outcome: Message | Exception) -> str:
+    """Format an outcome as in the tables: each value of a field of the request begins a line."""
+    if isinstance(outcome, Exception):
+        return wrap(f"{type(outcome).__name__}: {outcome}")
     lines = []
-    for field, value in came.ListFields():
-        for one in [value] if isinstance(value, (str, Message)) else [[item] for item in value]:
-            alone = type(came)(**{field.name: one})
-            lines.append(wrapped(text_format.MessageToString(alone, as_utf8=True, as_one_line=True)))
+    for field, value in outcome.ListFields():
+        for item in [value] if isinstance(value, (str, Message)) else [[item] for item in value]:
+            message = type(outcome)(**{field.name: item})
+            lines.append(wrap(text_format.MessageToString(message, as_utf8=True, as_one_line=True)))
     return "\n".join(lines) or "nothing"
 
 
-def wrapped(line: str) -> str:
-    """A line, and further ones, indented, if it is long; none is broken within quotes or before a field's value."""
-    whole = re.sub(r'"(?:[^"\\]|\\.)*"|: ', lambda found: found[0].replace(" ", "\0"), line)
-    lines = textwrap.wrap(whole, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+def wrap(line: str) -> str:
+    """Wrap a long line, with indented continuation lines, but not within quotes or before a field's value."""
+    unbreakable = re.sub(r'"(?:[^"\\]|\\.)*"|: ', lambda found: found[0].replace(" ", "\0"), line)
+    lines = textwrap.wrap(unbreakable, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace("\0", " ")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_row(row: Row, names: dict[str, Any], rewritten: dict[Row, str] | None) -> None:
-    """A row's value becomes the fields that it says, or is refused in its words."""
-    came = outcome(row, names)
+    """A row's value has the outcome in the table."""
+    outcome = outcome_of(row, names)
     if rewritten is None:
-        assert agrees(row.expected, came), show(came)
-    elif not row.expected or not agrees(row.expected, came):
-        rewritten[row] = show(came)
+        assert matches(row.expected, outcome), to_text(outcome)
+    elif not row.expected or not matches(row.expected, outcome):
+        rewritten[row] = to_text(outcome)
 
 
 @pytest.mark.parametrize("row", ACCEPTED, ids=str)
-def test_the_callers_objects_stay_as_they_are(row: Row, names: dict[str, Any]) -> None:
-    """Coercion changes nothing that it is given, however deep."""
-    value, untouched, same = (row.value(names) for _ in range(3))
-    MAKE[row.table](value)
-    if untouched == same:  # generators and tools are equal to nothing but themselves
-        assert value == untouched
+def test_arguments_are_not_modified(row: Row, names: dict[str, Any]) -> None:
+    """Coercion does not modify its argument, at any depth."""
+    value, unused, equal = (row.value(names) for _ in range(3))
+    BUILD[row.table](value)
+    if unused == equal:  # generators and tools compare by identity
+        assert value == unused
 
 
 @pytest.mark.parametrize("row", [row for row in ACCEPTED if row.table == "parts"], ids=str)
-def test_a_part_alone_in_a_list_and_in_a_turn(row: Row, names: dict[str, Any]) -> None:
-    """Whatever makes a part makes the same turn of the user alone, in a list, and as the parts of a turn."""
+def test_part_in_each_position(row: Row, names: dict[str, Any]) -> None:
+    """A value becomes the same part alone, in a list, and as the parts of a turn."""
     value = row.value(names)
-    alone = MAKE["parts"](value)
-    for form in [value], iter([value]), {"parts": value}, {"role": "user", "parts": [value]}:
-        assert MAKE["contents"](form) == alone
+    alone = BUILD["parts"](value)
+    for contents in [value], iter([value]), {"parts": value}, {"role": "user", "parts": [value]}:
+        assert BUILD["contents"](contents) == alone
 
 
 FIELDS: Final = protos.GenerationConfig.DESCRIPTOR.fields_by_name
 
 
-def test_settings_as_keywords(names: dict[str, Any]) -> None:
-    """A GenerationConfig says the same as a dict of its arguments, and the table has a row for each of them."""
+def test_generation_config_keywords(names: dict[str, Any]) -> None:
+    """A GenerationConfig equals a dict of its arguments, and the table has a row for each of them."""
     rows = [row.value(names) for row in ACCEPTED if row.table == "generation_config"]
     dicts = [value for value in rows if isinstance(value, dict) and value.keys() <= {*FIELDS}]
     for value in dicts:
         assert request(generation_config=types.GenerationConfig(**value)) == request(generation_config=value)
     assert {name for value in dicts for name in value} == {
-        one.name for one in dataclasses.fields(types.GenerationConfig)
+        field.name for field in dataclasses.fields(types.GenerationConfig)
     }

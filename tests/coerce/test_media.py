@@ -14,25 +14,25 @@ from PIL import Image, ImageDraw
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_part
-from genai_grpc._coerce.media import image_to_blob, path_to_blob
+from genai_grpc._coerce.media import BlobData, image_to_blob, path_to_blob
 
 
 def picture(mode: str = "RGB") -> Image.Image:
-    """An image of many colours."""
+    """Build an image of many colours."""
     image = Image.new("RGB", (16, 12))
     image.putdata([(x * 15, y * 20, (x * y) % 256) for y in range(12) for x in range(16)])
     return image if mode == "RGB" else image.convert(mode)
 
 
-def pixels(blob: protos.Blob | None, mode: str) -> bytes:
-    """What a Blob of an image shows."""
+def pixels(blob: BlobData | None, mode: str) -> bytes:
+    """Decode the pixels of an encoded image."""
     assert blob is not None
     with Image.open(io.BytesIO(blob.data)) as image:
         return image.convert(mode).tobytes()
 
 
 def saved(path: Path, image: Image.Image) -> Path:
-    """`path`, with an image written to it."""
+    """Save an image, and return the path."""
     image.save(path)
     return path
 
@@ -47,56 +47,57 @@ def saved(path: Path, image: Image.Image) -> Path:
         ("a.bmp", "image/bmp"),
     ],
 )
-@pytest.mark.parametrize("loaded", [False, True], ids=["not read", "read"])
-def test_image_of_a_file(tmp_path: Path, name: str, mime_type: str, loaded: bool) -> None:
-    """An image opened from a file and not changed is sent as the file's own bytes."""
+@pytest.mark.parametrize("loaded", [False, True], ids=["not loaded", "loaded"])
+def test_image_from_file(tmp_path: Path, name: str, mime_type: str, loaded: bool) -> None:
+    """An image opened from a file and not changed is sent as the bytes of the file."""
     path = saved(tmp_path / name, picture())
     with Image.open(path) as image:
         if loaded:
             image.load()
-        expected = protos.Blob(mime_type=mime_type, data=path.read_bytes())
-        assert image_to_blob(image) == expected
+        data = path.read_bytes()
+        expected = protos.Blob(mime_type=mime_type, data=data)
+        assert image_to_blob(image) == BlobData(mime_type, data)
         assert to_contents(["What is this?", image])[0].parts[1].inline_data == expected
         assert to_part({"inline_data": image}).inline_data == expected
 
 
-def _draw(image: Image.Image) -> None:
+def draw_line(image: Image.Image) -> None:
     ImageDraw.Draw(image).line((0, 0, 9, 9), fill=1)
 
 
-def _palette(image: Image.Image) -> None:
+def change_palette(image: Image.Image) -> None:
     image.putpalette([7, 8, 9] * 256)
 
 
-def _alpha(image: Image.Image) -> None:
+def add_alpha(image: Image.Image) -> None:
     image.putalpha(100)
 
 
 @pytest.mark.parametrize(
     ("mode", "change"),
     [
-        pytest.param("RGB", lambda image: image.putpixel((3, 3), (1, 2, 3)), id="a pixel"),
-        pytest.param("RGB", _draw, id="a line"),
-        pytest.param("RGB", lambda image: image.paste((9, 9, 9), (0, 0, 4, 4)), id="pasted"),
-        pytest.param("RGB", lambda image: image.thumbnail((4, 4)), id="smaller"),
-        pytest.param("RGB", _alpha, id="made transparent"),
-        pytest.param("P", _palette, id="another palette"),
+        pytest.param("RGB", lambda image: image.putpixel((3, 3), (1, 2, 3)), id="pixel"),
+        pytest.param("RGB", draw_line, id="line"),
+        pytest.param("RGB", lambda image: image.paste((9, 9, 9), (0, 0, 4, 4)), id="paste"),
+        pytest.param("RGB", lambda image: image.thumbnail((4, 4)), id="thumbnail"),
+        pytest.param("RGB", add_alpha, id="alpha channel"),
+        pytest.param("P", change_palette, id="palette"),
     ],
 )
 def test_image_changed_in_place(tmp_path: Path, mode: str, change: Callable[[Image.Image], object]) -> None:
-    """An image changed since it was opened is sent as it is now, in lossless WebP."""
+    """An image changed since it was opened is sent in its current state, as lossless WebP."""
     with Image.open(saved(tmp_path / "a.png", picture(mode))) as image:
         change(image)
         blob = image_to_blob(image)
         assert blob is not None
         assert blob.mime_type == "image/webp"
-        shown = "RGBA" if image.mode == "RGBA" else "RGB"
-        assert pixels(blob, shown) == image.convert(shown).tobytes()
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        assert pixels(blob, mode) == image.convert(mode).tobytes()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
-def test_image_made_in_memory(mode: str) -> None:
-    """An image made in memory is sent in lossless WebP."""
+def test_image_in_memory(mode: str) -> None:
+    """An image created in memory is sent as lossless WebP."""
     image = picture(mode)
     blob = image_to_blob(image)
     assert blob is not None
@@ -104,22 +105,22 @@ def test_image_made_in_memory(mode: str) -> None:
     assert pixels(blob, "RGBA") == image.convert("RGBA").tobytes()
 
 
-def test_colours_under_transparency() -> None:
-    """Lossless means that the colours of transparent pixels are kept too."""
+def test_colours_of_transparent_pixels() -> None:
+    """Lossless encoding includes the colours of transparent pixels."""
     image = Image.new("RGBA", (4, 4), (9, 8, 7, 0))
     assert pixels(image_to_blob(image), "RGBA") == image.tobytes()
 
 
-def test_copy_of_an_image_of_a_file(tmp_path: Path) -> None:
-    """A copy is an image of its own, not of the file."""
+def test_copy_of_image_from_file(tmp_path: Path) -> None:
+    """A copy of an image from a file is sent as an image in memory."""
     with Image.open(saved(tmp_path / "a.png", picture())) as image:
         blob = image_to_blob(image.copy())
     assert blob is not None
     assert blob.mime_type == "image/webp"
 
 
-def test_image_of_bytes() -> None:
-    """An image opened from bytes has no file to be sent as."""
+def test_image_from_bytes() -> None:
+    """An image opened from bytes is sent as an image in memory."""
     encoded = io.BytesIO()
     picture().save(encoded, format="PNG")
     with Image.open(encoded) as image:
@@ -129,8 +130,8 @@ def test_image_of_bytes() -> None:
     assert pixels(blob, "RGB") == picture().tobytes()
 
 
-def test_image_whose_file_is_gone(tmp_path: Path) -> None:
-    """An image that was read before its file went is sent all the same."""
+def test_image_of_deleted_file(tmp_path: Path) -> None:
+    """An image loaded before its file was deleted is sent as an image in memory."""
     path = saved(tmp_path / "a.png", picture())
     with Image.open(path) as image:
         image.load()
@@ -138,37 +139,37 @@ def test_image_whose_file_is_gone(tmp_path: Path) -> None:
         assert pixels(image_to_blob(image), "RGB") == picture().tobytes()
 
 
-def test_image_whose_file_became_another(tmp_path: Path) -> None:
-    """An image that was read is sent as it was, though its file was overwritten by what is no image."""
+def test_image_of_overwritten_file(tmp_path: Path) -> None:
+    """An image loaded before its file was overwritten is sent as it was loaded."""
     path = saved(tmp_path / "a.png", picture())
     with Image.open(path) as image:
         image.load()
-        path.write_bytes(b"no image any more")
+        path.write_bytes(b"not an image")
         assert pixels(image_to_blob(image), "RGB") == picture().tobytes()
 
 
-def test_image_is_not_changed() -> None:
-    """The caller's image keeps its mode and pixels."""
+def test_image_is_not_modified() -> None:
+    """The caller's image keeps its mode, pixels and info."""
     image = picture("RGBA")
     before = image.mode, image.tobytes(), dict(image.info)
     image_to_blob(image)
     assert (image.mode, image.tobytes(), dict(image.info)) == before
 
 
-def test_image_that_cannot_be_read(tmp_path: Path) -> None:
-    """An image whose file was cut short, and is gone, cannot be sent; the error names it."""
+def test_truncated_image(tmp_path: Path) -> None:
+    """An image that cannot be loaded from a truncated file raises an error with its path."""
     whole = saved(tmp_path / "whole.bmp", picture())
     path = tmp_path / "short.bmp"
     path.write_bytes(whole.read_bytes()[:-50])
     with Image.open(path) as image:
         path.unlink()
-        with pytest.raises(ValueError, match=r"cannot read the image .*short\.bmp"):
+        with pytest.raises(ValueError, match=r"cannot read or encode the image .*short\.bmp"):
             image_to_blob(image)
 
 
 @pytest.mark.parametrize("image", [Image.new("1", (16384, 1)), Image.new("I;16", (4, 4), 40000)], ids=["wide", "deep"])
-def test_image_that_webp_cannot_hold(image: Image.Image) -> None:
-    """An image with more pixels a side or bits a pixel than WebP holds is sent as PNG, without loss."""
+def test_image_that_webp_does_not_support(image: Image.Image) -> None:
+    """An image with more pixels a side or bits a pixel than WebP supports is sent as PNG, without loss."""
     blob = image_to_blob(image)
     assert blob is not None
     assert blob.mime_type == "image/png"
@@ -176,47 +177,47 @@ def test_image_that_webp_cannot_hold(image: Image.Image) -> None:
         assert sent.tobytes() == image.tobytes()
 
 
-def test_largest_image_of_webp() -> None:
-    """An image with as many pixels a side as WebP holds is sent as WebP."""
+def test_maximum_size_of_webp() -> None:
+    """An image with the maximum side of WebP is sent as WebP."""
     blob = image_to_blob(Image.new("1", (16383, 1)))
     assert blob is not None
     assert blob.mime_type == "image/webp"
 
 
-def test_image_that_cannot_be_encoded() -> None:
-    """An image of a kind that no format holds is refused, and the error says why."""
-    with pytest.raises(ValueError, match=r"image in memory, or not encode it: .*F"):
+def test_unsupported_mode() -> None:
+    """An image with a mode that neither WebP nor PNG supports raises an error with the reason."""
+    with pytest.raises(ValueError, match=r"cannot read or encode the image in memory: .*F"):
         image_to_blob(Image.new("F", (4, 4)))
 
 
 @pytest.mark.parametrize("value", ["a str", 3, b"bytes", None], ids=repr)
-def test_what_is_no_image(value: Any) -> None:
-    """What is no image makes no Blob."""
+def test_other_values(value: Any) -> None:
+    """Values other than images return None."""
     assert image_to_blob(value) is None
 
 
 @pytest.mark.parametrize("module", ["PIL.Image", "IPython.display"])
-def test_images_of_packages_not_imported(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """A program that has not imported an image package has none of its images, and it is not imported for it."""
+def test_image_packages_are_not_imported(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """A package that the program has not imported is not imported to check for its images."""
     monkeypatch.delitem(sys.modules, module, raising=False)
-    asked: list[str] = []
-    real = builtins.__import__
+    imported: list[str] = []
+    original = builtins.__import__
 
     def spy(name: str, *args: Any, **kwargs: Any) -> Any:
-        asked.append(name)
-        return real(name, *args, **kwargs)
+        imported.append(name)
+        return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", spy)
     assert image_to_blob(object()) is None
-    assert not [name for name in asked if name.startswith(("PIL", "IPython"))]
+    assert not [name for name in imported if name.startswith(("PIL", "IPython"))]
 
 
 @pytest.fixture
 def display(monkeypatch: pytest.MonkeyPatch) -> type[Any]:
-    """The Image class of a stand-in for IPython.display."""
+    """The Image class of a fake IPython.display."""
 
     class Display:
-        def __init__(self, data: bytes | None, format: str = "png", filename: str | None = None) -> None:  # noqa: A002 -- IPython's word
+        def __init__(self, data: bytes | str | None, format: str = "png", filename: str | None = None) -> None:  # noqa: A002 -- as in IPython
             self.data, self.format, self.filename = data, format, filename
 
     module = ModuleType("IPython.display")
@@ -228,21 +229,27 @@ def display(monkeypatch: pytest.MonkeyPatch) -> type[Any]:
 @pytest.mark.parametrize(
     ("arguments", "mime_type"),
     [
-        pytest.param({"data": b"x"}, "image/png", id="by its format"),
+        pytest.param({"data": b"x"}, "image/png", id="default format"),
         pytest.param({"data": b"x", "format": "jpeg"}, "image/jpeg", id="jpeg"),
-        pytest.param({"data": b"x", "filename": "a.gif"}, "image/gif", id="by its file name"),
-        pytest.param({"data": b"x", "format": "strange"}, "image/unknown", id="unknown"),
+        pytest.param({"data": b"x", "filename": "a.gif"}, "image/gif", id="file name"),
+        pytest.param({"data": b"x", "format": "strange"}, "image/unknown", id="unknown format"),
     ],
 )
 def test_ipython_image(display: type[Any], arguments: dict[str, Any], mime_type: str) -> None:
-    """An IPython image is its data, with the MIME type that its format says."""
-    assert image_to_blob(display(**arguments)) == protos.Blob(mime_type=mime_type, data=b"x")
+    """An IPython image is sent as its data, with the MIME type of its file name or format."""
+    assert image_to_blob(display(**arguments)) == BlobData(mime_type, b"x")
 
 
 def test_ipython_image_without_data(display: type[Any]) -> None:
-    """An IPython image that only holds a link is refused, with what to do."""
-    with pytest.raises(ValueError, match=r"^the IPython image holds no data; make it with Image\(filename="):
+    """An IPython image with only a URL raises an error that says how to create one with data."""
+    with pytest.raises(ValueError, match=r"^the IPython image has no data; create it with Image\(filename="):
         image_to_blob(display(None))
+
+
+def test_ipython_image_with_str(display: type[Any]) -> None:
+    """An IPython image whose data is not bytes raises a TypeError."""
+    with pytest.raises(TypeError, match="^the data of an IPython image must be bytes; got str$"):
+        image_to_blob(display("<svg/>"))
 
 
 @pytest.mark.parametrize(
@@ -257,38 +264,38 @@ def test_ipython_image_without_data(display: type[Any]) -> None:
     ],
 )
 def test_path(tmp_path: Path, name: str, data: bytes, mime_type: str) -> None:
-    """A file is its bytes, with the MIME type of its name."""
+    """A file is sent as its bytes, with the MIME type of its name."""
     (tmp_path / name).write_bytes(data)
-    assert path_to_blob(tmp_path / name) == protos.Blob(mime_type=mime_type, data=data)
+    assert path_to_blob(tmp_path / name) == BlobData(mime_type, data)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp"])
 @pytest.mark.parametrize("data", [b"", b"not an image at all"], ids=["empty", "text"])
-def test_path_of_an_image_that_is_none(tmp_path: Path, name: str, data: bytes) -> None:
-    """A file named as an image that does not begin as one is refused with its path."""
+def test_file_with_wrong_signature(tmp_path: Path, name: str, data: bytes) -> None:
+    """A file with an image's suffix but not its signature raises an error with its path."""
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ValueError, match="do not begin as such a file's do") as caught:
+    with pytest.raises(ValueError, match="lack the signature of that format") as caught:
         to_contents(["What is this?", tmp_path / name])
     assert str(tmp_path / name) in str(caught.value)
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A file that is not there is refused with its path."""
+    """A missing file raises an error with its path."""
     with pytest.raises(ValueError, match="No such file") as caught:
         to_part(tmp_path / "missing.png")
     assert str(tmp_path / "missing.png") in str(caught.value)
 
 
-def test_folder(tmp_path: Path) -> None:
-    """A folder is refused with its path."""
-    (tmp_path / "folder.png").mkdir()
-    with pytest.raises(ValueError, match=r"folder\.png"):
-        to_part(tmp_path / "folder.png")
+def test_directory(tmp_path: Path) -> None:
+    """A directory raises an error with its path."""
+    (tmp_path / "directory.png").mkdir()
+    with pytest.raises(ValueError, match=r"directory\.png"):
+        to_part(tmp_path / "directory.png")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can read any file")
 def test_file_without_permission(tmp_path: Path) -> None:
-    """A file that may not be read is refused with its path."""
+    """A file without read permission raises an error with its path."""
     path = saved(tmp_path / "a.png", picture())
     path.chmod(0)
     with pytest.raises(ValueError, match=r"a\.png: Permission denied"):
@@ -296,8 +303,8 @@ def test_file_without_permission(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["strange.xyzzy", "none", "data.csv.gz"])
-def test_path_of_no_known_type(tmp_path: Path, name: str) -> None:
-    """A file whose name tells no MIME type, or hides it under a compression, is refused with what to pass instead."""
+def test_unknown_mime_type(tmp_path: Path, name: str) -> None:
+    """A file name with an unknown MIME type, or a compressed one, raises an error that says what to pass instead."""
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ValueError, match=r"cannot tell the MIME type of .*mime_type"):
         to_part(tmp_path / name)

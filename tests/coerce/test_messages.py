@@ -32,7 +32,7 @@ SCHEMA = protos.Schema(
                 "properties": {"name": {"type": "string", "format": "enum", "enum": ["a", "b"], "nullable": True}},
                 "required": ["name"],
             },
-            id="proto names, enum names in lower case",
+            id="field names, enum names in lower case",
         ),
         pytest.param(
             {
@@ -49,19 +49,19 @@ SCHEMA = protos.Schema(
     ],
 )
 def test_schema(value: Any) -> None:
-    """A dict may spell a message's fields and enums in each of the usual ways."""
+    """A dict may use any common spelling of fields and enum values."""
     assert to_message(protos.Schema, value) == SCHEMA
 
 
-def test_a_message_is_itself() -> None:
-    """A message of the class asked for is not copied."""
+def test_message_is_not_copied() -> None:
+    """A message of the requested class is returned as it is."""
     assert to_message(protos.Schema, SCHEMA) is SCHEMA
 
 
 def test_camel_case() -> None:
     """Keys may be in camelCase, as in the REST reference."""
-    made = to_message(protos.Schema, {"anyOf": [{"maxItems": 3}], "propertyOrdering": ["a"]})
-    assert made == protos.Schema(any_of=[protos.Schema(max_items=3)], property_ordering=["a"])
+    message = to_message(protos.Schema, {"anyOf": [{"maxItems": 3}], "propertyOrdering": ["a"]})
+    assert message == protos.Schema(any_of=[protos.Schema(max_items=3)], property_ordering=["a"])
 
 
 @pytest.mark.parametrize(
@@ -69,25 +69,25 @@ def test_camel_case() -> None:
     [("any_of", "any_of"), ("anyOf", "any_of"), ("type_", "type"), ("Type", None), ("", None), (3, None), ("_", None)],
 )
 def test_field_of(key: Any, name: str | None) -> None:
-    """A key means a field by its name, in camelCase, or with a trailing underscore."""
+    """A key is the name of a field, its camelCase form, or the name with a trailing underscore."""
     assert field_of(protos.Schema, key) == name
 
 
-def test_foreign(foreign: Callable[[str], Any]) -> None:
-    """A message of the same full name from another pool is taken over, whole or nested."""
-    theirs = foreign("Schema").FromString(SCHEMA.SerializeToString())
-    made = to_message(protos.Schema, theirs)
-    assert made == SCHEMA
-    assert isinstance(made, protos.Schema)
-    assert to_message(protos.Schema, {"any_of": [theirs], "items": theirs, "properties": {"a": theirs}}) == (
+def test_message_of_another_pool(other_pool: Callable[[str], Any]) -> None:
+    """A message of the same full name from another pool is converted, also within a dict."""
+    other = other_pool("Schema").FromString(SCHEMA.SerializeToString())
+    message = to_message(protos.Schema, other)
+    assert message == SCHEMA
+    assert isinstance(message, protos.Schema)
+    assert to_message(protos.Schema, {"any_of": [other], "items": other, "properties": {"a": other}}) == (
         protos.Schema(any_of=[SCHEMA], items=SCHEMA, properties={"a": SCHEMA})
     )
 
 
 def test_proto_plus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a proto-plus object wraps is taken, where the program has imported that package."""
+    """A proto-plus object is unwrapped, if the program has imported that package."""
 
-    class Plus:
+    class ProtoPlusMessage:
         def __init__(self, message: Any) -> None:
             self.message = message
 
@@ -95,37 +95,37 @@ def test_proto_plus(monkeypatch: pytest.MonkeyPatch) -> None:
         def pb(cls, value: Any) -> Any:
             return value.message
 
-    monkeypatch.setitem(sys.modules, "proto", SimpleNamespace(Message=Plus))
+    monkeypatch.setitem(sys.modules, "proto", SimpleNamespace(Message=ProtoPlusMessage))
     turn = protos.Content(role="user", parts=[protos.Part(text="Hi")])
-    assert to_message(protos.Content, Plus(turn)) == turn
-    assert to_contents(Plus(turn)) == to_contents([Plus(turn)]) == [turn]
-    assert to_contents([Plus(turn.parts[0])]) == [turn]
+    assert to_message(protos.Content, ProtoPlusMessage(turn)) == turn
+    assert to_contents(ProtoPlusMessage(turn)) == to_contents([ProtoPlusMessage(turn)]) == [turn]
+    assert to_contents([ProtoPlusMessage(turn.parts[0])]) == [turn]
 
 
-def test_a_dict_of_nothing_is_present() -> None:
-    """An empty dict says that the message is there."""
+def test_empty_dict_sets_the_field() -> None:
+    """An empty dict sets the field to an empty message."""
     tool = to_message(protos.Tool, {"code_execution": {}})
     assert tool.HasField("code_execution")
 
 
 @pytest.mark.parametrize("text", ["-_-_", "+/+/", "aGk=", "aGk", "aG\nk=\n", ""])
 def test_bytes(text: str) -> None:
-    """Bytes may be given as base64, in either alphabet, padded or not, in lines or not."""
-    padded = text.replace("\n", "").replace("+", "-").replace("/", "_").rstrip("=")
-    expected = base64.urlsafe_b64decode(padded + "=" * (-len(padded) % 4))
+    """Bytes may be base64, in either alphabet, with or without padding and line breaks."""
+    unpadded = text.replace("\n", "").replace("+", "-").replace("/", "_").rstrip("=")
+    expected = base64.urlsafe_b64decode(unpadded + "=" * (-len(unpadded) % 4))
     assert to_message(protos.Blob, {"data": text}).data == expected
 
 
 @pytest.mark.parametrize("text", ["Hi", "Hello", "a b=", "é", "====x"])
 def test_str_that_is_not_base64(text: str) -> None:
-    """A str for bytes that is no base64 is refused, also where a lenient decoder would find some bits in it."""
-    with pytest.raises(TypeError, match=r"Blob\.data takes bytes; got str, which is not base64 either"):
+    """A str that is not base64 is rejected for bytes, even if a lenient decoder accepts it."""
+    with pytest.raises(TypeError, match=r"^Blob\.data takes bytes; got str, which is not base64$"):
         to_message(protos.Blob, {"data": text})
 
 
 @pytest.mark.parametrize("mode", ["dynamic", "MODE_DYNAMIC", "Mode_Dynamic", 1])
-def test_names_of_enum_values(mode: str | int) -> None:
-    """An enum value is named in any case, with or without what all names of its enum begin with."""
+def test_enum_value_names(mode: str | int) -> None:
+    """The name of an enum value may be in any case, with or without the common prefix."""
     assert to_message(protos.DynamicRetrievalConfig, {"mode": mode}).mode == protos.DynamicRetrievalConfig.MODE_DYNAMIC
 
 
@@ -144,24 +144,26 @@ WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
     ],
 )
 def test_duration(value: Any, seconds: int, nanos: int) -> None:
-    """A Duration is given as seconds, a timedelta, a dict, or a message of any pool."""
-    made = to_message(protos.CachedContent, value)
-    assert made.HasField("ttl")
-    assert (made.ttl.seconds, made.ttl.nanos) == (seconds, nanos)
+    """A Duration may be seconds, a timedelta, a dict, or a message of any pool."""
+    message = to_message(protos.CachedContent, value)
+    assert message.HasField("ttl")
+    assert (message.ttl.seconds, message.ttl.nanos) == (seconds, nanos)
 
 
 @pytest.mark.parametrize(
     "value",
     [
         pytest.param(WHEN, id="datetime"),
-        pytest.param(WHEN.astimezone(datetime.timezone(datetime.timedelta(hours=5))), id="datetime of another zone"),
+        pytest.param(
+            WHEN.astimezone(datetime.timezone(datetime.timedelta(hours=5))), id="datetime in another time zone"
+        ),
         pytest.param(int(WHEN.timestamp()), id="seconds"),
         pytest.param({"seconds": int(WHEN.timestamp())}, id="dict"),
         pytest.param(timestamp_pb2.Timestamp(seconds=int(WHEN.timestamp())), id="Timestamp of the default pool"),
     ],
 )
 def test_timestamp(value: Any) -> None:
-    """A Timestamp is given as a datetime, seconds since 1970, a dict, or a message of any pool."""
+    """A Timestamp may be a datetime, seconds since 1970, a dict, or a message of any pool."""
     assert to_message(protos.CachedContent, {"expire_time": value}).expire_time.seconds == int(WHEN.timestamp())
 
 
@@ -173,12 +175,12 @@ def test_timestamp(value: Any) -> None:
     ],
 )
 def test_struct(args: Any) -> None:
-    """A Struct is given as the mapping it stands for."""
-    made = to_message(protos.FunctionCall, {"name": "f", "args": args}).args
-    theirs = struct_pb2.Struct()
-    theirs.update({"a": 1, "b": [True, None, "x"], "c": {"d": 1.5}})
-    assert made.SerializeToString(deterministic=True) == theirs.SerializeToString(deterministic=True)
-    assert to_message(protos.FunctionCall, {"name": "f", "args": theirs}).args == made
+    """A Struct may be a mapping, or a message of any pool."""
+    struct = to_message(protos.FunctionCall, {"name": "f", "args": args}).args
+    other = struct_pb2.Struct()
+    other.update({"a": 1, "b": [True, None, "x"], "c": {"d": 1.5}})
+    assert struct.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
+    assert to_message(protos.FunctionCall, {"name": "f", "args": other}).args == struct
 
 
 @pytest.mark.parametrize(
@@ -193,12 +195,12 @@ def test_struct(args: Any) -> None:
     ],
 )
 def test_value(value: Any, kind: str) -> None:
-    """A Value is given as any JSON, zero and False included."""
+    """A Value may be any JSON, including zero and False."""
     assert to_message(protos.Schema, {"default": value}).default.WhichOneof("kind") == kind
 
 
 @pytest.mark.parametrize(
-    ("cls", "value", "error", "words"),
+    ("cls", "value", "error", "message"),
     [
         pytest.param(
             protos.Schema,
@@ -207,13 +209,13 @@ def test_value(value: Any, kind: str) -> None:
             r"Schema has no field 'kind'; its fields are any_of, .*type",
             id="key",
         ),
-        pytest.param(protos.Schema, {3: 1}, ValueError, "Schema has no field 3", id="key that is no str"),
+        pytest.param(protos.Schema, {3: 1}, ValueError, "Schema has no field 3", id="int key"),
         pytest.param(
             protos.Schema,
             {"properties": {"a": {"items": {"no": 1}}}},
             ValueError,
             r"Schema\.properties\['a'\]\.items has no field 'no'",
-            id="nested key, with its path",
+            id="nested key",
         ),
         pytest.param(protos.Schema, {"any_of": [{}, {"no": 1}]}, ValueError, r"Schema\.any_of\[1\] has no", id="item"),
         pytest.param(protos.Schema, 3, TypeError, "cannot make a Schema from int; pass a Schema or a dict", id="int"),
@@ -223,7 +225,7 @@ def test_value(value: Any, kind: str) -> None:
             protos.Schema, {"items": "x"}, TypeError, r"Schema.items: cannot make a Schema from str", id="str"
         ),
         pytest.param(
-            protos.Schema, {"type": "thing"}, ValueError, r"Schema.type: 'thing' is no Type; .*OBJECT", id="enum"
+            protos.Schema, {"type": "thing"}, ValueError, r"Schema.type: unknown Type 'thing'; .*OBJECT", id="enum"
         ),
         pytest.param(
             protos.Schema, {"type": 1.5}, TypeError, "a Type is given by name or number; got float", id="float"
@@ -273,7 +275,7 @@ def test_value(value: Any, kind: str) -> None:
         ),
     ],
 )
-def test_refusals(cls: Any, value: Any, error: type[Exception], words: str) -> None:
-    """What no message can be made of is refused with the path to it, what came and what is taken."""
-    with pytest.raises(error, match=words):
+def test_errors(cls: Any, value: Any, error: type[Exception], message: str) -> None:
+    """An unsupported value raises an error with its path, its type and what is accepted."""
+    with pytest.raises(error, match=message):
         to_message(cls, value)

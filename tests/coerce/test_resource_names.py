@@ -16,20 +16,20 @@ from genai_grpc._coerce.resource_names import to_model_name
     ],
 )
 def test_model_name(name: str, expected: str) -> None:
-    """A bare name is put under models/; one with a collection stays."""
+    """A bare name is prefixed with models/; a name with a collection is unchanged."""
     assert to_model_name(name) == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "words"),
+    ("name", "error", "message"),
     [
-        ("", ValueError, "empty; genai_grpc.list_models.. lists those there are"),
+        ("", ValueError, r"^the model name is empty; genai_grpc.list_models\(\) lists the available models$"),
         ("  ", ValueError, "the model name is empty"),
-        (None, TypeError, "a model is named by a str such as 'gemini-pro'; got NoneType"),
-        (3, TypeError, "a model is named by a str such as 'gemini-pro'; got int"),
+        (None, TypeError, "a model name is a str such as 'gemini-pro'; got NoneType"),
+        (3, TypeError, "a model name is a str such as 'gemini-pro'; got int"),
     ],
 )
-def test_refusals(name: Any, error: type[Exception], words: str) -> None:
-    """What is no name is refused with what one looks like, or how to find one."""
-    with pytest.raises(error, match=words):
+def test_invalid_names(name: Any, error: type[Exception], message: str) -> None:
+    """An invalid name raises an error that shows an example, or how to list the names."""
+    with pytest.raises(error, match=message):
         to_model_name(name)

@@ -64,7 +64,7 @@ def test_an_answer_that_does_not_fit(api: Any, model: genai.GenerativeModel, scr
     config = {"response_schema": Person}
     with pytest.raises(ValueError, match="not JSON.*response_mime_type"):
         _ = api.generate(model, "Who?", generation_config=config).parsed
-    with pytest.raises(ValueError, match=r"the answer\.name: 3 is no str"):
+    with pytest.raises(ValueError, match=r"the answer\.name: expected str, got 3"):
         _ = api.generate(model, "Who?", generation_config=config).parsed
 
 

@@ -1,4 +1,4 @@
-"""What docstrings say of parameters and attributes, where the `docstring-parser` package is installed."""
+"""Descriptions of parameters and attributes in docstrings, read with the optional `docstring-parser` package."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ __all__ = ["parameter_descriptions"]
 
 
 def parameter_descriptions(docstring: str | None) -> dict[str, str]:
-    """The descriptions of parameters and attributes, by name; empty without a docstring or without the package.
+    """Return the descriptions of parameters and attributes by name; empty without a docstring or the package.
 
-    Google's, NumPy's, reST's and Epydoc's styles are told apart by themselves.
+    The style is detected: Google, NumPy, reST or Epydoc.
 
     >>> parameter_descriptions(None)
     {}
@@ -16,11 +16,11 @@ def parameter_descriptions(docstring: str | None) -> dict[str, str]:
     if not docstring:
         return {}
     try:
-        import docstring_parser
+        import docstring_parser  # optional; only programs that declare functions or types need it
     except ImportError:
         return {}
     try:
         parsed = docstring_parser.parse(docstring)
     except docstring_parser.ParseError:
-        return {}  # whatever it is, it is no description of parameters
-    return {one.arg_name: " ".join(one.description.split()) for one in parsed.params if one.description}
+        return {}
+    return {param.arg_name: " ".join(param.description.split()) for param in parsed.params if param.description}

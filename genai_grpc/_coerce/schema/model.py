@@ -1,177 +1,175 @@
-"""What a value may look like: small dataclasses between Python's types and the schemas that models are given."""
+"""Intermediate representation of a schema: dataclasses between Python types and the schemas sent to the API."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 __all__ = [
-    "Anything",
-    "Array",
-    "Choice",
+    "AnyType",
+    "ArrayType",
     "Definitions",
-    "Either",
+    "EnumType",
     "Field",
-    "Fixed",
-    "Outline",
-    "Record",
-    "Reference",
-    "Scalar",
-    "Shape",
-    "Table",
-    "within",
+    "JSONType",
+    "MapType",
+    "ObjectType",
+    "Ref",
+    "ScalarType",
+    "TupleType",
+    "TypeSchema",
+    "UnionType",
+    "walk",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """What any shape may carry.
+class TypeNode:
+    """Base of all nodes.
 
     Attributes:
-        description: Words for the model.
-        nullable: Whether null does as well.
-        limits: Keywords of JSON Schema that narrow it further, such as "minimum" or "maxItems".
-        validate: Makes the Python value of plain JSON, where a library that the type comes from does it.
+        description: Description for the model.
+        nullable: Whether null is allowed too.
+        constraints: Validation keywords of JSON Schema, such as "minimum" or "maxItems".
+        validate: Builds the Python value from plain JSON, where the library that defines the type does it.
     """
 
     description: str = ""
     nullable: bool = False
-    limits: Mapping[str, Any] = field(default_factory=dict)
+    constraints: Mapping[str, Any] = field(default_factory=dict)
     validate: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Anything(Noted):
+class AnyType(TypeNode):
     """Any JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar(Noted):
-    """A single value, of a kind that JSON has and a format; `python` is what it becomes."""
+class ScalarType(TypeNode):
+    """A value of one JSON type and an optional format, parsed as `python_type`."""
 
-    kind: str
+    json_type: str
     format: str = ""
-    python: type[Any] = object
+    python_type: type[Any] = object
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Noted):
-    """One of some JSON values; each stands for the member at its place."""
+class EnumType(TypeNode):
+    """One of several JSON values; `members` are the Python values at the same indexes."""
 
     values: tuple[str | int | float | bool, ...]
     members: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Array(Noted):
-    """Items of one shape; `python` collects them."""
+class ArrayType(TypeNode):
+    """Items of one type; `factory` builds the Python collection from their list."""
 
-    items: Shape
-    python: Callable[[list[Any]], Any] = list
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed(Noted):
-    """So many items, each of a shape of its own: a tuple."""
-
-    items: tuple[Shape, ...]
+    items: JSONType
+    factory: Callable[[list[Any]], Any] = list
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Noted):
-    """Values of one shape under any keys."""
+class TupleType(TypeNode):
+    """A fixed number of items, each of its own type."""
 
-    values: Shape
+    items: tuple[JSONType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapType(TypeNode):
+    """Values of one type under arbitrary keys."""
+
+    values: JSONType
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named value of a record."""
+    """A named value of an object."""
 
     name: str
-    shape: Shape
+    type: JSONType
     required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Record(Noted):
-    """Named values; `python` is called with them by name."""
+class ObjectType(TypeNode):
+    """Named values; `factory` is called with them as keyword arguments."""
 
     fields: tuple[Field, ...]
-    python: Callable[..., Any] = dict
+    factory: Callable[..., Any] = dict
 
 
 @dataclass(frozen=True, slots=True)
-class Either(Noted):
-    """A value of one of some shapes."""
+class UnionType(TypeNode):
+    """A value of one of several types."""
 
-    options: tuple[Shape, ...]
+    options: tuple[JSONType, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reference(Noted):
-    """A shape by its name among the definitions."""
+class Ref(TypeNode):
+    """A reference to a definition by name."""
 
     name: str
 
 
-Shape: TypeAlias = Anything | Scalar | Choice | Array | Fixed | Table | Record | Either | Reference
+JSONType: TypeAlias = AnyType | ScalarType | EnumType | ArrayType | TupleType | MapType | ObjectType | UnionType | Ref
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
-    """A type, read: its shape, and by name the shapes in it that refer to themselves."""
+class TypeSchema:
+    """The schema of a type: its root node, and the recursive types in it by name."""
 
-    root: Shape
-    named: Mapping[str, Shape]
+    root: JSONType
+    definitions: Mapping[str, JSONType]
 
 
 @dataclass(slots=True)
 class Definitions:
-    """Gives names to the shapes that turn out to refer to themselves while they are read."""
+    """Collects and names the types that prove recursive while they are read."""
 
-    named: dict[str, Shape] = field(default_factory=dict)
+    by_name: dict[str, JSONType] = field(default_factory=dict)
     _names: dict[object, str] = field(default_factory=dict)
     _open: set[object] = field(default_factory=set)
 
-    def read(self, key: object, name: str, reading: Callable[[], Shape]) -> Shape:
-        """The shape that `reading` gives; a Reference if `key` is met again meanwhile, or was.
+    def define(self, key: object, name: str, read: Callable[[], JSONType]) -> JSONType:
+        """Return what `read` returns, or a Ref if reading it meets `key` again, now or earlier.
 
         Args:
-            key: What is read, e.g. a class.
-            name: What to call it; a number is added if the name is taken.
-            reading: Reads it.
+            key: Identifies the type, e.g. the class.
+            name: Preferred name of the definition; a number is appended if it is taken.
+            read: Reads the type.
         """
         if key in self._open and key not in self._names:
             taken = set(self._names.values())
             numbered = (f"{name}{number}" for number in range(2, len(taken) + 3))
-            self._names[key] = name if name not in taken else next(one for one in numbered if one not in taken)
+            self._names[key] = name if name not in taken else next(free for free in numbered if free not in taken)
         if key in self._names:
-            return Reference(self._names[key])
+            return Ref(self._names[key])
         self._open.add(key)
-        shape = reading()
+        node = read()
         self._open.remove(key)
         if key not in self._names:
-            return shape
-        self.named[self._names[key]] = shape
-        return Reference(self._names[key])
+            return node
+        self.by_name[self._names[key]] = node
+        return Ref(self._names[key])
 
 
-def within(shape: Shape) -> Iterator[Shape]:
-    """The shape and all those in it, without following references."""
-    yield shape
-    inner: tuple[Shape, ...] = ()
-    match shape:
-        case Array(items=items):
-            inner = (items,)
-        case Fixed(items=several) | Either(options=several):
-            inner = several
-        case Table(values=values):
-            inner = (values,)
-        case Record(fields=fields):
-            inner = tuple(one.shape for one in fields)
-    for one in inner:
-        yield from within(one)
+def walk(node: JSONType) -> Iterator[JSONType]:
+    """Yield the node and all nodes below it, without following references."""
+    yield node
+    children: tuple[JSONType, ...] = ()
+    match node:
+        case ArrayType(items=items):
+            children = (items,)
+        case TupleType(items=nodes) | UnionType(options=nodes):
+            children = nodes
+        case MapType(values=values):
+            children = (values,)
+        case ObjectType(fields=fields):
+            children = tuple(each.type for each in fields)
+    for child in children:
+        yield from walk(child)

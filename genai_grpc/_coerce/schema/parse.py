@@ -1,4 +1,4 @@
-"""From plain JSON back to values of Python's types."""
+"""Plain JSON to values of Python types."""
 
 from __future__ import annotations
 
@@ -13,179 +13,187 @@ from typing import Any, Final
 
 from genai_grpc._coerce.messages import as_message
 from genai_grpc._coerce.schema.model import (
-    Anything,
-    Array,
-    Choice,
-    Either,
-    Fixed,
-    Outline,
-    Record,
-    Reference,
-    Scalar,
-    Shape,
-    Table,
+    AnyType,
+    ArrayType,
+    EnumType,
+    JSONType,
+    MapType,
+    ObjectType,
+    Ref,
+    ScalarType,
+    TupleType,
+    TypeSchema,
+    UnionType,
 )
 from genai_grpc._coerce.schema.python_types import read_type
 
 __all__ = ["build", "parse_as"]
 
 
-def parse_as(kind: Any, value: Any, path: str = "answer") -> Any:
-    """An instance of a type, made of plain JSON that follows the type's schema.
+def parse_as(python_type: Any, value: Any, path: str = "answer") -> Any:
+    """Convert plain JSON that follows a type's schema to an instance of the type.
 
-    Whole numbers become int where that is asked for, also from a float. Of a union the first type that fits is taken.
-    Where a schema was written by hand, as a Schema or a dict, the JSON stays as it is.
+    Integral floats become int where the type is int. Of a union, the first type that matches is used. JSON of a schema
+    that was passed as a Schema or a dict is returned unchanged.
 
     Args:
-        kind: The type, as `to_schema` takes it.
-        value: What `json.loads` gives.
-        path: What it is, for errors.
+        python_type: The type, as `to_schema` takes it.
+        value: The JSON, as `json.loads` returns it.
+        path: Name of the value, for errors.
 
     Raises:
-        ValueError: The JSON does not fit the type; the message says where.
+        ValueError: The JSON does not match the type; the message names the location.
         TypeError: The type is not supported.
 
     >>> parse_as(dict[str, list[int]], {"primes": [2.0, 3.0]})
     {'primes': [2, 3]}
     """
-    if isinstance(kind, Mapping) or as_message(kind) is not None:
+    if isinstance(python_type, Mapping) or as_message(python_type) is not None:
         return value
-    return build(read_type(kind, path), value, path)
+    return build(read_type(python_type, path), value, path)
 
 
-def build(outline: Outline, value: Any, path: str) -> Any:
-    """An instance of the type that was read, made of plain JSON.
+def build(schema: TypeSchema, value: Any, path: str) -> Any:
+    """Convert plain JSON to an instance of the type that `schema` was read from.
 
     Raises:
-        ValueError: The JSON does not fit the type; the message says where.
+        ValueError: The JSON does not match the type; the message names the location.
     """
-    return _build(outline.root, value, path, outline.named)
+    return _build(schema.root, value, path, schema.definitions)
 
 
-def _build(shape: Shape, value: Any, path: str, named: Mapping[str, Shape]) -> Any:
-    if value is None and shape.nullable:
+def _build(node: JSONType, value: Any, path: str, definitions: Mapping[str, JSONType]) -> Any:
+    if value is None and node.nullable:
         return None
-    if shape.validate is not None:
-        return _made(shape.validate, path, value)
-    match shape:
-        case Anything():
+    if node.validate is not None:
+        return _call(node.validate, path, value)
+    match node:
+        case AnyType():
             return value
-        case Scalar(python=python):
-            return _scalar(python, value, path)
-        case Choice():
-            return _member(shape, value, path)
-        case Array(items=items, python=python):
-            made = [_build(items, item, f"{path}[{n}]", named) for n, item in enumerate(_is(list, value, path))]
-            return _made(python, path, made)
-        case Fixed(items=several):
-            given = _is(list, value, path)
-            if len(given) != len(several):
-                raise ValueError(f"{path} has {len(given)} items; it must have {len(several)}")
-            pairs = enumerate(zip(several, given, strict=True))
-            return tuple(_build(one, item, f"{path}[{n}]", named) for n, (one, item) in pairs)
-        case Table(values=values):
-            pairs_ = _is(dict, value, path).items()
-            return {key: _build(values, item, f"{path}[{key!r}]", named) for key, item in pairs_}
-        case Record():
-            return _record(shape, value, path, named)
-        case Either(options=options):
-            return _first_fit(options, value, path, named)
-        case Reference(name=name):
-            return _build(named[name], value, path, named)
+        case ScalarType(python_type=python_type):
+            return _scalar(python_type, value, path)
+        case EnumType():
+            return _member(node, value, path)
+        case ArrayType(items=item_type, factory=factory):
+            array = _expect(list, value, path)
+            return _call(
+                factory, path, [_build(item_type, x, f"{path}[{n}]", definitions) for n, x in enumerate(array)]
+            )
+        case TupleType(items=item_types):
+            array = _expect(list, value, path)
+            if len(array) != len(item_types):
+                raise ValueError(f"{path} has {len(array)} items; it must have {len(item_types)}")
+            pairs = enumerate(zip(item_types, array, strict=True))
+            return tuple(_build(item_type, item, f"{path}[{n}]", definitions) for n, (item_type, item) in pairs)
+        case MapType(values=value_type):
+            entries = _expect(dict, value, path).items()
+            return {key: _build(value_type, item, f"{path}[{key!r}]", definitions) for key, item in entries}
+        case ObjectType():
+            return _object(node, value, path, definitions)
+        case UnionType(options=options):
+            return _first_match(options, value, path, definitions)
+        case Ref(name=name):
+            return _build(definitions[name], value, path, definitions)
 
 
-def _record(shape: Record, value: Any, path: str, named: Mapping[str, Shape]) -> Any:
-    names = [one.name for one in shape.fields]
-    if isinstance(value, list) and issubclass(_class(shape.python), tuple):
-        # A NamedTuple is a list to `json.dumps`.
+def _object(node: ObjectType, value: Any, path: str, definitions: Mapping[str, JSONType]) -> Any:
+    names = [field.name for field in node.fields]
+    if isinstance(value, list) and isinstance(node.factory, type) and issubclass(node.factory, tuple):
+        # `json.dumps` writes a NamedTuple as a list.
         value = {names[n] if n < len(names) else str(n): item for n, item in enumerate(value)}
-    given: dict[str, Any] = _is(dict, value, path)
-    if unknown := given.keys() - set(names):
+    entries: dict[str, Any] = _expect(dict, value, path)
+    if unknown := entries.keys() - set(names):
         raise ValueError(f"{path} has no {', '.join(sorted(unknown))}; it has {', '.join(names)}")
-    if missing := [one.name for one in shape.fields if one.required and one.name not in given]:
+    if missing := [field.name for field in node.fields if field.required and field.name not in entries]:
         raise ValueError(f"{path} lacks {', '.join(missing)}")
-    made = {
-        one.name: _build(one.shape, given[one.name], f"{path}.{one.name}", named)
-        for one in shape.fields
-        if one.name in given
+    arguments = {
+        field.name: _build(field.type, entries[field.name], f"{path}.{field.name}", definitions)
+        for field in node.fields
+        if field.name in entries
     }
-    return _made(lambda fields: shape.python(**fields), path, made)
+    return _call(lambda keywords: node.factory(**keywords), path, arguments)
 
 
-def _class(python: Callable[..., Any]) -> type:
-    return python if isinstance(python, type) else object
-
-
-def _first_fit(options: tuple[Shape, ...], value: Any, path: str, named: Mapping[str, Shape]) -> Any:
-    # A number is of the type that it already has, if that is among the options.
+def _first_match(options: tuple[JSONType, ...], value: Any, path: str, definitions: Mapping[str, JSONType]) -> Any:
+    # A number keeps its type, int or float, if that is an option.
     exact = [
-        one for one in options if isinstance(one, Scalar) and type(value) in (int, float) and one.python is type(value)
+        option
+        for option in options
+        if isinstance(option, ScalarType) and type(value) in (int, float) and option.python_type is type(value)
     ]
-    reasons = []
+    errors = []
     for option in [*exact, *options]:
         try:
-            return _build(option, value, path, named)
+            return _build(option, value, path, definitions)
         except ValueError as error:
-            reasons.append(str(error))
-    raise ValueError(f"{path} fits none of its types: {'; '.join(dict.fromkeys(reasons))}")
+            errors.append(str(error))
+    raise ValueError(f"{path} matches none of its types: {'; '.join(dict.fromkeys(errors))}")
 
 
-def _member(shape: Choice, value: Any, path: str) -> Any:
-    for known, member in zip(shape.values, shape.members or shape.values, strict=True):
-        # True is no 1, though they are equal.
+def _member(node: EnumType, value: Any, path: str) -> Any:
+    for known, member in zip(node.values, node.members or node.values, strict=True):
+        # True == 1, but they are different JSON values.
         if value == known and isinstance(value, bool) is isinstance(known, bool):
             return member
-    for member in shape.members:
-        # A model that was told the names may say a value all the same, and the other way round.
+    for member in node.members:
+        # A model may answer with a value although the schema lists the names, and vice versa.
         if isinstance(member, Enum) and not isinstance(value, bool) and value in (member.name, member.value):
             return member
-    raise ValueError(f"{path}: {value!r} is none of {', '.join(map(repr, shape.values))}")
+    raise ValueError(f"{path}: {value!r} is not one of {', '.join(map(repr, node.values))}")
 
 
-def _made(python: Callable[[Any], Any], path: str, value: Any) -> Any:
-    """What a type makes of a value, its errors with the path."""
+def _call(factory: Callable[[Any], Any], path: str, value: Any) -> Any:
+    """Call the factory; its TypeError and ValueError become a ValueError with the path."""
     try:
-        return python(value)
+        return factory(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _is(python: type, value: Any, path: str) -> Any:
-    if not isinstance(value, python):
-        raise ValueError(f"{path}: {value!r} is no {python.__name__}")  # noqa: TRY004  # the JSON is wrong, not the program
+def _expect(python_type: type, value: Any, path: str) -> Any:
+    if not isinstance(value, python_type):
+        raise _mismatch(python_type, value, path)
     return value
 
 
-def _scalar(python: type, value: Any, path: str) -> Any:
-    takes, make = SCALARS[python]
-    if type(value) not in takes:
-        raise ValueError(f"{path}: {value!r} is no {python.__name__}")
+def _scalar(python_type: type, value: Any, path: str) -> Any:
+    accepted, convert = SCALARS[python_type]
+    if type(value) not in accepted:
+        raise _mismatch(python_type, value, path)
     try:
-        return make(value)
+        return convert(value)
     except (ArithmeticError, ValueError):
-        raise ValueError(f"{path}: {value!r} is no {python.__name__}") from None
+        raise _mismatch(python_type, value, path) from None
+
+
+def _mismatch(python_type: type, value: Any, path: str) -> ValueError:
+    return ValueError(f"{path}: expected {python_type.__name__}, got {value!r}")
 
 
 def _int(value: int | float) -> int:
-    if value != (whole := int(value)):
+    if value != (integer := int(value)):
         raise ValueError
-    return whole
+    return integer
 
 
 def _decimal(value: int | float | str) -> decimal.Decimal:
-    # By way of str, 0.1 is 0.1 and not 0.1000000000000000055511151231257827.
+    # Through str, so that 0.1 is 0.1 and not 0.1000000000000000055511151231257827.
     return decimal.Decimal(str(value))
 
 
-def _moment(text: str) -> str:
-    """A time as RFC 3339 has it (https://www.rfc-editor.org/rfc/rfc3339), as Python 3.10 reads it."""
+def _to_iso_format(text: str) -> str:
+    """Rewrite an RFC 3339 time (https://www.rfc-editor.org/rfc/rfc3339) so that Python 3.10's `fromisoformat` reads it.
+
+    It reads neither a "Z" nor fractions other than of 3 or 6 digits.
+    """
     text = re.sub(r"[Zz]$", "+00:00", text)
     return re.sub(r"\.(\d+)", lambda found: f".{found[1][:6]:0<6}", text)
 
 
 def _date(text: str) -> datetime.date:
-    is_moment = len(text) > len("2000-01-31")
-    return datetime.datetime.fromisoformat(_moment(text)).date() if is_moment else datetime.date.fromisoformat(text)
+    if len(text) > len("2000-01-31"):
+        return datetime.datetime.fromisoformat(_to_iso_format(text)).date()
+    return datetime.date.fromisoformat(text)
 
 
 DURATION: Final = re.compile(
@@ -195,28 +203,28 @@ DURATION: Final = re.compile(
 
 
 def _duration(value: int | float | str) -> datetime.timedelta:
-    """A duration as RFC 3339, appendix A, has it, without years and months; or seconds."""
+    """Parse a duration of RFC 3339, appendix A, without years and months; or a number of seconds."""
     if not isinstance(value, str):
         return datetime.timedelta(seconds=value)
     found = DURATION.fullmatch(value)
     if found is None:
         raise ValueError
-    parts = {name: float(number) for name, number in found.groupdict().items() if name != "sign" and number}
-    length = datetime.timedelta(**parts)
-    return -length if found["sign"] else length
+    units = {name: float(number) for name, number in found.groupdict().items() if name != "sign" and number}
+    duration = datetime.timedelta(**units)
+    return -duration if found["sign"] else duration
 
 
 NUMBERS: Final = (int, float)
-# What each type is made of, and how.
+# By Python type: the types of JSON values that it is parsed from, and the conversion.
 SCALARS: Final[Mapping[type, tuple[tuple[type, ...], Callable[[Any], Any]]]] = {
     int: (NUMBERS, _int),
     float: (NUMBERS, float),
     str: ((str,), str),
     bool: ((bool,), bool),
     types.NoneType: ((types.NoneType,), lambda value: value),
-    datetime.datetime: ((str,), lambda text: datetime.datetime.fromisoformat(_moment(text))),
+    datetime.datetime: ((str,), lambda text: datetime.datetime.fromisoformat(_to_iso_format(text))),
     datetime.date: ((str,), _date),
-    datetime.time: ((str,), lambda text: datetime.time.fromisoformat(_moment(text))),
+    datetime.time: ((str,), lambda text: datetime.time.fromisoformat(_to_iso_format(text))),
     datetime.timedelta: ((str, *NUMBERS), _duration),
     uuid.UUID: ((str,), uuid.UUID),
     decimal.Decimal: ((str, *NUMBERS), _decimal),

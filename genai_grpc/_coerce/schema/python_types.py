@@ -1,4 +1,4 @@
-"""Python's types, read into shapes."""
+"""Python types to type nodes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ import types
 import typing
 import uuid
 from collections import abc
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 from genai_grpc._coerce.schema.docstrings import parameter_descriptions
 from genai_grpc._coerce.schema.json_schema import read_json_schema
 from genai_grpc._coerce.schema.model import (
-    Anything,
-    Array,
-    Choice,
+    AnyType,
+    ArrayType,
     Definitions,
-    Either,
+    EnumType,
     Field,
-    Fixed,
-    Outline,
-    Record,
-    Scalar,
-    Shape,
-    Table,
+    JSONType,
+    MapType,
+    ObjectType,
+    ScalarType,
+    TupleType,
+    TypeSchema,
+    UnionType,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-__all__ = ["note_of", "read_type", "resolve"]
+__all__ = ["description_of", "read_type", "resolve_annotations"]
 
 SUPPORTED: Final = (
     "int, float, str, bool, None, Any, an Enum, Literal, a union, list, tuple, set, dict with str keys, a TypedDict, "
@@ -51,17 +49,17 @@ HINTS: Final = {
 
 # The formats are those of https://spec.openapis.org/registry/format/
 SCALARS: Final = {
-    int: Scalar("integer", python=int),
-    float: Scalar("number", python=float),
-    str: Scalar("string", python=str),
-    bool: Scalar("boolean", python=bool),
-    types.NoneType: Scalar("null", python=types.NoneType),
-    datetime.datetime: Scalar("string", "date-time", python=datetime.datetime),
-    datetime.date: Scalar("string", "date", python=datetime.date),
-    datetime.time: Scalar("string", "time", python=datetime.time),
-    datetime.timedelta: Scalar("string", "duration", python=datetime.timedelta),
-    uuid.UUID: Scalar("string", "uuid", python=uuid.UUID),
-    decimal.Decimal: Scalar("number", python=decimal.Decimal),
+    int: ScalarType("integer", python_type=int),
+    float: ScalarType("number", python_type=float),
+    str: ScalarType("string", python_type=str),
+    bool: ScalarType("boolean", python_type=bool),
+    types.NoneType: ScalarType("null", python_type=types.NoneType),
+    datetime.datetime: ScalarType("string", "date-time", python_type=datetime.datetime),
+    datetime.date: ScalarType("string", "date", python_type=datetime.date),
+    datetime.time: ScalarType("string", "time", python_type=datetime.time),
+    datetime.timedelta: ScalarType("string", "duration", python_type=datetime.timedelta),
+    uuid.UUID: ScalarType("string", "uuid", python_type=uuid.UUID),
+    decimal.Decimal: ScalarType("number", python_type=decimal.Decimal),
 }
 ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     list: list,
@@ -74,15 +72,15 @@ ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     abc.MutableSet: set,
     frozenset: frozenset,
 }
-TABLES: Final = (dict, abc.Mapping, abc.MutableMapping)
-CONTAINERS: Final = (tuple, *ARRAYS, *TABLES)
+MAPS: Final = (dict, abc.Mapping, abc.MutableMapping)
+CONTAINERS: Final = (tuple, *ARRAYS, *MAPS)
 
 QUALIFIERS: Final = ("Required", "NotRequired", "ReadOnly", "Final")
-# Classes with one of these are pydantic's own, or know how to describe themselves to it.
-PYDANTIC: Final = ("__get_pydantic_core_schema__", "__pydantic_validator__")
+# A class with one of these attributes is a pydantic type, or describes itself to pydantic.
+PYDANTIC_ATTRIBUTES: Final = ("__get_pydantic_core_schema__", "__pydantic_validator__")
 
-# What metadata of Annotated calls its limits (https://github.com/annotated-types/annotated-types), in JSON Schema.
-LIMITS: Final = {
+# Constraints in Annotated metadata (https://github.com/annotated-types/annotated-types) to keywords of JSON Schema.
+CONSTRAINTS: Final = {
     "ge": "minimum",
     "gt": "exclusiveMinimum",
     "le": "maximum",
@@ -96,64 +94,67 @@ LENGTHS: Final = {
 }
 
 
-def read_type(kind: Any, path: str, definitions: Definitions | None = None) -> Outline:
-    """The outline of a type.
+def read_type(python_type: Any, path: str, definitions: Definitions | None = None) -> TypeSchema:
+    """Read a type into a schema.
 
     Args:
-        kind: The type.
-        path: Where it stands, for errors.
-        definitions: Those of other types that are to stand in one schema with it.
+        python_type: The type.
+        path: Location of the type, for errors.
+        definitions: Definitions shared with other types of the same schema.
 
     Raises:
-        TypeError: It, or a type in it, is not supported or cannot be resolved; the message says which and where.
+        TypeError: The type, or a type in it, is not supported or cannot be resolved; the message names it and its path.
 
-    >>> read_type(bool, "answer").root.kind
+    >>> read_type(bool, "answer").root.json_type
     'boolean'
     """
     definitions = definitions or Definitions()
-    root = _read(kind, path, definitions)
-    return Outline(root, definitions.named)
+    root = _read(python_type, path, definitions)
+    return TypeSchema(root, definitions.by_name)
 
 
-def resolve(annotations: Mapping[str, Any], names: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Annotations with what is said as a str evaluated.
+def resolve_annotations(annotations: Mapping[str, Any], names: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Evaluate the annotations that are str.
 
     Args:
-        annotations: Types, or str of them, by what they annotate.
-        names: The names that such a str may use.
-        path: What they annotate, for errors.
+        annotations: Types, or str of them, by name.
+        names: The global names that such a str may use.
+        path: What is annotated, for errors.
 
     Raises:
-        TypeError: One of them uses a name that is not known when the program runs.
+        TypeError: An annotation uses a name that is not defined at runtime.
     """
-    # Not the function itself: up to Python 3.10 a default of None would make the type optional.
-    return _hints(types.SimpleNamespace(__annotations__=dict(annotations)), path, dict(names))
+    # Not the function itself: up to Python 3.10, a default of None would make the type optional.
+    return _type_hints(types.SimpleNamespace(__annotations__=dict(annotations)), path, dict(names))
 
 
-def note_of(hint: Any) -> str:
-    """The description in an Annotated type: a str, pydantic's Field(description=...), or PEP 727's Doc; else ""."""
-    while (origin := get_origin(hint)) in _special(*QUALIFIERS):
+def description_of(hint: Any) -> str:
+    """Return the description in an Annotated type, or "".
+
+    It is a str, pydantic's Field(description=...), or PEP 727's Doc.
+    """
+    while (origin := get_origin(hint)) in _from_typing(*QUALIFIERS):
         hint = get_args(hint)[0]
     if origin is not typing.Annotated:
         return ""
-    for one in hint.__metadata__:
-        for said in (one, getattr(one, "description", None), getattr(one, "documentation", None)):
-            if isinstance(said, str):
-                return said
+    for item in hint.__metadata__:
+        for text in (item, getattr(item, "description", None), getattr(item, "documentation", None)):
+            if isinstance(text, str):
+                return text
     return ""
 
 
-def _special(*names: str) -> tuple[Any, ...]:
-    """These of `typing`, and those that `typing_extensions` has of its own."""
+def _from_typing(*names: str) -> tuple[Any, ...]:
+    """Return the objects of these names in `typing`, and in `typing_extensions` if it is imported."""
     modules = (typing, sys.modules.get("typing_extensions"))
     return tuple(getattr(module, name) for module in modules for name in names if hasattr(module, name))
 
 
-def _hints(holder: Any, path: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
-    # A class may name itself, also where it is no global.
-    local = {holder.__name__: holder} if isinstance(holder, type) else None
+def _type_hints(owner: Any, path: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
+    # A class that is not global may refer to itself too.
+    local_names = {owner.__name__: owner} if isinstance(owner, type) else None
     try:
-        return typing.get_type_hints(holder, names, local, include_extras=True)
+        return typing.get_type_hints(owner, names, local_names, include_extras=True)
     except NameError as error:
         raise TypeError(
             f"{path}: cannot resolve the annotations: {error}; import or define it at the top of its module, "
@@ -161,202 +162,205 @@ def _hints(holder: Any, path: str, names: dict[str, Any] | None = None) -> dict[
         ) from None
 
 
-def _read(kind: Any, path: str, definitions: Definitions) -> Shape:
-    kind = types.NoneType if kind is None else kind
-    if any(kind is one for one in (Any, object, inspect.Parameter.empty)):
-        return Anything()
-    for scalar, shape in SCALARS.items():
-        if kind is scalar:
-            return shape
-    if isinstance(kind, _special("TypeAliasType")):
-        return definitions.read(kind, kind.__name__, lambda: _read(kind.__value__, path, definitions))
-    if isinstance(kind, typing.NewType):
-        return _read(kind.__supertype__, path, definitions)
-    if (origin := get_origin(kind)) is not None or any(kind is one for one in CONTAINERS):
-        return _read_form(kind, origin or kind, path, definitions)
-    if isinstance(kind, type):
-        return _read_class(kind, path, definitions)
-    raise _refusal(kind, path)
+def _read(python_type: Any, path: str, definitions: Definitions) -> JSONType:
+    python_type = types.NoneType if python_type is None else python_type
+    if any(python_type is any_type for any_type in (Any, object, inspect.Parameter.empty)):
+        return AnyType()
+    for scalar, node in SCALARS.items():
+        if python_type is scalar:
+            return node
+    if isinstance(python_type, _from_typing("TypeAliasType")):
+        return definitions.define(
+            python_type, python_type.__name__, lambda: _read(python_type.__value__, path, definitions)
+        )
+    if isinstance(python_type, typing.NewType):
+        return _read(python_type.__supertype__, path, definitions)
+    if (origin := get_origin(python_type)) is not None or any(python_type is container for container in CONTAINERS):
+        return _read_generic(python_type, origin or python_type, path, definitions)
+    if isinstance(python_type, type):
+        return _read_class(python_type, path, definitions)
+    raise _unsupported(python_type, path)
 
 
-def _read_form(kind: Any, origin: Any, path: str, definitions: Definitions) -> Shape:
-    """A type that is made of others."""
-    arguments = get_args(kind)
+def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definitions) -> JSONType:
+    arguments = get_args(python_type)
     if origin is typing.Annotated:
-        return _narrow(_read(arguments[0], path, definitions), kind.__metadata__, note_of(kind))
-    if origin in _special(*QUALIFIERS):
+        node = _read(arguments[0], path, definitions)
+        return _annotate(node, python_type.__metadata__, description_of(python_type))
+    if origin in _from_typing(*QUALIFIERS):
         return _read(arguments[0], path, definitions)
-    if origin in _special("Literal"):
-        return _choice(arguments)
+    if origin in _from_typing("Literal"):
+        return _literal(arguments)
     if origin in (Union, types.UnionType):
         return _union(arguments, path, definitions)
     if origin is tuple:
         return _tuple(arguments, path, definitions)
     if origin in ARRAYS:
-        return Array(_read(arguments[0] if arguments else Any, f"{path}[]", definitions), ARRAYS[origin])
-    if origin in TABLES:
+        return ArrayType(_read(arguments[0] if arguments else Any, f"{path}[]", definitions), ARRAYS[origin])
+    if origin in MAPS:
         key, value = arguments or (str, Any)
         if key not in (str, Any):
-            raise _refusal(kind, path, "the keys of JSON objects are str")
-        return Table(_read(value, f"{path}[str]", definitions))
-    raise _refusal(kind, path)
+            raise _unsupported(python_type, path, "the keys of JSON objects are str")
+        return MapType(_read(value, f"{path}[str]", definitions))
+    raise _unsupported(python_type, path)
 
 
-def _tuple(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> Shape:
+def _tuple(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> JSONType:
     match arguments:
         case (item, last) if last is ...:
-            return Array(_read(item, f"{path}[]", definitions), tuple)
-        case () | ((),):  # `tuple`; `tuple[()]` is () to Python 3.10
-            return Array(Anything(), tuple)
-    return Fixed(tuple(_read(item, f"{path}[{number}]", definitions) for number, item in enumerate(arguments)))
+            return ArrayType(_read(item, f"{path}[]", definitions), tuple)
+        case () | ((),):  # `tuple`; the arguments of `tuple[()]` are ((),) up to Python 3.10
+            return ArrayType(AnyType(), tuple)
+    return TupleType(tuple(_read(item, f"{path}[{number}]", definitions) for number, item in enumerate(arguments)))
 
 
-def _union(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> Shape:
-    kept = [one for one in arguments if one is not types.NoneType]
-    options = tuple(_read(one, path, definitions) for one in kept)
-    nullable = len(kept) < len(arguments)
+def _union(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> JSONType:
+    options = tuple(_read(each, path, definitions) for each in arguments if each is not types.NoneType)
+    nullable = len(options) < len(arguments)
     if len(options) == 1:
         return replace(options[0], nullable=nullable or options[0].nullable)
-    return Either(options, nullable=nullable)
+    return UnionType(options, nullable=nullable)
 
 
-def _choice(members: Iterable[Any]) -> Shape:
-    """The choice that a Literal gives."""
-    members = list(members)
-    kept = tuple(member for member in members if member is not None)
-    values = tuple(_spelling(member) if isinstance(member, Enum) else member for member in kept)
-    return Choice(values, kept, nullable=len(kept) < len(members)) if kept else SCALARS[types.NoneType]
+def _literal(arguments: tuple[Any, ...]) -> JSONType:
+    members = tuple(member for member in arguments if member is not None)
+    values = tuple(_enum_value(member) if isinstance(member, Enum) else member for member in members)
+    return EnumType(values, members, nullable=len(members) < len(arguments)) if members else SCALARS[types.NoneType]
 
 
-def _spelling(member: Enum) -> str:
-    """What stands for a member: its value where all values of its enum are str, else its name."""
-    return str(member.value) if all(isinstance(one.value, str) for one in type(member)) else member.name
+def _enum_value(member: Enum) -> str:
+    """Return the JSON value of a member: its value if all values of the enum are str, else its name."""
+    return str(member.value) if all(isinstance(each.value, str) for each in type(member)) else member.name
 
 
-def _narrow(shape: Shape, metadata: Iterable[Any], note: str) -> Shape:
-    """The shape with what is said in the metadata of an Annotated type: a description and limits."""
-    match shape:
-        case Scalar(kind=kind):
+def _annotate(node: JSONType, metadata: Iterable[Any], description: str) -> JSONType:
+    """Return the node with the description and the constraints of Annotated metadata."""
+    match node:
+        case ScalarType(json_type=json_type):
             pass
-        case Array() | Fixed():
-            kind = "array"
+        case ArrayType() | TupleType():
+            json_type = "array"
         case _:
-            kind = ""
-    limits = {}
-    # pydantic's Field holds what it was given as metadata in turn.
-    for one in [inner for outer in metadata for inner in (outer, *_inner(outer))]:
-        for name, keyword in LIMITS.items():
-            if isinstance(limit := getattr(one, name, None), (int, float, str)):
-                limits[keyword] = limit
+            json_type = ""
+    constraints = {}
+    # pydantic's Field holds its constraints as metadata of its own.
+    for item in [inner for outer in metadata for inner in (outer, *_nested_metadata(outer))]:
+        for name, keyword in CONSTRAINTS.items():
+            if isinstance(value := getattr(item, name, None), (int, float, str)):
+                constraints[keyword] = value
         for name, keywords in LENGTHS.items():
-            if kind in keywords and isinstance(limit := getattr(one, name, None), int):
-                limits[keywords[kind]] = limit
-    return replace(shape, description=note or shape.description, limits={**shape.limits, **limits})
+            if json_type in keywords and isinstance(value := getattr(item, name, None), int):
+                constraints[keywords[json_type]] = value
+    return replace(node, description=description or node.description, constraints={**node.constraints, **constraints})
 
 
-def _inner(metadata: Any) -> list[Any]:
-    inner = getattr(metadata, "metadata", None)
-    return inner if isinstance(inner, list) else []
+def _nested_metadata(item: Any) -> list[Any]:
+    metadata = getattr(item, "metadata", None)
+    return metadata if isinstance(metadata, list) else []
 
 
-def _read_class(kind: Any, path: str, definitions: Definitions) -> Shape:
+def _read_class(cls: Any, path: str, definitions: Definitions) -> JSONType:
     pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and any(hasattr(kind, name) for name in PYDANTIC):
-        return _read_pydantic(pydantic, kind, path, definitions)
-    if issubclass(kind, Enum) and len(kind):
-        members = list(kind)
-        return Choice(tuple(map(_spelling, members)), tuple(members), description=_description(kind))
-    for reading in _read_typed_dict, _read_dataclass, _read_named_tuple:
-        if (fields := reading(kind)) is not None:
-            return definitions.read(kind, kind.__name__, partial(_record, kind, fields, path, definitions))
-    raise _refusal(kind, path)
+    if pydantic is not None and any(hasattr(cls, name) for name in PYDANTIC_ATTRIBUTES):
+        return _read_pydantic(pydantic, cls, path, definitions)
+    if issubclass(cls, Enum) and len(cls):
+        members = tuple(cls)
+        return EnumType(tuple(map(_enum_value, members)), members, description=_class_description(cls))
+    for read_fields in _typed_dict_fields, _dataclass_fields, _named_tuple_fields:
+        if (fields := read_fields(cls)) is not None:
+            return definitions.define(cls, cls.__name__, partial(_object, cls, fields, path, definitions))
+    raise _unsupported(cls, path)
 
 
-# The names of a record's fields, whether each is required, and what is said of it.
-_Names = dict[str, tuple[bool, str]]
+# By field name: whether it is required, and its description.
+_Fields = dict[str, tuple[bool, str]]
 
 
-def _read_typed_dict(kind: Any) -> _Names | None:
-    required: frozenset[str] | None = getattr(kind, "__required_keys__", None)
-    if required is None or not issubclass(kind, dict):
+def _typed_dict_fields(cls: Any) -> _Fields | None:
+    required: frozenset[str] | None = getattr(cls, "__required_keys__", None)
+    if required is None or not issubclass(cls, dict):
         return None
-    return {name: (name in required, "") for name in kind.__annotations__}
+    return {name: (name in required, "") for name in cls.__annotations__}
 
 
-def _read_dataclass(kind: Any) -> _Names | None:
-    if not dataclasses.is_dataclass(kind):
+def _dataclass_fields(cls: Any) -> _Fields | None:
+    if not dataclasses.is_dataclass(cls):
         return None
-    none = dataclasses.MISSING
+    missing = dataclasses.MISSING
     return {
-        one.name: (one.default is none and one.default_factory is none, one.metadata.get("description", ""))
-        for one in dataclasses.fields(kind)
-        if one.init
+        field.name: (
+            field.default is missing and field.default_factory is missing,
+            field.metadata.get("description", ""),
+        )
+        for field in dataclasses.fields(cls)
+        if field.init
     }
 
 
-def _read_named_tuple(kind: Any) -> _Names | None:
-    names: tuple[str, ...] | None = getattr(kind, "_fields", None)
-    defaults: Mapping[str, Any] | None = getattr(kind, "_field_defaults", None)
-    if names is None or defaults is None or not issubclass(kind, tuple):
+def _named_tuple_fields(cls: Any) -> _Fields | None:
+    names: tuple[str, ...] | None = getattr(cls, "_fields", None)
+    defaults: Mapping[str, Any] | None = getattr(cls, "_field_defaults", None)
+    if names is None or defaults is None or not issubclass(cls, tuple):
         return None
     return {name: (name not in defaults, "") for name in names}
 
 
-def _record(kind: Any, names: _Names, path: str, definitions: Definitions) -> Shape:
-    hints = _hints(kind, path)
-    said = parameter_descriptions(kind.__dict__.get("__doc__"))
+def _object(cls: Any, class_fields: _Fields, path: str, definitions: Definitions) -> JSONType:
+    hints = _type_hints(cls, path)
+    documented = parameter_descriptions(cls.__dict__.get("__doc__"))
     fields = []
-    for name, (required, description) in names.items():
+    for name, (required, metadata_description) in class_fields.items():
         hint = hints.get(name, Any)
-        shape = _read(hint, f"{path}.{name}", definitions)
-        note = note_of(hint) or description or said.get(name) or shape.description
-        fields.append(Field(name, replace(shape, description=note), _is_required(hint, required)))
-    return Record(tuple(fields), dict if issubclass(kind, dict) else kind, description=_description(kind))
+        node = _read(hint, f"{path}.{name}", definitions)
+        description = description_of(hint) or metadata_description or documented.get(name) or node.description
+        fields.append(Field(name, replace(node, description=description), _is_required(hint, required)))
+    return ObjectType(tuple(fields), dict if issubclass(cls, dict) else cls, description=_class_description(cls))
 
 
-def _is_required(hint: Any, otherwise: bool) -> bool:
-    """Whether a key is required. A TypedDict does not know itself where its annotations are str."""
-    while (origin := get_origin(hint)) is typing.Annotated or origin in _special(*QUALIFIERS):
-        if origin in _special("Required", "NotRequired"):
-            return origin in _special("Required")
+def _is_required(hint: Any, default: bool) -> bool:
+    """Whether a key is required; a TypedDict does not know it itself where its annotations are str."""
+    while (origin := get_origin(hint)) is typing.Annotated or origin in _from_typing(*QUALIFIERS):
+        if origin in _from_typing("Required", "NotRequired"):
+            return origin in _from_typing("Required")
         hint = get_args(hint)[0]
-    return otherwise
+    return default
 
 
-def _description(kind: Any) -> str:
-    """A class's docstring, unless it wrote none and has the one that Python writes."""
-    written = kind.__dict__.get("__doc__") or ""
-    generated = written == "An enumeration." or written.startswith(f"{kind.__name__}(")
-    return "" if generated else inspect.cleandoc(written)
+def _class_description(cls: Any) -> str:
+    """Return a class's own docstring, without those that Python generates."""
+    docstring = cls.__dict__.get("__doc__") or ""
+    generated = docstring == "An enumeration." or docstring.startswith(f"{cls.__name__}(")
+    return "" if generated else inspect.cleandoc(docstring)
 
 
-def _read_pydantic(pydantic: Any, kind: Any, path: str, definitions: Definitions) -> Shape:
-    """A type that pydantic knows describes itself, in JSON Schema, and is made by pydantic."""
+def _read_pydantic(pydantic: Any, cls: Any, path: str, definitions: Definitions) -> JSONType:
+    """Read a type through the JSON Schema that pydantic makes of it; its values are built by pydantic too."""
     try:
-        adapter = pydantic.TypeAdapter(kind)
+        adapter = pydantic.TypeAdapter(cls)
         schema = adapter.json_schema()
     except pydantic.errors.PydanticUserError as error:
-        raise TypeError(f"{path}: pydantic cannot make a schema of {kind.__qualname__}: {error}") from error
-    shape = read_json_schema(schema, kind, definitions)
-    # As JSON, since a strict model takes a date from JSON's str, but not from Python's.
-    return replace(shape, validate=lambda value: adapter.validate_json(json.dumps(_whole(value))))
+        raise TypeError(f"{path}: pydantic cannot make a schema of {cls.__qualname__}: {error}") from error
+    node = read_json_schema(schema, cls, definitions)
+    # As JSON, since a strict model accepts a date as a JSON string, but not as a Python str.
+    return replace(node, validate=lambda value: adapter.validate_json(json.dumps(_restore_integers(value))))
 
 
-def _whole(value: Any) -> Any:
-    """Plain JSON with whole numbers as int: on the wire of calls all numbers are float."""
+def _restore_integers(value: Any) -> Any:
+    """Return plain JSON with integral floats as int: the arguments of a function call are sent as double."""
     match value:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {key: _whole(item) for key, item in value.items()}
+            return {key: _restore_integers(item) for key, item in value.items()}
         case list():
-            return [_whole(item) for item in value]
+            return [_restore_integers(item) for item in value]
     return value
 
 
-def _refusal(kind: Any, path: str, hint: str = "") -> TypeError:
-    name = kind.__qualname__ if isinstance(kind, type) and get_origin(kind) is None else repr(kind)
-    if not isinstance(kind, type) and get_origin(kind) is None:
-        name = f"{name} ({type(kind).__name__})"
-    hint = hint or next((words for one, words in HINTS.items() if kind is one), "")
+def _unsupported(python_type: Any, path: str, hint: str = "") -> TypeError:
+    is_class = isinstance(python_type, type) and get_origin(python_type) is None
+    name = python_type.__qualname__ if is_class else repr(python_type)
+    if not isinstance(python_type, type) and get_origin(python_type) is None:
+        name = f"{name} ({type(python_type).__name__})"
+    hint = hint or next((text for each, text in HINTS.items() if python_type is each), "")
     return TypeError(f"{path}: cannot make a schema of {name}{f' ({hint})' if hint else ''}; supported are {SUPPORTED}")

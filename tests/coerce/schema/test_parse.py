@@ -82,7 +82,7 @@ class Even:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "parsed"),
+    ("python_type", "value", "parsed"),
     [
         (int, 3.0, 3),
         (float, 3, 3.0),
@@ -138,59 +138,63 @@ class Even:
     ],
     ids=str,
 )
-def test_parse(kind: Any, value: Any, parsed: Any) -> None:
-    """JSON becomes a value of its type."""
-    made = parse_as(kind, value)
-    assert made == parsed
-    assert type(made) is type(parsed)
+def test_parse(python_type: Any, value: Any, parsed: Any) -> None:
+    """JSON is converted to the type."""
+    result = parse_as(python_type, value)
+    assert result == parsed
+    assert type(result) is type(parsed)
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "words"),
+    ("python_type", "value", "message"),
     [
-        (int, 1.5, "answer: 1.5 is no int"),
-        (int, True, "answer: True is no int"),
-        (int, float("nan"), "answer: nan is no int"),
-        (float, 10**400, "is no float"),
-        (float, "1", "answer: '1' is no float"),
-        (bool, 1, "answer: 1 is no bool"),
-        (str, None, "answer: None is no str"),
-        (list[int], {}, "answer: {} is no list"),
-        (list[int], [1, "2"], r"answer\[1\]: '2' is no int"),
-        (dict[str, int], {"a": []}, r"answer\['a'\]: \[\] is no int"),
+        (int, 1.5, "answer: expected int, got 1.5"),
+        (int, True, "answer: expected int, got True"),
+        (int, float("nan"), "answer: expected int, got nan"),
+        (float, 10**400, "answer: expected float, got 1000"),
+        (float, "1", "answer: expected float, got '1'"),
+        (bool, 1, "answer: expected bool, got 1"),
+        (str, None, "answer: expected str, got None"),
+        (list[int], {}, "answer: expected list, got {}"),
+        (list[int], [1, "2"], r"answer\[1\]: expected int, got '2'"),
+        (dict[str, int], {"a": []}, r"answer\['a'\]: expected int, got \[\]"),
         (tuple[int, str], [1], "answer has 1 items; it must have 2"),
         (Pair, [1, "a", 2], "answer has no 2; it has first, second"),
         (Cat, {"lives": 3}, "answer lacks name"),
         (Cat, {"name": "Tom", "breed": "", "age": 2}, "answer has no age, breed; it has name, lives"),
-        (Dog, {"name": "Rex", "owner": {"name": 3}}, "answer.owner.name: 3 is no str"),
-        (Node, {"value": 1, "next": {"value": "a"}}, "answer.next.value: 'a' is no int"),
+        (Dog, {"name": "Rex", "owner": {"name": 3}}, "answer.owner.name: expected str, got 3"),
+        (Node, {"value": 1, "next": {"value": "a"}}, "answer.next.value: expected int, got 'a'"),
         (Even, {"number": 3}, "answer: 3 is odd"),
         (set[Node], [{"value": 1}], "answer: unhashable"),
-        (Colour, "green", "answer: 'green' is none of 'red', 'blue'"),
-        (Colour, ["red"], "is none of"),
-        (Size, True, "True is none of 'SMALL', 'LARGE'"),
-        (int | Colour, "a", "answer fits none of its types: answer: 'a' is no int; answer: 'a' is none of"),
+        (Colour, "green", "answer: 'green' is not one of 'red', 'blue'"),
+        (Colour, ["red"], "is not one of"),
+        (Size, True, "True is not one of 'SMALL', 'LARGE'"),
+        (
+            int | Colour,
+            "a",
+            "answer matches none of its types: answer: expected int, got 'a'; answer: 'a' is not one of",
+        ),
         (Tree, {"theValue": "a"}, r"answer: 1 validation error for Tree[\s\S]*theValue"),
-        (datetime.date, "soon", "answer: 'soon' is no date"),
-        (datetime.timedelta, "soon", "'soon' is no timedelta"),
-        (decimal.Decimal, "soon", "'soon' is no Decimal"),
+        (datetime.date, "soon", "answer: expected date, got 'soon'"),
+        (datetime.timedelta, "soon", "expected timedelta, got 'soon'"),
+        (decimal.Decimal, "soon", "expected Decimal, got 'soon'"),
     ],
     ids=str,
 )
-def test_refusals(kind: Any, value: Any, words: str) -> None:
-    """JSON that does not fit is refused with its place and what is wanted."""
-    with pytest.raises(ValueError, match=words):
-        parse_as(kind, value)
+def test_mismatches(python_type: Any, value: Any, message: str) -> None:
+    """JSON that does not match raises a ValueError with the path and the expected type."""
+    with pytest.raises(ValueError, match=message):
+        parse_as(python_type, value)
 
 
 def test_without_pydantic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pydantic all other types are parsed."""
+    """Without pydantic, all other types are parsed."""
     monkeypatch.delitem(sys.modules, "pydantic")
     assert parse_as(list[Cat], [{"name": "Tom"}]) == [Cat("Tom")]
 
 
 def plain(value: Any) -> Any:
-    """A value as `json.dumps` takes it."""
+    """The value as plain JSON."""
     match value:
         case enum.Enum():
             return value.value if isinstance(value.value, str) else value.name
@@ -211,7 +215,7 @@ def plain(value: Any) -> Any:
         case decimal.Decimal():
             return str(value)
     if dataclasses.is_dataclass(value):
-        return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return value
 
 
@@ -245,22 +249,22 @@ TYPES: list[tuple[Any, st.SearchStrategy[Any]]] = [
 @st.composite
 def typed(draw: st.DrawFn) -> tuple[Any, Any]:
     """A type and a value of it."""
-    kind, values = draw(st.sampled_from(TYPES))
+    python_type, values = draw(st.sampled_from(TYPES))
     match draw(st.sampled_from(["", "list", "tuple", "dict", "optional"])):
         case "list":
-            return GenericAlias(list, (kind,)), draw(st.lists(values, max_size=3))
+            return GenericAlias(list, (python_type,)), draw(st.lists(values, max_size=3))
         case "tuple":
-            return GenericAlias(tuple, (kind, ...)), draw(st.lists(values, max_size=3).map(tuple))
+            return GenericAlias(tuple, (python_type, ...)), draw(st.lists(values, max_size=3).map(tuple))
         case "dict":
-            return GenericAlias(dict, (str, kind)), draw(st.dictionaries(st.text(), values, max_size=3))
+            return GenericAlias(dict, (str, python_type)), draw(st.dictionaries(st.text(), values, max_size=3))
         case "optional":
-            return kind | None, draw(st.none() | values)
-    return kind, draw(values)
+            return python_type | None, draw(st.none() | values)
+    return python_type, draw(values)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text that is drawn tabulates Unicode
+@settings(suppress_health_check=[HealthCheck.too_slow])  # drawing the first text builds Unicode tables
 @given(typed())
 def test_round_trip(pair: tuple[Any, Any]) -> None:
-    """A value that is written as JSON and parsed as its type is equal to what it was."""
-    kind, value = pair
-    assert parse_as(kind, json.loads(json.dumps(plain(value)))) == value
+    """A value written as JSON and parsed as its type equals the original."""
+    python_type, value = pair
+    assert parse_as(python_type, json.loads(json.dumps(plain(value)))) == value

@@ -110,18 +110,20 @@ class Wife:
     husband: Husband | None = None
 
 
-def record(required: list[str], **properties: Any) -> dict[str, Any]:
-    """An object's Schema as JSON."""
+def object_schema(required: list[str], **properties: Any) -> dict[str, Any]:
+    """The JSON of an object's Schema."""
     order = {"propertyOrdering": list(properties)} if len(properties) > 1 else {}
     return {"type": "OBJECT", "properties": properties, **({"required": required} if required else {}), **order}
 
 
 COLOUR = {"type": "STRING", "enum": ["red", "blue"], "description": "What things look like."}
-FILM = record(["title"], title=STR, year={**INT, "description": "of the first showing"}) | {"description": "A film."}
+FILM = object_schema(["title"], title=STR, year={**INT, "description": "of the first showing"}) | {
+    "description": "A film."
+}
 
 
 @pytest.mark.parametrize(
-    ("kind", "schema"),
+    ("python_type", "schema"),
     [
         pytest.param(int, INT, id="int"),
         pytest.param(float, {"type": "NUMBER"}, id="float"),
@@ -138,15 +140,15 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(decimal.Decimal, {"type": "NUMBER"}, id="Decimal"),
         pytest.param(UserId, INT, id="NewType"),
         pytest.param(TypeAliasType("Number", int), INT, id="type alias"),
-        pytest.param(Annotated[int, 3], INT, id="Annotated with what says nothing"),
+        pytest.param(Annotated[int, 3], INT, id="Annotated with unrelated metadata"),
         pytest.param(Colour, COLOUR, id="Enum of str"),
-        pytest.param(Size, {**STR, "enum": ["SMALL", "LARGE"]}, id="Enum of others"),
+        pytest.param(Size, {**STR, "enum": ["SMALL", "LARGE"]}, id="Enum of int"),
         pytest.param(Literal["a", "b"], {**STR, "enum": ["a", "b"]}, id="Literal"),
         pytest.param(Literal["a", None], {**STR, "enum": ["a"], "nullable": True}, id="Literal with None"),
-        pytest.param(Literal[Size.SMALL], {**STR, "enum": ["SMALL"]}, id="Literal of a member"),
+        pytest.param(Literal[Size.SMALL], {**STR, "enum": ["SMALL"]}, id="Literal of an Enum member"),
         pytest.param(Literal[None], {"type": "NULL"}, id="Literal of None"),
         pytest.param(Optional[int], {**INT, "nullable": True}, id="Optional"),  # noqa: UP045
-        pytest.param(int | None, {**INT, "nullable": True}, id="or None"),
+        pytest.param(int | None, {**INT, "nullable": True}, id="X | None"),
         pytest.param(Union[int, str], {"anyOf": [INT, STR]}, id="Union"),  # noqa: UP007
         pytest.param(int | str | None, {"anyOf": [INT, STR], "nullable": True}, id="X | Y | None"),
         pytest.param(list, {"type": "ARRAY", "items": {}}, id="bare list"),
@@ -156,9 +158,11 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(Iterable[int], {"type": "ARRAY", "items": INT}, id="Iterable"),
         pytest.param(set[int], {"type": "ARRAY", "items": INT}, id="set"),
         pytest.param(tuple, {"type": "ARRAY", "items": {}}, id="bare tuple"),
-        pytest.param(tuple[int, ...], {"type": "ARRAY", "items": INT}, id="tuple of any length"),
+        pytest.param(tuple[int, ...], {"type": "ARRAY", "items": INT}, id="variadic tuple"),
         pytest.param(
-            tuple[int, int], {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"}, id="tuple of one type"
+            tuple[int, int],
+            {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"},
+            id="tuple of equal types",
         ),
         pytest.param(
             tuple[int], {"type": "ARRAY", "items": INT, "minItems": "1", "maxItems": "1"}, id="tuple of one item"
@@ -166,10 +170,10 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         pytest.param(dict, {"type": "OBJECT"}, id="bare dict"),
         pytest.param(Mapping[str, int], {"type": "OBJECT"}, id="Mapping"),
         pytest.param(Film, FILM, id="TypedDict"),
-        pytest.param(Partly, record(["title"], title=STR, year=INT), id="TypedDict that is not total"),
+        pytest.param(Partly, object_schema(["title"], title=STR, year=INT), id="TypedDict with total=False"),
         pytest.param(
             Person,
-            record(
+            object_schema(
                 ["name"],
                 name={**STR, "description": "The full name."},
                 age={**INT, "description": "Whole years."},
@@ -180,19 +184,19 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
         ),
         pytest.param(
             Point,
-            record(["x", "y"], x={"type": "NUMBER"}, y={"type": "NUMBER", "nullable": True}),
+            object_schema(["x", "y"], x={"type": "NUMBER"}, y={"type": "NUMBER", "nullable": True}),
             id="dataclass without docstring",
         ),
-        pytest.param(Pair, record(["first"], first=INT, second=STR), id="NamedTuple"),
-        pytest.param(Plain, record(["a", "b"], a={}, b={}), id="namedtuple"),
+        pytest.param(Pair, object_schema(["first"], first=INT, second=STR), id="NamedTuple"),
+        pytest.param(Plain, object_schema(["a", "b"], a={}, b={}), id="namedtuple"),
         pytest.param(
             Recipe,
-            record(
+            object_schema(
                 ["theName", "minutes"],
                 theName={**STR, "maxLength": "40"},
                 minutes={**INT, "minimum": 1.0, "maximum": 99.0, "description": "On the stove."},
                 colours={"type": "ARRAY", "items": COLOUR},
-                first={**record(["title"], title=STR, year=INT), "description": "A film.", "nullable": True},
+                first={**object_schema(["title"], title=STR, year=INT), "description": "A film.", "nullable": True},
                 kind={**STR, "enum": ["cake"]},
             )
             | {"description": "What to cook."},
@@ -214,29 +218,38 @@ FILM = record(["title"], title=STR, year={**INT, "description": "of the first sh
             {"type": "ARRAY", "items": INT, "minItems": "2", "maxItems": "2"},
             id="Annotated tuple",
         ),
-        pytest.param(Annotated[int, pydantic.Field(max_length=3)], INT, id="a length of what has none"),
+        pytest.param(
+            Annotated[int, pydantic.Field(max_length=3)], INT, id="length constraint of a type without length"
+        ),
         pytest.param(
             Annotated[int, pydantic.Field(ge=1, description="Of men.")],
             {**INT, "minimum": 1.0, "description": "Of men."},
-            id="Annotated by pydantic",
+            id="Annotated with a pydantic Field",
         ),
         pytest.param({"type": "array", "items": {"type": "string"}}, {"type": "ARRAY", "items": STR}, id="dict"),
-        pytest.param({"type": "OBJECT", "anyOf": [STR]}, {"type": "OBJECT", "anyOf": [STR]}, id="dict in capitals"),
         pytest.param(
-            {"type": "object", "properties": {"$ref": {"type": "string"}}}, record([], **{"$ref": STR}), id="odd name"
+            {"type": "OBJECT", "anyOf": [STR]},
+            {"type": "OBJECT", "anyOf": [STR]},
+            id="dict with type names in capitals",
+        ),
+        pytest.param(
+            {"type": "object", "properties": {"$ref": {"type": "string"}}},
+            object_schema([], **{"$ref": STR}),
+            id="property named as a keyword",
         ),
         pytest.param(protos.Schema(type=protos.Type.INTEGER), INT, id="Schema"),
     ],
 )
-def test_schema(kind: Any, schema: dict[str, Any]) -> None:
-    """Each form of type has its Schema."""
-    form = to_schema(kind)
-    assert form.json_schema is None
-    assert form.schema is not None
-    made = MessageToDict(form.schema)
-    if kind is Recipe:
-        made["properties"]["first"]["properties"]["year"].pop("description", None)  # pydantic knows none of a bare str
-    assert made == schema
+def test_schema(python_type: Any, schema: dict[str, Any]) -> None:
+    """Each supported type is converted to its Schema."""
+    result = to_schema(python_type)
+    assert result.json_schema is None
+    assert result.schema is not None
+    json = MessageToDict(result.schema)
+    if python_type is Recipe:
+        # pydantic does not read a description from a bare str.
+        json["properties"]["first"]["properties"]["year"].pop("description", None)
+    assert json == schema
 
 
 REFERENCE = {"$ref": "#/$defs/Node"}
@@ -250,7 +263,7 @@ NULL = {"type": "null"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "schema"),
+    ("python_type", "schema"),
     [
         pytest.param(Node, {**REFERENCE, "$defs": {"Node": NODE}}, id="recursive"),
         pytest.param(
@@ -266,7 +279,7 @@ NULL = {"type": "null"}
                     "Tree": {"type": "object", "properties": {"left": {"anyOf": [{"$ref": "#/$defs/Tree"}, NULL]}}}
                 },
             },
-            id="recursive model",
+            id="recursive pydantic model",
         ),
         pytest.param(
             Husband,
@@ -284,16 +297,16 @@ NULL = {"type": "null"}
                     }
                 },
             },
-            id="by way of another",
+            id="mutually recursive",
         ),
         pytest.param(Literal[1, 2], {"type": "integer", "enum": [1, 2]}, id="Literal of int"),
         pytest.param(
-            list[Literal[1]], {"type": "array", "items": {"type": "integer", "enum": [1]}}, id="list of a choice"
+            list[Literal[1]], {"type": "array", "items": {"type": "integer", "enum": [1]}}, id="list of Literal"
         ),
         pytest.param(
             Literal[1] | str,
             {"anyOf": [{"type": "integer", "enum": [1]}, {"type": "string"}]},
-            id="union with a choice",
+            id="union with Literal",
         ),
         pytest.param(
             Literal["a", 1, None],
@@ -321,7 +334,7 @@ NULL = {"type": "null"}
                 "required": ["level", "at"],
                 "propertyOrdering": ["level", "at"],
             },
-            id="model with a choice of int",
+            id="pydantic model with Literal of int",
         ),
         pytest.param(
             dict[str, tuple[int, Any]],
@@ -349,23 +362,23 @@ NULL = {"type": "null"}
         ),
     ],
 )
-def test_json_schema(kind: Any, schema: dict[str, Any]) -> None:
-    """What a Schema cannot say is said in JSON Schema."""
-    form = to_schema(kind)
-    assert form.schema is None
-    assert form.json_schema == schema
+def test_json_schema(python_type: Any, schema: dict[str, Any]) -> None:
+    """A type that a Schema cannot express is converted to JSON Schema."""
+    result = to_schema(python_type)
+    assert result.schema is None
+    assert result.json_schema == schema
 
 
-def test_two_classes_of_one_name() -> None:
-    """Definitions of one name get different ones."""
+def test_classes_with_the_same_name() -> None:
+    """Two classes with the same name get different definition names."""
 
     def make() -> type:
         return dataclasses.make_dataclass("Link", [("next", "Link | None")])
 
     first, second = make(), make()
-    form = to_schema(dataclasses.make_dataclass("Both", [("a", first), ("b", second)]))
-    assert form.json_schema is not None
-    assert list(form.json_schema["$defs"]) == ["Link", "Link2"]
+    schema = to_schema(dataclasses.make_dataclass("Both", [("a", first), ("b", second)]))
+    assert schema.json_schema is not None
+    assert list(schema.json_schema["$defs"]) == ["Link", "Link2"]
 
 
 @dataclasses.dataclass
@@ -375,7 +388,7 @@ class Bad:
 
 
 class Hidden(TypedDict):
-    what: Nowhere  # type: ignore[name-defined]  # what is tested  # noqa: F821
+    what: Nowhere  # type: ignore[name-defined]  # undefined on purpose  # noqa: F821
 
 
 class Raw(pydantic.BaseModel):
@@ -383,37 +396,37 @@ class Raw(pydantic.BaseModel):
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("python_type", "message"),
     [
         pytest.param(bytes, r"response_schema: .* of bytes \(JSON has no bytes; take a str of base64\)", id="bytes"),
         pytest.param(Bad, r"response_schema.items\[\]\[str\]: cannot make a schema of complex", id="path"),
         pytest.param(dict[int, str], "the keys of JSON objects are str", id="keys"),
         pytest.param(list["Bad"], r"response_schema\[\]: .* ForwardRef\('Bad'\)|'Bad' \(str\)", id="str"),
-        pytest.param(3, r"cannot make a schema of 3 \(int\); supported are int, float, str", id="no type"),
-        pytest.param([int], r"of \[<class 'int'>\] \(list\)", id="list"),
+        pytest.param(3, r"cannot make a schema of 3 \(int\); supported are int, float, str", id="int value"),
+        pytest.param([int], r"of \[<class 'int'>\] \(list\)", id="list value"),
         pytest.param(type, "cannot make a schema of type; supported are", id="class"),
         pytest.param(enum.Enum("Empty", []), "cannot make a schema of Empty", id="empty Enum"),
         pytest.param(Callable[[], int], "cannot make a schema of", id="Callable"),
-        pytest.param(Hidden, "cannot resolve the annotations: name 'Nowhere' is not defined", id="unknown name"),
-        pytest.param(Raw, "pydantic cannot make a schema of Raw", id="model"),
+        pytest.param(Hidden, "cannot resolve the annotations: name 'Nowhere' is not defined", id="undefined name"),
+        pytest.param(Raw, "pydantic cannot make a schema of Raw", id="pydantic model with a Callable"),
     ],
 )
-def test_refusals(kind: Any, words: str) -> None:
-    """A type without a schema is refused with its name, its place and what is supported."""
-    with pytest.raises(TypeError, match=words):
-        to_schema(kind)
+def test_unsupported_types(python_type: Any, message: str) -> None:
+    """An unsupported type raises a TypeError with its name, its path and the supported types."""
+    with pytest.raises(TypeError, match=message):
+        to_schema(python_type)
 
 
 def test_without_docstring_parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without docstring-parser the attributes in a docstring describe no fields."""
+    """Without docstring-parser, fields get no descriptions from the docstring."""
     monkeypatch.setitem(sys.modules, "docstring_parser", None)
     schema = to_schema(Person).schema
     assert schema is not None
-    assert [one.description for _, one in sorted(schema.properties.items())] == ["Whole years.", "Seen ones.", ""]
+    assert [field.description for _, field in sorted(schema.properties.items())] == ["Whole years.", "Seen ones.", ""]
 
 
 def test_without_pydantic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pydantic all other types have their schemas."""
+    """Without pydantic, all other types are supported."""
     monkeypatch.delitem(sys.modules, "pydantic")
     assert to_schema(list[Film]).schema is not None
     assert "pydantic" not in sys.modules
