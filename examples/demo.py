@@ -50,6 +50,8 @@ def main() -> None:
     google = os.environ.get("DEMO_TARGET") == "google"
     name = os.environ.get("DEMO_MODEL", "gemini-2.5-flash") if google else "gemini-pro"
     start = time.perf_counter()
+    if not google:
+        print("Starting the local server and loading its model ...", flush=True)
     server: AbstractContextManager[local.Server | None] = nullcontext() if google else local.serve()
     with server as running, genai.Client(endpoint=running.endpoint if running else None) as client:
         model = genai.get_model(name, client=client)
