@@ -1,7 +1,7 @@
-"""The main job, on a real model: stream, chat, answer by schema, count tokens.
+"""The main features on a real model: a stream, a chat, structured output, and a token count.
 
-Runs on the embedded local server, which needs no key and no network. With DEMO_TARGET=google and GEMINI_API_KEY set
-it runs against Google's endpoint (DEMO_MODEL names the model, gemini-2.5-flash unless set).
+Runs on the embedded local server, which needs no API key and no network. With DEMO_TARGET=google and GEMINI_API_KEY it
+calls Google's endpoint; DEMO_MODEL names the model (default: gemini-2.5-flash).
 """
 
 from __future__ import annotations
@@ -25,90 +25,92 @@ PERSON = {
 }
 
 
-class Meter:
-    """How fast the model writes: tokens after the first of each answer, and the seconds that they took."""
+class TokenRate:
+    """Measures the decoding speed: the tokens after the first of each response, and the seconds they took."""
 
     def __init__(self) -> None:
         self.tokens = 0
         self.seconds = 0.0
 
-    def show(self, answer: genai.types.GenerateContentResponse) -> None:
-        """Print a streamed answer as it comes. Its first chunk is here already, after the prompt was read."""
-        began = time.perf_counter()
-        column = indent("")
-        for chunk in answer:
+    def print_stream(self, response: genai.types.GenerateContentResponse) -> None:
+        """Print a streamed response as it arrives. Its first chunk is already there, so the prompt is not timed."""
+        start = time.perf_counter()
+        column = print_indented("")
+        for chunk in response:
             for candidate in chunk.candidates:
-                column = write("".join(part.text for part in candidate.content.parts if not part.thought), column)
+                column = print_wrapped(
+                    "".join(part.text for part in candidate.content.parts if not part.thought), column
+                )
         print("\n")
-        self.seconds += time.perf_counter() - began
-        self.tokens += answer.usage_metadata.candidates_token_count - 1
+        self.seconds += time.perf_counter() - start
+        self.tokens += response.usage_metadata.candidates_token_count - 1
 
 
 def main() -> None:
     google = os.environ.get("DEMO_TARGET") == "google"
     name = os.environ.get("DEMO_MODEL", "gemini-2.5-flash") if google else "gemini-pro"
-    began = time.perf_counter()
+    start = time.perf_counter()
     if not google:
         print("Starting the local server and loading its model ...", flush=True)
     server: AbstractContextManager[local.Server | None] = nullcontext() if google else local.serve()
     with server as running, genai.Client(endpoint=running.endpoint if running else None) as client:
-        served = genai.get_model(name, client=client)
-        print(f"{served.display_name} at {client.endpoint}, ready after {time.perf_counter() - began:.1f} s\n")
-        show(genai.GenerativeModel(name, client=client))
+        model = genai.get_model(name, client=client)
+        print(f"{model.display_name} at {client.endpoint}, ready after {time.perf_counter() - start:.1f} s\n")
+        run(genai.GenerativeModel(name, client=client))
 
 
-def show(model: genai.GenerativeModel) -> None:
-    meter = Meter()
+def run(model: genai.GenerativeModel) -> None:
+    rate = TokenRate()
 
-    title("A streamed answer")
-    say("Why is the sky blue?")
-    meter.show(
+    print_title("A streamed answer")
+    print_prompt("Why is the sky blue?")
+    rate.print_stream(
         model.generate_content("Why is the sky blue?", stream=True, generation_config={"max_output_tokens": 120})
     )
 
-    title("A chat of three turns")
+    print_title("A chat of three turns")
     chat = model.start_chat()
     for message in ("My name is Ada.", "What is the capital of France?", "What is my name?"):
-        say(message)
-        meter.show(chat.send_message(message, stream=True, generation_config={"max_output_tokens": 60}))
+        print_prompt(message)
+        rate.print_stream(chat.send_message(message, stream=True, generation_config={"max_output_tokens": 60}))
 
-    title("An answer by schema")
-    said = "Ada Lovelace was 36 years old when she died in London."
-    say(f"Who is it? {said}")
-    settings = {"response_mime_type": "application/json", "response_schema": PERSON, "temperature": 0}
-    answer = model.generate_content(f"Extract the person as JSON: {said}", generation_config=settings)
-    print(textwrap.indent(json.dumps(json.loads(answer.text), indent=2), "    "), end="\n\n")
+    print_title("An answer by schema")
+    sentence = "Ada Lovelace was 36 years old when she died in London."
+    print_prompt(f"Who is it? {sentence}")
+    config = {"response_mime_type": "application/json", "response_schema": PERSON, "temperature": 0}
+    response = model.generate_content(f"Extract the person as JSON: {sentence}", generation_config=config)
+    print(textwrap.indent(json.dumps(json.loads(response.text), indent=2), "    "), end="\n\n")
 
-    title("A count of tokens")
-    counted = model.count_tokens(said).total_tokens
-    print(f"    {said!r} makes a prompt of {counted} tokens.\n")
-    print(f"The model wrote {meter.tokens / meter.seconds:.0f} tokens/s.")
+    print_title("A count of tokens")
+    total = model.count_tokens(sentence).total_tokens
+    print(f"    {sentence!r} makes a prompt of {total} tokens.\n")
+    print(f"The model wrote {rate.tokens / rate.seconds:.0f} tokens/s.")
 
 
-def indent(text: str) -> int:
-    """Begin a line of an answer; returns the column after it."""
+def print_indented(text: str) -> int:
+    """Start a line of a response; returns the column after it."""
     print(f"    {text}", end="", flush=True)
     return 4 + len(text)
 
 
-def write(text: str, column: int) -> int:
-    """Go on with an answer at `column`, in a new line where a word would not fit; returns the column after it."""
+def print_wrapped(text: str, column: int) -> int:
+    """Continue a response at `column`, wrapping lines at the width of the terminal; returns the column after it."""
     for word in re.findall(r"\n| *[^ \n]*", text):
         if word == "\n" or column + len(word) > shutil.get_terminal_size().columns:
             print()
-            column = indent(word.strip())
+            column = print_indented(word.strip())
         else:
             print(word, end="", flush=True)
             column += len(word)
     return column
 
 
-def title(words: str) -> None:
-    print(words if not sys.stdout.isatty() else f"\033[1m{words}\033[0m")
+def print_title(title: str) -> None:
+    print(title if not sys.stdout.isatty() else f"\033[1m{title}\033[0m")
 
 
-def say(words: str) -> None:
-    print(f"  > {words}")
+def print_prompt(prompt: str) -> None:
+    print(f"  > {prompt}")
 
 
 if __name__ == "__main__":

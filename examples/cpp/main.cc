@@ -1,9 +1,9 @@
-// Generates, streams and chats with the Gemini API over gRPC, on nothing but the compiled protos.
+// Generates, streams and chats with the Gemini API over gRPC, using only the compiled protos.
 //
 //     GEMINI_API_KEY=... demo [model [seconds]]
 //
-// It asks Google's endpoint; GENAI_GRPC_ENDPOINT=http://127.0.0.1:50051 makes it ask a local server. Each call has its
-// own deadline, 30 seconds from its start unless told otherwise.
+// It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call has
+// its own deadline, by default 30 seconds after its start.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -21,9 +21,9 @@ namespace genai = google::ai::generativelanguage::v1beta;
 
 namespace {
 
-std::string Environment(const char* name, const char* otherwise) {
+std::string Environment(const char* name, const char* fallback) {
   const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : otherwise;
+  return value != nullptr && *value != '\0' ? value : fallback;
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
@@ -35,17 +35,17 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
 }
 
 std::string Text(const genai::GenerateContentResponse& response) {
-  std::string words;
+  std::string text;
   if (response.candidates_size() > 0) {
-    for (const auto& part : response.candidates(0).content().parts()) words += part.text();
+    for (const auto& part : response.candidates(0).content().parts()) text += part.text();
   }
-  return words;
+  return text;
 }
 
-void Say(genai::GenerateContentRequest& request, const std::string& words) {
+void AddUserTurn(genai::GenerateContentRequest& request, const std::string& text) {
   genai::Content* turn = request.add_contents();
   turn->set_role("user");
-  turn->add_parts()->set_text(words);
+  turn->add_parts()->set_text(text);
 }
 
 class Demo {
@@ -55,28 +55,28 @@ class Demo {
 
   grpc::Status Generate() {
     genai::GenerateContentRequest request = Request();
-    Say(request, "Why is the sky blue?");
-    return Answer(request, nullptr);
+    AddUserTurn(request, "Why is the sky blue?");
+    return GenerateAndPrint(request, nullptr);
   }
 
   grpc::Status Stream() {
     genai::GenerateContentRequest request = Request();
-    Say(request, "Tell me a story about a backpack.");
+    AddUserTurn(request, "Tell me a story about a backpack.");
     grpc::ClientContext context;
-    Prepare(context);
+    SetMetadataAndDeadline(context);
     auto chunks = stub_->StreamGenerateContent(&context, request);
     for (genai::GenerateContentResponse chunk; chunks->Read(&chunk);) std::cout << Text(chunk) << std::flush;
     std::cout << std::endl;
     return chunks->Finish();
   }
 
-  // The whole conversation is sent each time: the service keeps nothing of it.
+  // Sends the whole conversation with each request, since the service does not store it.
   grpc::Status Chat() {
     genai::GenerateContentRequest request = Request();
     for (const char* message : {"My name is Ada.", "What is my name?"}) {
-      Say(request, message);
+      AddUserTurn(request, message);
       genai::GenerateContentResponse response;
-      if (grpc::Status status = Answer(request, &response); !status.ok()) return status;
+      if (grpc::Status status = GenerateAndPrint(request, &response); !status.ok()) return status;
       if (response.candidates_size() > 0) *request.add_contents() = response.candidates(0).content();
     }
     return grpc::Status::OK;
@@ -89,19 +89,20 @@ class Demo {
     return request;
   }
 
-  void Prepare(grpc::ClientContext& context) const {
+  void SetMetadataAndDeadline(grpc::ClientContext& context) const {
     context.AddMetadata("x-goog-api-key", Environment("GEMINI_API_KEY", ""));
     context.set_deadline(std::chrono::system_clock::now() +
                          std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout_));
   }
 
-  grpc::Status Answer(const genai::GenerateContentRequest& request, genai::GenerateContentResponse* kept) const {
+  grpc::Status GenerateAndPrint(const genai::GenerateContentRequest& request,
+                                genai::GenerateContentResponse* result) const {
     grpc::ClientContext context;
-    Prepare(context);
+    SetMetadataAndDeadline(context);
     genai::GenerateContentResponse response;
     grpc::Status status = stub_->GenerateContent(&context, request, &response);
     if (status.ok()) std::cout << Text(response) << std::endl;
-    if (kept != nullptr) *kept = std::move(response);
+    if (result != nullptr) *result = std::move(response);
     return status;
   }
 
@@ -110,11 +111,11 @@ class Demo {
   std::chrono::duration<double> timeout_;
 };
 
-// Prints a call's status and the details that came with it.
-void Explain(const grpc::Status& failed) {
-  std::cerr << "status " << failed.error_code() << ": " << failed.error_message() << '\n';
+// Prints the status of a failed call with its details.
+void PrintError(const grpc::Status& error) {
+  std::cerr << "status " << error.error_code() << ": " << error.error_message() << '\n';
   google::rpc::Status status;
-  if (!status.ParseFromString(failed.error_details())) return;
+  if (!status.ParseFromString(error.error_details())) return;
   for (const auto& detail : status.details()) {
     google::rpc::ErrorInfo info;
     if (detail.UnpackTo(&info)) {
@@ -133,7 +134,7 @@ int main(int argc, char** argv) {
   Demo demo(Connect(Environment("GENAI_GRPC_ENDPOINT", "generativelanguage.googleapis.com")), model, timeout);
   for (auto step : {&Demo::Generate, &Demo::Stream, &Demo::Chat}) {
     if (grpc::Status status = (demo.*step)(); !status.ok()) {
-      Explain(status);
+      PrintError(status);
       return 1;
     }
   }

@@ -1,9 +1,9 @@
-// Demo generates, streams and chats with the Gemini API over gRPC, on nothing but the compiled protos.
+// Demo generates, streams and chats with the Gemini API over gRPC, using only the compiled protos.
 //
 //	GEMINI_API_KEY=... demo [model [seconds]]
 //
-// It asks Google's endpoint; GENAI_GRPC_ENDPOINT=http://127.0.0.1:50051 makes it ask a local server. Each call has its
-// own deadline, 30 seconds from its start unless told otherwise.
+// It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call has
+// its own deadline, by default 30 seconds after its start.
 package main
 
 import (
@@ -59,7 +59,7 @@ func main() {
 	}
 }
 
-// dial connects with TLS, and in plaintext only to this machine, so that the key never travels in the clear.
+// dial connects over TLS, or in plaintext to a local server only, so that the key is never sent unencrypted.
 func dial(endpoint string) (*grpc.ClientConn, error) {
 	if target := strings.TrimPrefix(endpoint, "http://"); target != endpoint {
 		return grpc.Dial(target, grpc.WithTransportCredentials(local.NewCredentials()))
@@ -71,7 +71,7 @@ func dial(endpoint string) (*grpc.ClientConn, error) {
 func (d demo) generate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	response, err := d.client.GenerateContent(ctx, d.request(say("user", "Why is the sky blue?")))
+	response, err := d.client.GenerateContent(ctx, d.request(userTurn("Why is the sky blue?")))
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (d demo) generate(ctx context.Context) error {
 func (d demo) stream(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	chunks, err := d.client.StreamGenerateContent(ctx, d.request(say("user", "Tell me a story about a backpack.")))
+	chunks, err := d.client.StreamGenerateContent(ctx, d.request(userTurn("Tell me a story about a backpack.")))
 	if err != nil {
 		return err
 	}
@@ -99,19 +99,19 @@ func (d demo) stream(ctx context.Context) error {
 	}
 }
 
-// chat sends the whole conversation each time: the service keeps nothing of it.
+// chat sends the whole conversation with each request, since the service does not store it.
 func (d demo) chat(ctx context.Context) error {
 	var turns []*pb.Content
 	for _, message := range []string{"My name is Ada.", "What is my name?"} {
-		turns = append(turns, say("user", message))
-		if err := d.turn(ctx, &turns); err != nil {
+		turns = append(turns, userTurn(message))
+		if err := d.sendTurns(ctx, &turns); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d demo) turn(ctx context.Context, turns *[]*pb.Content) error {
+func (d demo) sendTurns(ctx context.Context, turns *[]*pb.Content) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	response, err := d.client.GenerateContent(ctx, d.request(*turns...))
@@ -129,25 +129,25 @@ func (d demo) request(turns ...*pb.Content) *pb.GenerateContentRequest {
 	return &pb.GenerateContentRequest{Model: d.model, Contents: turns}
 }
 
-func say(role, words string) *pb.Content {
-	return &pb.Content{Role: role, Parts: []*pb.Part{{Data: &pb.Part_Text{Text: words}}}}
+func userTurn(text string) *pb.Content {
+	return &pb.Content{Role: "user", Parts: []*pb.Part{{Data: &pb.Part_Text{Text: text}}}}
 }
 
 func text(response *pb.GenerateContentResponse) string {
-	var words strings.Builder
+	var result strings.Builder
 	if candidates := response.GetCandidates(); len(candidates) > 0 {
 		for _, part := range candidates[0].GetContent().GetParts() {
-			words.WriteString(part.GetText())
+			result.WriteString(part.GetText())
 		}
 	}
-	return words.String()
+	return result.String()
 }
 
-// explain names a call's status and shows the details that came with it.
+// explain formats the status of a failed call with its details.
 func explain(err error) string {
-	failed := status.Convert(err)
-	lines := []string{fmt.Sprintf("%v: %s", failed.Code(), failed.Message())}
-	for _, detail := range failed.Details() {
+	callStatus := status.Convert(err)
+	lines := []string{fmt.Sprintf("%v: %s", callStatus.Code(), callStatus.Message())}
+	for _, detail := range callStatus.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
 			lines = append(lines, fmt.Sprintf("  google.rpc.ErrorInfo: %s %s %v", detail.Reason, detail.Domain, detail.Metadata))

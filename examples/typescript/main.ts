@@ -1,9 +1,9 @@
-// Generates, streams and chats with the Gemini API over gRPC, on nothing but the compiled protos.
+// Generates, streams and chats with the Gemini API over gRPC, using only the compiled protos.
 //
 //     GEMINI_API_KEY=... node dist/main.js [model [seconds]]
 //
-// It asks Google's endpoint; GENAI_GRPC_ENDPOINT=http://127.0.0.1:50051 makes it ask a local server. Each call has its
-// own deadline, 30 seconds from its start unless told otherwise.
+// It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call has
+// its own deadline, by default 30 seconds after its start.
 import { type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -16,7 +16,7 @@ type Turn = MessageInitShape<typeof ContentSchema>;
 const [model = "models/gemini-2.5-flash", seconds = "30"] = process.argv.slice(2);
 const timeoutMs = Number(seconds) * 1000;
 
-const withKey: Interceptor = (next) => (request) => {
+const withApiKey: Interceptor = (next) => (request) => {
   request.header.set("x-goog-api-key", process.env.GEMINI_API_KEY ?? "");
   return next(request);
 };
@@ -24,40 +24,40 @@ const client = createClient(
   GenerativeService,
   createGrpcTransport({
     baseUrl: process.env.GENAI_GRPC_ENDPOINT ?? "https://generativelanguage.googleapis.com",
-    interceptors: [withKey],
+    interceptors: [withApiKey],
     defaultTimeoutMs: timeoutMs,
   }),
 );
 
 async function generate(): Promise<void> {
-  const response = await client.generateContent({ model, contents: [say("Why is the sky blue?")] });
+  const response = await client.generateContent({ model, contents: [userTurn("Why is the sky blue?")] });
   console.log(text(response));
 }
 
 async function stream(): Promise<void> {
-  const contents = [say("Tell me a story about a backpack.")];
+  const contents = [userTurn("Tell me a story about a backpack.")];
   for await (const chunk of client.streamGenerateContent({ model, contents })) {
     process.stdout.write(text(chunk));
   }
   console.log();
 }
 
-// The whole conversation is sent each time: the service keeps nothing of it.
+// Sends the whole conversation with each request, since the service does not store it.
 async function chat(): Promise<void> {
   const contents: Turn[] = [];
   for (const message of ["My name is Ada.", "What is my name?"]) {
-    contents.push(say(message));
+    contents.push(userTurn(message));
     const response = await client.generateContent({ model, contents });
-    const answer = response.candidates[0]?.content;
-    if (answer !== undefined) {
-      contents.push(answer);
+    const content = response.candidates[0]?.content;
+    if (content !== undefined) {
+      contents.push(content);
     }
     console.log(text(response));
   }
 }
 
-function say(words: string): Turn {
-  return { role: "user", parts: [{ data: { case: "text", value: words } }] };
+function userTurn(text: string): Turn {
+  return { role: "user", parts: [{ data: { case: "text", value: text } }] };
 }
 
 function text(response: GenerateContentResponse): string {
@@ -65,7 +65,7 @@ function text(response: GenerateContentResponse): string {
   return parts.map((part) => (part.data.case === "text" ? part.data.value : "")).join("");
 }
 
-// Names a call's status and shows the details that came with it.
+// Formats the status of a failed call with its details.
 function explain(error: ConnectError): string {
   const lines = [`${Code[error.code]}: ${error.rawMessage}`];
   for (const info of error.findDetails(ErrorInfoSchema)) {

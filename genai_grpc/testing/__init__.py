@@ -1,10 +1,11 @@
-"""For the tests of programs that use the client: scripted replies, recorded ones, and faults.
+"""Test support: scripted replies, recorded replies, and faults.
 
-With pytest, the fixtures `genai_server`, `genai_script`, `genai_client` and `genai_cassette` are there without an
-import. docs/testing.md is the guide.
+With pytest, the fixtures `genai_server`, `genai_script`, `genai_client` and `genai_cassette` need no import. The guide
+is docs/testing.md.
 
 >>> from genai_grpc import testing
->>> script = testing.ScriptEngine().reply(testing.response(testing.function_call("set_light", brightness=80), usage=(12, 5)))
+>>> call = testing.function_call("set_light", brightness=80)
+>>> script = testing.ScriptEngine().reply(testing.response(call, usage=(12, 5)))
 >>> with testing.serve(script) as server:  # doctest: +SKIP
 ...     ...  # one request to server.endpoint
 """
@@ -46,20 +47,20 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "CertificateAuthority": "genai_grpc.testing._certificate_authority",
-        "LoadServer": "genai_grpc.testing._load_server",
-        "CassetteError": "genai_grpc.testing._cassette_file",
-        "CassetteServer": "genai_grpc.testing._cassette_server",
-        "Delay": "genai_grpc.local",
-        "FaultProxy": "genai_grpc.testing._fault_proxy",
         "STALL": "genai_grpc.local",
+        "CassetteError": "._cassette_file",
+        "CassetteServer": "._cassette_server",
+        "CertificateAuthority": "._certificate_authority",
+        "Delay": "genai_grpc.local",
+        "FaultProxy": "._fault_proxy",
+        "LoadServer": "._load_server",
         "ScriptEngine": "genai_grpc.local",
         "Server": "genai_grpc.local",
+        "api_error": "._replies",
         "blocked_response": "._replies",
         "function_call": "._replies",
-        "api_error": "._replies",
-        "record": "genai_grpc.testing._cassette_server",
-        "replay": "genai_grpc.testing._cassette_server",
+        "record": "._cassette_server",
+        "replay": "._cassette_server",
         "response": "._replies",
         "serve": "genai_grpc.local",
     },

@@ -1,4 +1,4 @@
-"""What a cassette holds: the calls of a real run, their bytes in order, as lines of JSON that people can review."""
+"""The cassette file: the recorded calls with their serialized messages, as JSON lines that people can review."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import base64
 import difflib
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 
-    from google.protobuf.message import Message
+from genai_grpc_protos._pool import POOL
+from genai_grpc_protos.rpc import Status
 
-__all__ = ["CassetteError", "End", "Event", "Recorded", "canonical", "difference", "load", "save"]
+__all__ = ["CallEnd", "CassetteError", "Event", "RecordedCall", "canonical_bytes", "load", "request_diff", "save"]
 
 FORMAT: Final = 1
-_NOTE: Final = "`bytes` is what is replayed; the JSON beside it is for reading, and is taken where `bytes` was deleted"
-# A status travels in HTTP/2 headers, which clients limit to some 8 KiB, with each line end as three characters.
-_LONGEST_DIFFERENCE: Final = 2_000
+_NOTE: Final = "`bytes` is replayed; the JSON beside it is for reading, and is replayed where `bytes` was deleted"
+# A status message travels in HTTP/2 headers, where clients accept about 8 KiB and a line end takes three characters.
+_MAX_DIFF_CHARACTERS: Final = 2_000
+_MAX_DIFF_LINE: Final = 200
 
 Kind = Literal["request", "reply", "requests_end"]
 
@@ -31,7 +35,13 @@ class CassetteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message of a call, or the end of its requests, so many seconds after the call began."""
+    """A message of a call, or the end of its requests.
+
+    Attributes:
+        kind: What happened.
+        data: The serialized message; empty for "requests_end".
+        after: Seconds from the start of the call.
+    """
 
     kind: Kind
     data: bytes
@@ -39,14 +49,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """How a call ended: with the name of a status code, or by the client, where it is None.
+class CallEnd:
+    """The end of a call: its status, or the client's cancellation.
 
     Attributes:
-        code: E.g. "OK".
+        code: The name of the status code, e.g. "OK"; None if the client cancelled.
         message: The status message.
         details: The serialized `google.rpc.Status` of the trailing metadata, if any.
-        after: Seconds after the call began.
+        after: Seconds from the start of the call.
     """
 
     code: str | None
@@ -56,61 +66,63 @@ class End:
 
 
 @dataclass(slots=True)
-class Recorded:
-    """One call, e.g. of the method "/google.ai.generativelanguage.v1beta.GenerativeService/GenerateContent"."""
+class RecordedCall:
+    """One call of a method such as "/google.ai.generativelanguage.v1beta.GenerativeService/GenerateContent"."""
 
     method: str
     events: list[Event] = field(default_factory=list)
-    end: End = field(default_factory=lambda: End(None))
+    end: CallEnd = field(default_factory=lambda: CallEnd(None))
 
     @property
     def request(self) -> bytes:
-        """The first request, by which a call is found again."""
+        """The first request, which identifies the call in a replay."""
         return next((event.data for event in self.events if event.kind == "request"), b"")
 
     @property
-    def begun(self) -> bool:
-        """Whether any request was sent; a call without one cannot be found again."""
+    def has_request(self) -> bool:
+        """Whether any request was sent; a call without one cannot be matched in a replay."""
         return any(event.kind == "request" for event in self.events)
 
 
-def canonical(method: str, data: bytes) -> bytes:
-    """A request's bytes in one order of fields and map entries; as they are where the method is not ours."""
-    message = _parsed(method, "request", data)
+def canonical_bytes(method: str, data: bytes) -> bytes:
+    """A request with its fields and map entries in a fixed order; unchanged if the method is unknown."""
+    message = _parse(method, "request", data)
     return data if message is None else message.SerializeToString(deterministic=True)
 
 
-def difference(method: str, came: bytes, wanted: Sequence[bytes]) -> str:
-    """The lines in which a request differs from the most similar one of those that were recorded."""
-    mine = _readable(method, came)
-    theirs = [_readable(method, data) for data in wanted]
-    closest = max(theirs, key=lambda lines: difflib.SequenceMatcher(None, lines, mine, autojunk=False).ratio())
-    lines = difflib.unified_diff(closest, mine, "recorded", "came", lineterm="", n=1)
-    text = "\n".join(line if len(line) <= 200 else f"{line[:200]}…" for line in lines)
-    return text if len(text) <= _LONGEST_DIFFERENCE else f"{text[:_LONGEST_DIFFERENCE]}\n…"
+def request_diff(method: str, received: bytes, recorded: Sequence[bytes]) -> str:
+    """The lines in which a request differs from the most similar recorded one."""
+    received_lines = _json_lines(method, received)
+    candidates = [_json_lines(method, data) for data in recorded]
+    closest = max(
+        candidates, key=lambda lines: difflib.SequenceMatcher(None, lines, received_lines, autojunk=False).ratio()
+    )
+    lines = difflib.unified_diff(closest, received_lines, "recorded", "received", lineterm="", n=1)
+    text = "\n".join(line if len(line) <= _MAX_DIFF_LINE else f"{line[:_MAX_DIFF_LINE]}…" for line in lines)
+    return text if len(text) <= _MAX_DIFF_CHARACTERS else f"{text[:_MAX_DIFF_CHARACTERS]}\n…"
 
 
-def save(path: Path, calls: Iterable[Recorded]) -> None:
-    """Write a cassette, all of it or nothing."""
+def save(path: Path, calls: Iterable[RecordedCall]) -> None:
+    """Write a cassette atomically."""
     lines: list[dict[str, Any]] = [{"cassette": FORMAT, "note": _NOTE}]
-    for number, call in enumerate((call for call in calls if call.begun), 1):
+    for number, call in enumerate((call for call in calls if call.has_request), 1):
         lines.append({"call": number, "method": call.method})
-        lines.extend(_line(number, call.method, event) for event in call.events)
+        lines.extend(_event_line(number, call.method, event) for event in call.events)
         lines.append(_end_line(number, call.end))
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.{os.getpid()}")
-    half.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    half.replace(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    temporary.replace(path)
 
 
-def load(path: Path) -> list[Recorded]:
+def load(path: Path) -> list[RecordedCall]:
     """Read a cassette.
 
     Raises:
-        CassetteError: It is none, or one of another format, saying in which line.
-        FileNotFoundError: There is none.
+        CassetteError: The file is not a cassette or has another format; the message names the line.
+        FileNotFoundError: There is no such file.
     """
-    calls: dict[int, Recorded] = {}
+    calls: dict[int, RecordedCall] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             _read_line(number, json.loads(line), calls)
@@ -119,38 +131,40 @@ def load(path: Path) -> list[Recorded]:
     return list(calls.values())
 
 
-def _read_line(number: int, line: dict[str, Any], calls: dict[int, Recorded]) -> None:
+def _read_line(number: int, line: dict[str, Any], calls: dict[int, RecordedCall]) -> None:
     if number == 1:
         if line["cassette"] != FORMAT:
-            raise ValueError(f"a cassette of format {line['cassette']}; this version reads {FORMAT}")
+            raise ValueError(f"the cassette has format {line['cassette']}; this version reads {FORMAT}")
         return
     if "method" in line:
-        calls[line["call"]] = Recorded(line["method"])
+        calls[line["call"]] = RecordedCall(line["method"])
         return
     call = calls[line["call"]]
     match line:
         case {"status": code}:
-            call.end = End(code, line.get("message", ""), _bytes(line.get("details_bytes", "")), line["after"])
+            call.end = CallEnd(code, line.get("message", ""), _decode(line.get("details_bytes", "")), line["after"])
         case {"cancelled": True}:
-            call.end = End(None, after=line["after"])
+            call.end = CallEnd(None, after=line["after"])
         case {"requests_end": True}:
             call.events.append(Event("requests_end", b"", line["after"]))
-        case {"request": shown} | {"reply": shown}:
+        case {"request": fields} | {"reply": fields}:
             kind: Kind = "request" if "request" in line else "reply"
-            data = _bytes(line["bytes"]) if "bytes" in line else _serialized(call.method, kind, shown)
+            data = _decode(line["bytes"]) if "bytes" in line else _from_json(call.method, kind, fields)
             call.events.append(Event(kind, data, line["after"]))
         case _:
-            raise ValueError("neither a request nor a reply nor an end")
+            raise ValueError("expected a request, a reply, or the end of a call")
 
 
-def _line(number: int, method: str, event: Event) -> dict[str, Any]:
+def _event_line(number: int, method: str, event: Event) -> dict[str, Any]:
     head: dict[str, Any] = {"call": number, "after": round(event.after, 3)}
     if event.kind == "requests_end":
         return {**head, "requests_end": True}
-    return {**head, event.kind: _shown(method, event.kind, event.data), "bytes": base64.b64encode(event.data).decode()}
+    message = _parse(method, event.kind, event.data)
+    fields = None if message is None else _to_json(message)
+    return {**head, event.kind: fields, "bytes": base64.b64encode(event.data).decode()}
 
 
-def _end_line(number: int, end: End) -> dict[str, Any]:
+def _end_line(number: int, end: CallEnd) -> dict[str, Any]:
     head: dict[str, Any] = {"call": number, "after": round(end.after, 3)}
     if end.code is None:
         return {**head, "cancelled": True}
@@ -158,32 +172,26 @@ def _end_line(number: int, end: End) -> dict[str, Any]:
     if end.message:
         line["message"] = end.message
     if end.details:
-        line["details"] = _shown_details(end.details)
+        line["details"] = _details_to_json(end.details)
         line["details_bytes"] = base64.b64encode(end.details).decode()
     return line
 
 
-def _bytes(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
 def _message_class(method: str, kind: Kind) -> type[Message] | None:
-    """The class of a method's requests or replies; None if the method is none of ours."""
-    from google.protobuf.message_factory import GetMessageClass
-
-    from genai_grpc_protos._pool import POOL
-
+    """The class of a method's requests or replies; None if the method is unknown."""
     service, _, name = method.removeprefix("/").partition("/")
     try:
-        found = POOL.FindServiceByName(service).methods_by_name[name]
+        descriptor = POOL.FindServiceByName(service).methods_by_name[name]
     except KeyError:
         return None
-    return GetMessageClass(found.input_type if kind == "request" else found.output_type)
+    return GetMessageClass(descriptor.input_type if kind == "request" else descriptor.output_type)
 
 
-def _parsed(method: str, kind: Kind, data: bytes) -> Message | None:
-    from google.protobuf.message import DecodeError
-
+def _parse(method: str, kind: Kind, data: bytes) -> Message | None:
     cls = _message_class(method, kind)
     if cls is None:
         return None
@@ -193,43 +201,26 @@ def _parsed(method: str, kind: Kind, data: bytes) -> Message | None:
         return None
 
 
-def _as_json(message: Message) -> Any:
-    from google.protobuf import json_format
-
-    from genai_grpc_protos._pool import POOL
-
+def _to_json(message: Message) -> Any:
     return json_format.MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=POOL)
 
 
-def _shown(method: str, kind: Kind, data: bytes) -> Any:
-    message = _parsed(method, kind, data)
-    return None if message is None else _as_json(message)
-
-
-def _shown_details(details: bytes) -> Any:
-    from google.protobuf.message import DecodeError
-
-    from genai_grpc_protos.rpc import Status
-
+def _details_to_json(details: bytes) -> Any:
     try:
-        return _as_json(Status.FromString(details)).get("details")
-    except (DecodeError, TypeError):  # TypeError: a detail of a type that we do not know
+        return _to_json(Status.FromString(details)).get("details")
+    except (DecodeError, TypeError):  # TypeError: a detail whose type is unknown
         return None
 
 
-def _serialized(method: str, kind: Kind, shown: Any) -> bytes:
-    from google.protobuf import json_format
-
-    from genai_grpc_protos._pool import POOL
-
+def _from_json(method: str, kind: Kind, fields: Any) -> bytes:
     cls = _message_class(method, kind)
     if cls is None:
-        raise ValueError(f"no `bytes`, and {method} is none whose JSON can be read")
-    return json_format.ParseDict(shown, cls(), descriptor_pool=POOL).SerializeToString(deterministic=True)
+        raise ValueError(f"`bytes` is missing, and cannot be made from JSON: {method} is unknown")
+    return json_format.ParseDict(fields, cls(), descriptor_pool=POOL).SerializeToString(deterministic=True)
 
 
-def _readable(method: str, data: bytes) -> list[str]:
-    message = _parsed(method, "request", data)
+def _json_lines(method: str, data: bytes) -> list[str]:
+    message = _parse(method, "request", data)
     if message is None:
         return [base64.b64encode(data).decode()]
-    return json.dumps(_as_json(message), indent=1, ensure_ascii=False).splitlines()
+    return json.dumps(_to_json(message), indent=1, ensure_ascii=False).splitlines()

@@ -1,51 +1,61 @@
-"""Servers that record a real run, and that replay it."""
+"""Servers that record calls to a cassette, and that replay them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
+
+import grpc
 
 from genai_grpc._rpc.status import DETAILS_KEY
 from genai_grpc._transport.config import CREDENTIAL_HEADERS
 from genai_grpc._transport.endpoint import parse_endpoint
 from genai_grpc.errors import ConfigurationError
 from genai_grpc.local._background_server import BackgroundServer, join
-from genai_grpc.testing._cassette_file import CassetteError, End, Event, Recorded, canonical, difference, load, save
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
-    import grpc
-
-    Context = grpc.aio.ServicerContext[Any, Any]
+from genai_grpc.testing._cassette_file import (
+    CallEnd,
+    CassetteError,
+    Event,
+    Kind,
+    RecordedCall,
+    canonical_bytes,
+    load,
+    request_diff,
+    save,
+)
 
 __all__ = ["CassetteServer", "record", "replay"]
 
 _HOST: Final = "127.0.0.1"
-_GOOGLE: Final = "https://generativelanguage.googleapis.com"
+_DEFAULT_UPSTREAM: Final = "https://generativelanguage.googleapis.com"
 _UNLIMITED: Final = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
-# Bytes; Google's keys have 39, and tokens more.
-_SHORTEST_SECRET: Final = 12
-# What gRPC says of a connection itself, which the connection to the upstream says anew.
-_OF_THE_CONNECTION: Final = frozenset({"user-agent", "te", "content-type"})
+# Bytes. Google's keys have 39, tokens more; a shorter value is a test's made-up key, which may be a common word.
+_MIN_SECRET_LENGTH: Final = 12
+# Metadata of the connection itself; the connection to the upstream sends its own.
+_CONNECTION_METADATA: Final = frozenset({"user-agent", "te", "content-type"})
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 
 def record(path: str | Path, *, upstream: str | None = None) -> CassetteServer:
-    """A server that passes calls on to another one, and writes them to a cassette when its block has ended well.
+    """A server that forwards calls to an upstream, and writes a cassette if its block ends without an exception.
 
-    It listens on loopback, in plaintext. Metadata, keys and tokens among them, go to the upstream and are not recorded;
-    should a message hold the key or token that was sent with it, nothing is written, and CassetteError says so.
+    It listens on loopback, in plaintext. Metadata, API keys and tokens included, is forwarded and not recorded. If a
+    message contains the key or token that was sent with it, CassetteError is raised and nothing is written.
 
     Args:
-        path: The cassette, overwritten if it is there; its directory is made.
-        upstream: `host[:port]` or `https://…` for TLS, `http://host:port` on loopback for plaintext; Google's if None.
+        path: The cassette. An existing one is overwritten; missing parent directories are created.
+        upstream: `host[:port]` or `https://…` for TLS, `http://host:port` on loopback for plaintext; None for Google's
+            endpoint.
 
     Raises:
-        ConfigurationError: The upstream is plaintext on another machine, where no key must go.
-        CassetteError: The path is there, and is something else than a file.
+        ConfigurationError: The upstream is plaintext on another machine, where a key must not be sent.
+        CassetteError: The path exists and is not a regular file.
 
     >>> import tempfile
     >>> from genai_grpc import local, testing
@@ -55,108 +65,102 @@ def record(path: str | Path, *, upstream: str | None = None) -> CassetteServer:
     True
     """
     if Path(path).exists() and not Path(path).is_file():
-        # It will be replaced as a whole; a device or a pipe must not be.
-        raise CassetteError(f"cannot write a cassette to {path}, which is there and is no file")
-    return CassetteServer(_Recorder(Path(path), upstream or _GOOGLE))
+        # The file is replaced as a whole, which would remove a device or a pipe.
+        raise CassetteError(f"cannot write a cassette to {path}: it exists and is not a regular file")
+    return CassetteServer(_Recorder(Path(path), upstream or _DEFAULT_UPSTREAM))
 
 
 def replay(path: str | Path, *, real_time: bool = False) -> CassetteServer:
-    """A server that answers from a cassette, which must be asked for all of it.
+    """A server that answers from a cassette, all of whose calls must be made.
 
-    A call is answered by the first recorded one, not replayed yet, of the same method and the same request, whatever
-    the order of fields and map entries in it. Where there is none it is FAILED_PRECONDITION, whose message shows the
-    difference, and the block raises AssertionError at its end. So it does for calls that were not asked for.
+    A call is answered by the first recorded call, not replayed yet, of the same method and the same request, whatever
+    the order of its fields and map entries. A call without a match fails with FAILED_PRECONDITION, whose message shows
+    the difference. At the end of the block AssertionError lists the calls without a match and those not replayed.
 
     Args:
         path: The cassette.
-        real_time: Whether replies take the time that they took, rather than none.
+        real_time: Whether to delay replies as long as they took when they were recorded.
 
     Raises:
-        CassetteError: It cannot be read.
-        FileNotFoundError: There is none.
+        CassetteError: The file cannot be read as a cassette.
+        FileNotFoundError: There is no such file.
     """
-    return CassetteServer(_Player(Path(path), load(Path(path)), real_time))
+    return CassetteServer(_Replayer(Path(path), load(Path(path)), real_time))
 
 
 class CassetteServer(BackgroundServer):
-    """A server made by `record` or `replay`, which runs inside a `with` or `async with` block."""
+    """A server made by `record` or `replay`, for one `with` or `async with` block."""
 
-    def __init__(self, tape: _Recorder | _Player) -> None:
+    def __init__(self, backend: _Recorder | _Replayer) -> None:
         super().__init__("genai-grpc-cassette")
-        self._tape = tape
+        self._backend = backend
 
     def __repr__(self) -> str:
-        return f"<CassetteServer, {self._tape}>"
-
-    @property
-    def path(self) -> Path:
-        """The cassette."""
-        return self._tape.path
+        return f"<CassetteServer, {self._backend}>"
 
     @property
     def recording(self) -> bool:
         """Whether it records, rather than replays."""
-        return isinstance(self._tape, _Recorder)
+        return isinstance(self._backend, _Recorder)
 
     @property
     def address(self) -> str:
-        """Where a gRPC channel of this machine finds it, e.g. "127.0.0.1:50051"."""
+        """The address for a gRPC channel, e.g. "127.0.0.1:50051"."""
         return join(_HOST, self.port)
 
     @property
     def endpoint(self) -> str:
-        """The same as a URL: "http://127.0.0.1:50051"."""
+        """The address as a URL: "http://127.0.0.1:50051"."""
         return f"http://{self.address}"
 
-    def conclude(self) -> None:
-        """Write what was recorded, or check that all was replayed, as the end of a block does.
+    def finalize(self) -> None:
+        """Write the recording, or verify the replay. The end of a block calls it.
 
         Raises:
-            AssertionError: Of a replay: calls were not asked for, or did not match.
-            CassetteError: Of a recording: it holds a key or token. Nothing was written.
+            AssertionError: A replay had calls without a match, or recorded calls were not made.
+            CassetteError: A recording contains a key or token. Nothing was written.
         """
-        self._tape.conclude()
+        self._backend.finalize()
 
     def _finalize(self) -> None:
-        self.conclude()
+        self.finalize()
 
     async def _serve(self, ready: Callable[[int], None], stop: Awaitable[float | None]) -> None:
-        import grpc
-
-        tape = self._tape
-
-        class Everything(grpc.GenericRpcHandler):
-            def service(
-                self, handler_call_details: grpc.HandlerCallDetails
-            ) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-                call = handler_call_details
-
-                async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
-                    await tape.answer(call.method, call.invocation_metadata or (), requests, context)
-
-                # For what goes over the wire, every other kind of method is a special case of this one.
-                return grpc.stream_stream_rpc_method_handler(answer)
-
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *_UNLIMITED])
-        server.add_generic_rpc_handlers((Everything(),))
+        server.add_generic_rpc_handlers((_AnyMethod(self._backend),))
         port = server.add_insecure_port(join(_HOST, 0))
-        await tape.open()
+        await self._backend.open()
         try:
             await server.start()
             ready(port)
             await server.stop(await stop)
         finally:
-            await tape.aclose()
+            await self._backend.aclose()
+
+
+class _AnyMethod(grpc.GenericRpcHandler):
+    """Handles every method as bidirectional streaming of bytes, of which the other three kinds are special cases."""
+
+    def __init__(self, backend: _Recorder | _Replayer) -> None:
+        self._backend = backend
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata or ()
+
+        async def handle(requests: AsyncIterator[bytes], context: _Context) -> None:
+            await self._backend.handle(method, metadata, requests, context)
+
+        return grpc.stream_stream_rpc_method_handler(handle)
 
 
 class _Recorder:
     def __init__(self, path: Path, upstream: str) -> None:
         self.path = path
-        self.calls: list[Recorded] = []
+        self.calls: list[RecordedCall] = []
         self._upstream = parse_endpoint(upstream)
         if not (self._upstream.tls or self._upstream.loopback):
             raise ConfigurationError(
-                f"refusing to pass calls on to {self._upstream.address} over plaintext, as they may carry an API key; "
+                f"refusing to forward calls to {self._upstream.address} in plaintext, as they may carry an API key; "
                 "use https:// for TLS, or a loopback address"
             )
         self._secrets: set[bytes] = set()
@@ -166,76 +170,73 @@ class _Recorder:
         return f"recording {self._upstream.address} to {self.path}"
 
     async def open(self) -> None:
-        import grpc
-
-        target = self._upstream.address
+        address = self._upstream.address
         if self._upstream.tls:
-            self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=_UNLIMITED)
+            self._channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(), options=_UNLIMITED)
         else:
-            self._channel = grpc.aio.insecure_channel(target, options=_UNLIMITED)
+            self._channel = grpc.aio.insecure_channel(address, options=_UNLIMITED)
 
     async def aclose(self) -> None:
         if self._channel is not None:
             await self._channel.close()
 
-    async def answer(
-        self, method: str, metadata: Sequence[tuple[str, str | bytes]], requests: AsyncIterator[bytes], context: Context
-    ) -> None:
-        import grpc
-
-        assert self._channel is not None  # noqa: S101 -- open before the server starts
+    async def handle(self, method: str, metadata: _Metadata, requests: AsyncIterator[bytes], context: _Context) -> None:
+        assert self._channel is not None  # noqa: S101 -- opened before the server starts
         self._secrets.update(_secrets(metadata))
-        call = Recorded(method)
+        call = RecordedCall(method)
         self.calls.append(call)
-        begun = time.monotonic()
+        started = time.monotonic()
 
-        def note(kind: Any, data: bytes = b"") -> None:
-            call.events.append(Event(kind, data, time.monotonic() - begun))
+        def add_event(kind: Kind, data: bytes = b"") -> None:
+            call.events.append(Event(kind, data, time.monotonic() - started))
 
-        async def passing() -> AsyncIterator[bytes]:
+        async def recorded_requests() -> AsyncIterator[bytes]:
             async for request in requests:
-                note("request", request)
+                add_event("request", request)
                 yield request
             if any(event.kind == "reply" for event in call.events):
-                note("requests_end")
+                add_event("requests_end")
 
-        begin: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(method)
-        upstream = begin(
-            passing(), timeout=context.time_remaining(), metadata=[pair for pair in metadata if _passes(pair[0])]
+        forward: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(method)
+        upstream = forward(
+            recorded_requests(),
+            timeout=context.time_remaining(),
+            metadata=[pair for pair in metadata if _is_forwarded(pair[0])],
         )
         try:
             async for reply in upstream:
-                note("reply", reply)
+                add_event("reply", reply)
                 await context.write(reply)
-            end = End("OK", after=time.monotonic() - begun)
+            end = CallEnd("OK", after=time.monotonic() - started)
         except grpc.aio.AioRpcError as error:
             details = next((value for key, value in error.trailing_metadata() or () if key == DETAILS_KEY), b"")
-            end = End(error.code().name, error.details() or "", _as_bytes(details), time.monotonic() - begun)
+            after = time.monotonic() - started
+            end = CallEnd(error.code().name, error.details() or "", _to_bytes(details), after)
         except asyncio.CancelledError:
-            call.end = End(None, after=time.monotonic() - begun)
+            call.end = CallEnd(None, after=time.monotonic() - started)
             raise
         finally:
             upstream.cancel()
         call.end = end
-        await _finish(context, end)
+        await _end_call(context, end)
 
-    def conclude(self) -> None:
+    def finalize(self) -> None:
         for call in self.calls:
-            held = b"\n".join([*(event.data for event in call.events), call.end.message.encode(), call.end.details])
-            if any(secret in held for secret in self._secrets):
+            content = b"\n".join([*(event.data for event in call.events), call.end.message.encode(), call.end.details])
+            if any(secret in content for secret in self._secrets):
                 raise CassetteError(
-                    f"a call of {call.method} holds the key or token that it was sent with; not written"
+                    f"the cassette was not written: a call of {call.method} contains the key or token sent with it"
                 )
         save(self.path, self.calls)
 
 
-class _Player:
-    def __init__(self, path: Path, calls: list[Recorded], real_time: bool) -> None:
+class _Replayer:
+    def __init__(self, path: Path, calls: list[RecordedCall], real_time: bool) -> None:
         self.path = path
-        self._left = [(_key(call.method, call.request), call) for call in calls]
-        self._recorded = Counter(key for key, _ in self._left)
+        self._remaining = [(_match_key(call.method, call.request), call) for call in calls]
+        self._recorded_counts = Counter(key for key, _ in self._remaining)
         self._real_time = real_time
-        self._unmatched: list[str] = []
+        self._mismatches: list[str] = []
 
     def __repr__(self) -> str:
         return f"replaying {self.path}"
@@ -246,96 +247,92 @@ class _Player:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    async def answer(
-        self, method: str, metadata: Sequence[tuple[str, str | bytes]], requests: AsyncIterator[bytes], context: Context
-    ) -> None:
+    async def handle(self, method: str, metadata: _Metadata, requests: AsyncIterator[bytes], context: _Context) -> None:
         del metadata  # not recorded
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        started = loop.time()
 
-        async def pace(after: float) -> None:
+        async def sleep_until(after: float) -> None:
             if self._real_time:
-                await asyncio.sleep(begun + after - loop.time())
+                await asyncio.sleep(started + after - loop.time())
 
         request = await anext(requests, b"")
         call = self._take(method, request)
         if call is None:
-            await self._refuse(method, request, self._left_of(method), context)
+            await self._reject(method, request, self._remaining_requests(method), context)
             return
-        first = True
+        first_request = True
         for event in call.events:
             if event.kind == "reply":
-                await pace(event.after)
+                await sleep_until(event.after)
                 await context.write(event.data)
-            elif not first:
-                came = await anext(requests, None)
-                wanted = event.data if event.kind == "request" else None
-                if _canonical(method, came) != _canonical(method, wanted):
-                    await self._refuse(method, came or b"", [wanted or b""], context)
+            elif not first_request:
+                received = await anext(requests, None)
+                expected = event.data if event.kind == "request" else None
+                if _canonical(method, received) != _canonical(method, expected):
+                    await self._reject(method, received or b"", [expected or b""], context)
                     return
-            first = first and event.kind != "request"
+            first_request = first_request and event.kind != "request"
         if call.end.code is None:
-            await loop.create_future()  # until the client ends it, as it did
-        await pace(call.end.after)
-        await _finish(context, call.end)
+            await loop.create_future()  # until the client cancels, as it did when this was recorded
+        await sleep_until(call.end.after)
+        await _end_call(context, call.end)
 
-    def conclude(self) -> None:
-        complaints = list(self._unmatched)
-        if self._left:
-            complaints.append(f"{len(self._left)} recorded calls were not asked for:")
-            complaints += [f"  {call.method}" for _, call in self._left]
-        if complaints:
-            raise AssertionError("\n".join([f"{self.path} does not match what came:", *complaints]))
+    def finalize(self) -> None:
+        problems = list(self._mismatches)
+        if self._remaining:
+            problems.append(f"{len(self._remaining)} recorded calls were not made:")
+            problems += [f"  {call.method}" for _, call in self._remaining]
+        if problems:
+            raise AssertionError("\n".join([f"the calls differ from those recorded in {self.path}:", *problems]))
 
-    def _take(self, method: str, request: bytes) -> Recorded | None:
-        key = _key(method, request)
-        for index, (recorded, call) in enumerate(self._left):
-            if recorded == key:
-                del self._left[index]
+    def _take(self, method: str, request: bytes) -> RecordedCall | None:
+        wanted = _match_key(method, request)
+        for index, (key, call) in enumerate(self._remaining):
+            if key == wanted:
+                del self._remaining[index]
                 return call
         return None
 
-    def _left_of(self, method: str) -> list[bytes]:
-        return [call.request for _, call in self._left if call.method == method]
+    def _remaining_requests(self, method: str) -> list[bytes]:
+        return [call.request for _, call in self._remaining if call.method == method]
 
-    async def _refuse(self, method: str, request: bytes, wanted: Sequence[bytes], context: Context) -> None:
-        if count := self._recorded[_key(method, request)]:
+    async def _reject(self, method: str, request: bytes, recorded: Sequence[bytes], context: _Context) -> None:
+        if count := self._recorded_counts[_match_key(method, request)]:
             reason = f"this request was recorded {count} times, and all of them were replayed"
-        elif wanted:
-            reason = f"the most similar one that is left differs:\n{difference(method, request, wanted)}"
+        elif recorded:
+            reason = f"the most similar remaining request differs:\n{request_diff(method, request, recorded)}"
         else:
-            reason = "none of its method is left"
-        complaint = f"no recorded call matches one of {method}: {reason}"
-        self._unmatched.append(complaint)
-        await _finish(context, End("FAILED_PRECONDITION", f"{self.path.name}: {complaint}"))
+            reason = "no recorded call of this method remains"
+        mismatch = f"no recorded call matches a call of {method}: {reason}"
+        self._mismatches.append(mismatch)
+        await _end_call(context, CallEnd("FAILED_PRECONDITION", f"{self.path.name}: {mismatch}"))
 
 
-def _key(method: str, request: bytes) -> tuple[str, bytes]:
-    return method, canonical(method, request)
+def _match_key(method: str, request: bytes) -> tuple[str, bytes]:
+    return method, canonical_bytes(method, request)
 
 
 def _canonical(method: str, request: bytes | None) -> bytes | None:
-    return None if request is None else canonical(method, request)
+    return None if request is None else canonical_bytes(method, request)
 
 
-async def _finish(context: Context, end: End) -> None:
-    """End a call as recorded: an error's message and details arrive as they came, other trailing metadata does not."""
-    import grpc
-
+async def _end_call(context: _Context, end: CallEnd) -> None:
+    """End a call with the recorded status, message and details; other trailing metadata is not recorded."""
     if end.code != "OK":
         trailing = ((DETAILS_KEY, end.details),) if end.details else ()
         await context.abort(grpc.StatusCode[str(end.code)], end.message, trailing)
 
 
-def _passes(key: str) -> bool:
-    return key not in _OF_THE_CONNECTION and not key.startswith(("grpc-", ":"))
+def _is_forwarded(key: str) -> bool:
+    return key not in _CONNECTION_METADATA and not key.startswith(("grpc-", ":"))
 
 
-def _secrets(metadata: Sequence[tuple[str, str | bytes]]) -> set[bytes]:
-    """The keys and tokens in metadata, without the "Bearer" before them; a test's made-up key may be a common word."""
-    found = (_as_bytes(value).rpartition(b" ")[2] for key, value in metadata if key in CREDENTIAL_HEADERS)
-    return {secret for secret in found if len(secret) >= _SHORTEST_SECRET}
+def _secrets(metadata: _Metadata) -> set[bytes]:
+    """The keys and tokens in the metadata, without their "Bearer" prefix."""
+    values = (_to_bytes(value).rpartition(b" ")[2] for key, value in metadata if key in CREDENTIAL_HEADERS)
+    return {secret for secret in values if len(secret) >= _MIN_SECRET_LENGTH}
 
 
-def _as_bytes(value: str | bytes) -> bytes:
+def _to_bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value

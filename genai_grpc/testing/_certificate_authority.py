@@ -1,18 +1,17 @@
-"""Certificates for servers that speak TLS in tests."""
+"""A certificate authority for tests of TLS."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import grpc
+import grpc
 
 __all__ = ["CertificateAuthority"]
 
 
 class CertificateAuthority:
-    """A certificate authority that lives as long as this object, and that only a test trusts. Needs `trustme`.
+    """A certificate authority for tests. Its private key exists only in this object. Needs `trustme`.
 
     Raises:
         ImportError: If trustme is not installed.
@@ -26,40 +25,41 @@ class CertificateAuthority:
 
     def __init__(self) -> None:
         try:
-            import trustme
+            import trustme  # an optional dependency
         except ImportError as error:
-            raise ImportError("certificates for tests need trustme: pip install trustme", name=error.name) from error
+            raise ImportError("CertificateAuthority needs trustme: pip install trustme", name=error.name) from error
         self._authority = trustme.CA()
 
     @property
     def root(self) -> bytes:
-        """Its certificate as PEM: the `root_certificates` of a client that trusts it."""
+        """The root certificate as PEM: `root_certificates` of a client's TLS settings."""
         root: bytes = self._authority.cert_pem.bytes()
         return root
 
     def issue(self, *hosts: str, expired: bool = False) -> tuple[bytes, bytes]:
-        """A private key and the chain of a certificate for it, both as PEM, e.g. of a client in mutual TLS.
+        """Issue a certificate, e.g. for the client of mutual TLS.
 
         Args:
-            hosts: The names and addresses that it is good for; of this machine if none is given.
-            expired: Whether it was good until yesterday, rather than for the next years.
+            hosts: Host names and IP addresses of the certificate; those of loopback if none is given.
+            expired: Whether it expired yesterday.
+
+        Returns:
+            The private key and the certificate chain, each as PEM.
         """
-        # The beginning is far back all the same, so that it is the end that is wrong.
+        # trustme's default start of validity is in 2000, so an expired certificate has a valid period all the same.
         yesterday = datetime.now(timezone.utc) - timedelta(days=1)
-        more: dict[str, Any] = {"not_after": yesterday} if expired else {}
-        leaf = self._authority.issue_cert(*(hosts or ("localhost", "127.0.0.1", "::1")), **more)
-        return leaf.private_key_pem.bytes(), b"".join(link.bytes() for link in leaf.cert_chain_pems)
+        validity: dict[str, Any] = {"not_after": yesterday} if expired else {}
+        leaf = self._authority.issue_cert(*(hosts or ("localhost", "127.0.0.1", "::1")), **validity)
+        return leaf.private_key_pem.bytes(), b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
 
     def server(self, *hosts: str, expired: bool = False, mutual: bool = False) -> grpc.ServerCredentials:
-        """Credentials for `serve(credentials=...)`: good, for other hosts, or expired.
+        """Server credentials for `serve(credentials=...)`, with a certificate of this authority.
 
         Args:
-            hosts: As of `issue`.
-            expired: As of `issue`.
-            mutual: Whether to want a certificate of this authority from the client.
+            hosts: As for `issue`.
+            expired: As for `issue`.
+            mutual: Whether to require a client certificate of this authority.
         """
-        import grpc
-
         return grpc.ssl_server_credentials(
             [self.issue(*hosts, expired=expired)], root_certificates=self.root, require_client_auth=mutual
         )

@@ -1,23 +1,24 @@
-"""What a script replies, beyond text: function calls, usage, blocked prompts, and errors with the service's details."""
+"""Scripted replies other than text: function calls, usage, blocked prompts, and errors with status details."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import errors, protos
+from genai_grpc_protos.protobuf import Duration
+from genai_grpc_protos.rpc import ErrorInfo, QuotaFailure, RetryInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from google.protobuf.message import Message
 
 __all__ = ["api_error", "blocked_response", "function_call", "response"]
 
-_BY_STATUS = {cls.status: cls for cls in errors.APIError.__subclasses__()}
+_ERRORS_BY_STATUS: Final = {cls.status: cls for cls in errors.APIError.__subclasses__()}
 
 
 def function_call(name: str, /, **arguments: Any) -> protos.Part:
-    """A part in which the model calls a function.
+    """A part with a function call.
 
     >>> from genai_grpc import testing
     >>> testing.function_call("set_light", brightness=80).function_call.args["brightness"]
@@ -31,12 +32,15 @@ def function_call(name: str, /, **arguments: Any) -> protos.Part:
 def response(
     *parts: str | protos.Part, finish_reason: str = "STOP", usage: tuple[int, int] | None = None
 ) -> protos.GenerateContentResponse:
-    """A reply, or the chunk of one, with one candidate.
+    """A response with one candidate, or one chunk of a streamed response.
 
     Args:
-        parts: Text, or any part.
-        finish_reason: The name of a `Candidate.FinishReason`, e.g. "MAX_TOKENS"; "" for a chunk that others follow.
-        usage: The tokens of the prompt and those of the answer.
+        parts: The candidate's parts; a string becomes a text part.
+        finish_reason: The name of a `Candidate.FinishReason`, e.g. "MAX_TOKENS"; "" for a chunk that is not the last.
+        usage: The token counts of the prompt and of the candidate.
+
+    Raises:
+        ValueError: No finish reason has this name.
 
     >>> from genai_grpc import testing
     >>> testing.response("Hello", usage=(12, 1)).usage_metadata.total_token_count
@@ -48,17 +52,21 @@ def response(
     candidate = protos.Candidate(index=0, content=content)
     if finish_reason:
         candidate.finish_reason = protos.Candidate.FinishReason.Value(finish_reason)
-    made = protos.GenerateContentResponse(candidates=[candidate])
+    message = protos.GenerateContentResponse(candidates=[candidate])
     if usage is not None:
-        prompt, answer = usage
-        made.usage_metadata.prompt_token_count = prompt
-        made.usage_metadata.candidates_token_count = answer
-        made.usage_metadata.total_token_count = prompt + answer
-    return made
+        prompt_tokens, candidate_tokens = usage
+        message.usage_metadata.prompt_token_count = prompt_tokens
+        message.usage_metadata.candidates_token_count = candidate_tokens
+        message.usage_metadata.total_token_count = prompt_tokens + candidate_tokens
+    return message
 
 
 def blocked_response(reason: str = "SAFETY") -> protos.GenerateContentResponse:
-    """A reply that blocks the prompt, for the reason of this name in `PromptFeedback.BlockReason`."""
+    """A response to a blocked prompt, with the name of a `PromptFeedback.BlockReason`.
+
+    Raises:
+        ValueError: No block reason has this name.
+    """
     feedback = protos.GenerateContentResponse.PromptFeedback
     return protos.GenerateContentResponse(prompt_feedback=feedback(block_reason=feedback.BlockReason.Value(reason)))
 
@@ -72,16 +80,15 @@ def api_error(
     reason: str | None = None,
     details: Iterable[Message] = (),
 ) -> errors.APIError:
-    """An error with the details that Google's services send (https://google.aip.dev/193).
+    """An error with the status details that Google's services send (https://google.aip.dev/193).
 
     Args:
-        status: The name of a gRPC status code but OK, e.g. "RESOURCE_EXHAUSTED".
+        status: The name of a gRPC status code other than OK, e.g. "RESOURCE_EXHAUSTED".
         message: The status message.
-        retry_after: Seconds, for a RetryInfo.
-        quota: The id of the quota that is used up, for a QuotaFailure, e.g.
-            "GenerateRequestsPerMinutePerProjectPerModel".
-        reason: For an ErrorInfo, e.g. "API_KEY_INVALID".
-        details: Further ones, messages of `genai_grpc_protos.rpc`.
+        retry_after: Seconds of a RetryInfo.
+        quota: The quota id of a QuotaFailure, e.g. "GenerateRequestsPerMinutePerProjectPerModel".
+        reason: The reason of an ErrorInfo, e.g. "API_KEY_INVALID".
+        details: Further details, messages of `genai_grpc_protos.rpc`.
 
     Raises:
         ValueError: No status code has this name.
@@ -90,20 +97,17 @@ def api_error(
     >>> testing.api_error("RESOURCE_EXHAUSTED", "Quota exceeded.", retry_after=1.5).details[0].retry_delay.nanos
     500000000
     """
-    from genai_grpc_protos.protobuf import Duration
-    from genai_grpc_protos.rpc import ErrorInfo, QuotaFailure, RetryInfo
-
-    if status not in _BY_STATUS:
-        raise ValueError(f"no status is called {status!r}; there are {', '.join(_BY_STATUS)}")
-    told: list[Message] = []
+    if status not in _ERRORS_BY_STATUS:
+        raise ValueError(f"no error status is named {status!r}; pass one of {', '.join(_ERRORS_BY_STATUS)}")
+    own: list[Message] = []
     if reason is not None:
-        told.append(ErrorInfo(reason=reason, domain="googleapis.com"))
+        own.append(ErrorInfo(reason=reason, domain="googleapis.com"))
     if quota is not None:
         violation = QuotaFailure.Violation(
             quota_metric="generativelanguage.googleapis.com/generate_content_requests", quota_id=quota
         )
-        told.append(QuotaFailure(violations=[violation]))
+        own.append(QuotaFailure(violations=[violation]))
     if retry_after is not None:
-        seconds, rest = divmod(round(retry_after * 1e9), 10**9)
-        told.append(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=rest)))
-    return _BY_STATUS[status](message, details=[*told, *details])
+        seconds, nanos = divmod(round(retry_after * 1e9), 10**9)
+        own.append(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos)))
+    return _ERRORS_BY_STATUS[status](message, details=[*own, *details])

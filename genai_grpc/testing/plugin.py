@@ -1,22 +1,22 @@
 """The pytest plugin: `genai_server`, `genai_script`, `genai_client`, `genai_cassette`. Nothing starts before its use.
 
-While a test has one of them, programs that name no client, or call `configure()` without an endpoint, reach its server:
-GENAI_GRPC_ENDPOINT points there, and the default client is made anew. Afterwards the variable is what it was, and what
-`configure` had set is forgotten.
+While a test uses one of them, GENAI_GRPC_ENDPOINT names its server and the default client is reset, so that code which
+passes no client, or calls `configure()` without an endpoint, uses the server. After the test the variable is restored,
+and what `configure` had set is discarded.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+# pytest loads this module in every run, so the imports of gRPC and of the server are in the fixtures.
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
     from genai_grpc import Client
     from genai_grpc.local import ScriptEngine, Server
     from genai_grpc.testing import CassetteServer
@@ -25,27 +25,27 @@ __all__ = ["genai_cassette", "genai_client", "genai_script", "genai_server"]
 
 _ENDPOINT: Final = "GENAI_GRPC_ENDPOINT"
 _MARKER: Final = "genai_cassette"
-_CONCLUDE: Final = pytest.StashKey["list[Callable[[], None]]"]()
+_FINALIZERS: Final = pytest.StashKey["list[Callable[[], None]]"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option to record."""
+    """Add --genai-record."""
     parser.getgroup("genai-grpc").addoption(
         "--genai-record",
         action="store_true",
-        help="run tests with a cassette against the real service, which GENAI_GRPC_ENDPOINT may name, and record it",
+        help="record the cassettes of tests from the real service, or from the one that GENAI_GRPC_ENDPOINT names",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the marker."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers", f"{_MARKER}(name): replay the cassette of this name, or record it with --genai-record"
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have tests with the marker use the fixture."""
+    """Give tests with the marker the fixture."""
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker(_MARKER) and _MARKER not in item.fixturenames:
             item.fixturenames.insert(0, _MARKER)
@@ -53,16 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """After a test that passed, check that what it queued was used, or write what it recorded; else it fails."""
+    """After a test that passed, verify its script or cassette, or write its recording, which may fail the test."""
     result = yield
-    for conclude in item.stash.get(_CONCLUDE, []):
-        conclude()
+    for finalize in item.stash.get(_FINALIZERS, []):
+        finalize()
     return result
 
 
 @pytest.fixture
 def genai_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A local server on a `ScriptEngine`, for this test; it fails the test if a reply was not asked for."""
+    """A local server with a `ScriptEngine`, for one test. The test fails if a queued reply was not requested."""
     from genai_grpc.local import ScriptEngine, serve
 
     script = ScriptEngine()
@@ -71,19 +71,19 @@ def genai_server(request: pytest.FixtureRequest) -> Iterator[Server]:
         server.start()
     except ImportError as error:
         pytest.fail(f"{error} or 'genai-grpc[testing]'", pytrace=False)
-    _at_success(request, script.verify)
-    with _default(server.endpoint):
+    _finalize_after_success(request, script.verify)
+    with _default_endpoint(server.endpoint):
         yield server
     server.stop()
 
 
 @pytest.fixture
 def genai_script(genai_server: Server) -> ScriptEngine:
-    """The script of `genai_server`: `genai_script.reply(...)`, `genai_script.requests`."""
+    """The `ScriptEngine` of `genai_server`: `genai_script.reply(...)`, `genai_script.requests`."""
     from genai_grpc.local import ScriptEngine
 
     script = genai_server.engines[0]
-    assert isinstance(script, ScriptEngine)  # noqa: S101 -- it was made so
+    assert isinstance(script, ScriptEngine)  # noqa: S101 -- genai_server started it
     return script
 
 
@@ -98,9 +98,9 @@ def genai_client(genai_server: Server) -> Iterator[Client]:
 
 @pytest.fixture
 def genai_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteServer]:
-    """A server that replays `cassettes/NAME.jsonl` beside the test's file, or records it with --genai-record.
+    """A server that replays `cassettes/NAME.jsonl` in the directory of the test, or records it with --genai-record.
 
-    The name is the marker's, `@pytest.mark.genai_cassette("name")`, or that of the test.
+    NAME is the argument of the marker, `@pytest.mark.genai_cassette("name")`, or the name of the test.
     """
     from genai_grpc.testing import CassetteError, record, replay
 
@@ -113,23 +113,23 @@ def genai_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteServer]:
         try:
             server = replay(path)
         except FileNotFoundError:
-            pytest.fail(f"there is no cassette {path}; pytest --genai-record makes it", pytrace=False)
+            pytest.fail(f"there is no cassette {path}; record it with pytest --genai-record", pytrace=False)
         except CassetteError as error:
             pytest.fail(str(error), pytrace=False)
     server.start()
-    _at_success(request, server.conclude)
-    with _default(server.endpoint):
+    _finalize_after_success(request, server.finalize)
+    with _default_endpoint(server.endpoint):
         yield server
     server.stop()
 
 
-def _at_success(request: pytest.FixtureRequest, conclude: Callable[[], None]) -> None:
-    request.node.stash.setdefault(_CONCLUDE, []).append(conclude)
+def _finalize_after_success(request: pytest.FixtureRequest, finalize: Callable[[], None]) -> None:
+    request.node.stash.setdefault(_FINALIZERS, []).append(finalize)
 
 
 @contextmanager
-def _default(endpoint: str) -> Iterator[None]:
-    """Have the programs that name no client reach an endpoint."""
+def _default_endpoint(endpoint: str) -> Iterator[None]:
+    """Make this the endpoint of the default client."""
     from genai_grpc import configure
 
     with pytest.MonkeyPatch.context() as patched:

@@ -1,31 +1,31 @@
-"""A server that always answers, a proxy that makes faults before it, and the table of what was seen."""
+"""A server that always replies, a fault proxy in front of the scripted server, and the tables of docs/faults.md."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import protos
-from genai_grpc.local import ScriptEngine, serve
+from genai_grpc.local import ScriptEngine, Server, serve
 from genai_grpc.testing import FaultProxy
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+AddRow: TypeAlias = Callable[[str, str, str], None]
 
-    from genai_grpc.local.server import Server
-
-TABLE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
+# The figures that were observed for each fault, with what the program sees, by the heading of their table.
+_ROWS: Final[dict[str, dict[str, list[tuple[str, str]]]]] = {}
 
 
 class Echo(ScriptEngine):
-    """An engine that answers every request alike, at once, as often as it is asked."""
+    """An engine that sends the same reply to every request, without delay."""
 
     def __init__(self, *texts: str) -> None:
         super().__init__()
@@ -41,14 +41,14 @@ class Echo(ScriptEngine):
 
 @pytest.fixture
 def echo() -> Iterator[Server]:
-    """A server that answers "Hello" to everything."""
+    """A server that replies "Hello" to every request."""
     with serve(Echo()) as running:
         yield running
 
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[FaultProxy]:
-    """A proxy before the scripted server."""
+    """A proxy in front of the scripted server."""
     with FaultProxy(server.endpoint) as running:
         yield running
 
@@ -61,36 +61,42 @@ def client(proxy: FaultProxy) -> Iterator[genai.Client]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-table", action="store_true", help="Write what the faults came to into docs/faults.md.")
-
-
-_ROWS: Final[dict[str, list[tuple[str, str]]]] = {}
+    parser.addoption(
+        "--fault-table", action="store_true", help="write the results of the fault tests into docs/faults.md"
+    )
 
 
 @pytest.fixture
-def row() -> Callable[[str, str, str], None]:
-    """Note a fault, what the program sees of it, and figures; the figures of one fault stand in one row."""
+def add_row(request: pytest.FixtureRequest) -> AddRow:
+    """Add a fault, its effect on the program and figures to the module's table; one row has all figures of a fault.
 
-    def note(fault: str, seen: str, figures: str = "") -> None:
-        _ROWS.setdefault(fault, []).append((seen, figures))
+    The heading of the table is the docstring of the test module.
+    """
+    heading = request.module.__doc__.rstrip(".")
 
-    return note
+    def add(fault: str, effect: str, figures: str) -> None:
+        _ROWS.setdefault(heading, {}).setdefault(fault, []).append((effect, figures))
+
+    return add
 
 
 @contextmanager
 def stopwatch() -> Iterator[Callable[[], float]]:
-    """The seconds since the block began."""
-    began = time.perf_counter()
-    yield lambda: time.perf_counter() - began
+    """A function that returns the seconds since the start of the block."""
+    started = time.perf_counter()
+    yield lambda: time.perf_counter() - started
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not session.config.getoption("--fault-table"):
         return
-    lines = ["| fault | what the program sees | figures |", "|---|---|---|"]
-    for fault, found in _ROWS.items():
-        seen = "; ".join(dict.fromkeys(each for each, _ in found))
-        figures = "; ".join(dict.fromkeys(each for _, each in found if each))
-        lines.append(f"| {fault} | {seen} | {figures} |")
-    text = re.sub(f"(?s){BEGIN}.*{END}", lambda _: "\n".join([BEGIN, "", *lines, "", END]), TABLE.read_text())
-    TABLE.write_text(text)
+    lines = [BEGIN, ""]
+    for heading, faults in _ROWS.items():
+        lines += [f"## {heading}", "", "| fault | what the program sees | figures |", "|---|---|---|"]
+        for fault, observed in faults.items():
+            effects = "; ".join(dict.fromkeys(effect for effect, _ in observed))
+            figures = "; ".join(dict.fromkeys(each for _, each in observed if each))
+            lines.append(f"| {fault} | {effects} | {figures} |")
+        lines.append("")
+    lines.append(END)
+    PAGE.write_text(re.sub(f"(?s){BEGIN}.*{END}", lambda _: "\n".join(lines), PAGE.read_text()))

@@ -1,11 +1,12 @@
-"""Bad bytes: whatever a server sends, only errors of ours come out."""
+"""Malformed replies and details: whatever bytes a server sends, a call raises only the package's errors."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -16,15 +17,11 @@ import genai_grpc as genai
 from genai_grpc import errors, protos
 from genai_grpc_protos.rpc import ErrorInfo, QuotaFailure, RetryInfo, Status
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+Generate: TypeAlias = Callable[[bool, bool], Any]
 
 
-Ask: TypeAlias = "Callable[[bool, bool], Any]"
-
-
-class Bytes(grpc.GenericRpcHandler):
-    """A server whose replies and details are the bytes that a test gives."""
+class BytesHandler(grpc.GenericRpcHandler):
+    """Replies with the bytes, the status code and the trailing metadata that a test sets."""
 
     def __init__(self) -> None:
         self.replies: list[bytes] = []
@@ -34,28 +31,28 @@ class Bytes(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         if "Stream" in handler_call_details.method:
             return grpc.unary_stream_rpc_method_handler(self._stream)
-        return grpc.unary_unary_rpc_method_handler(self._whole)
+        return grpc.unary_unary_rpc_method_handler(self._unary)
 
-    def _end(self, context: grpc.ServicerContext) -> None:
+    def _set_status(self, context: grpc.ServicerContext) -> None:
         context.set_trailing_metadata(tuple(self.trailing))
         if self.code is not None:
-            context.abort(self.code, "it broke")
+            context.abort(self.code, "failed")
 
-    def _whole(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+    def _unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         del request
-        self._end(context)
+        self._set_status(context)
         return self.replies[0] if self.replies else b""
 
     def _stream(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         del request
         yield from self.replies
-        self._end(context)
+        self._set_status(context)
 
 
 @pytest.fixture(scope="module")
-def broken() -> Iterator[tuple[Bytes, Ask]]:
-    """The server, and a way to ask it, sync or async."""
-    handler = Bytes()
+def server_of_bytes() -> Iterator[tuple[BytesHandler, Generate]]:
+    """The handler of a server, and a function that calls it: sync or async, unary or streamed."""
+    handler = BytesHandler()
     server = grpc.server(ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -63,7 +60,7 @@ def broken() -> Iterator[tuple[Bytes, Ask]]:
     with genai.Client(endpoint=f"http://127.0.0.1:{port}", retry=genai.types.RetryPolicy(max_attempts=1)) as client:
         model, loop = genai.GenerativeModel(client=client), asyncio.new_event_loop()
 
-        def ask(asynchronous: bool, stream: bool) -> Any:
+        def generate(asynchronous: bool, stream: bool) -> Any:
             if asynchronous:
                 response: Any = loop.run_until_complete(model.generate_content_async("Hi", stream=stream))
                 loop.run_until_complete(response.resolve())
@@ -72,7 +69,7 @@ def broken() -> Iterator[tuple[Bytes, Ask]]:
                 response.resolve()
             return response
 
-        yield handler, ask
+        yield handler, generate
         loop.run_until_complete(client.aclose())
         loop.close()
     server.stop(None).wait()
@@ -84,29 +81,36 @@ REPLY = protos.GenerateContentResponse(
 ).SerializeToString()
 
 
-def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
-    """Bytes that once were a message: cut, changed, or with others among them."""
-    places = st.integers(0, len(whole))
-    cut = st.builds(lambda end: whole[:end], places)
-    changed = st.builds(lambda at, byte: whole[:at] + bytes([byte]) + whole[at + 1 :], places, st.integers(0, 255))
-    filled = st.builds(lambda at, more: whole[:at] + more + whole[at:], places, st.binary(min_size=1, max_size=8))
-    return cut | changed | filled
+def corrupted(message: bytes) -> st.SearchStrategy[bytes]:
+    """A serialized message that is truncated, has one byte replaced, or has other bytes inserted."""
+    offsets = st.integers(0, len(message))
+    truncated = st.builds(lambda end: message[:end], offsets)
+    replaced = st.builds(
+        lambda at, byte: message[:at] + bytes([byte]) + message[at + 1 :], offsets, st.integers(0, 255)
+    )
+    inserted = st.builds(
+        lambda at, more: message[:at] + more + message[at:], offsets, st.binary(min_size=1, max_size=8)
+    )
+    return truncated | replaced | inserted
 
 
-replies = st.binary(max_size=40) | damaged(REPLY)
-info = [RetryInfo(), ErrorInfo(reason="R", metadata={"a": "b"}), QuotaFailure(violations=[QuotaFailure.Violation()])]
+replies = st.binary(max_size=40) | corrupted(REPLY)
 status = Status(code=8, message="no")
-for each in info:
-    status.details.add().Pack(each)
-details = st.binary(max_size=40) | damaged(status.SerializeToString())
+for detail in (
+    RetryInfo(),
+    ErrorInfo(reason="R", metadata={"a": "b"}),
+    QuotaFailure(violations=[QuotaFailure.Violation()]),
+):
+    status.details.add().Pack(detail)
+details = st.binary(max_size=40) | corrupted(status.SerializeToString())
 codes = st.sampled_from([code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
-MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZING = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def everything_of(response: Any) -> None:
-    """Look at all that a response offers."""
+def read_every_attribute(response: Any) -> None:
+    """Read every attribute of a response, and convert it to a dictionary, JSON and back."""
     for name in ("candidates", "parts", "text", "parsed", "function_calls", "thoughts"):
-        with contextlib.suppress(ValueError, errors.GenAIError):  # what a response without such content says
+        with contextlib.suppress(ValueError, errors.GenAIError):  # raised for a response without such content
             getattr(response, name)
     response.prompt_feedback, response.usage_metadata, response.model_version, response.response_id  # noqa: B018
     response.to_dict()
@@ -114,42 +118,42 @@ def everything_of(response: Any) -> None:
     type(response).from_json(response.to_json())
 
 
-@MANY
+@FUZZING
 @given(data=replies, asynchronous=st.booleans())
-def test_replies(broken: tuple[Bytes, Ask], data: bytes, asynchronous: bool) -> None:
-    """A reply of any bytes is a response of which everything can be asked, or an APIError."""
-    handler, ask = broken
+def test_replies(server_of_bytes: tuple[BytesHandler, Generate], data: bytes, asynchronous: bool) -> None:
+    """A reply of any bytes is a response whose attributes can all be read, or an error of the package."""
+    handler, generate = server_of_bytes
     handler.replies, handler.code, handler.trailing = [data], None, []
     try:
-        response = ask(asynchronous, False)
+        response = generate(asynchronous, False)
     except errors.GenAIError:
         return
-    everything_of(response)
+    read_every_attribute(response)
 
 
-@MANY
+@FUZZING
 @given(chunks=st.lists(replies, max_size=4), asynchronous=st.booleans())
-def test_chunks(broken: tuple[Bytes, Ask], chunks: list[bytes], asynchronous: bool) -> None:
-    """So is a stream of any chunks."""
-    handler, ask = broken
+def test_chunks(server_of_bytes: tuple[BytesHandler, Generate], chunks: list[bytes], asynchronous: bool) -> None:
+    """A stream of any chunks is a response whose attributes can all be read, or an error of the package."""
+    handler, generate = server_of_bytes
     handler.replies, handler.code, handler.trailing = chunks, None, []
     try:
-        response = ask(asynchronous, True)
+        response = generate(asynchronous, True)
     except errors.GenAIError:
         return
-    everything_of(response)
+    read_every_attribute(response)
 
 
-@MANY
+@FUZZING
 @given(code=codes, data=details, asynchronous=st.booleans(), stream=st.booleans())
 def test_details(
-    broken: tuple[Bytes, Ask], code: grpc.StatusCode, data: bytes, asynchronous: bool, stream: bool
+    server_of_bytes: tuple[BytesHandler, Generate], code: grpc.StatusCode, data: bytes, asynchronous: bool, stream: bool
 ) -> None:
-    """Details of any bytes come with the error of the status code, decoded as far as they can be."""
-    handler, ask = broken
+    """Details of any bytes come with the error of the status code, decoded as far as possible."""
+    handler, generate = server_of_bytes
     handler.replies, handler.code, handler.trailing = [], code, [("grpc-status-details-bin", data)]
     with pytest.raises(errors.APIError) as caught:
-        ask(asynchronous, stream)
+        generate(asynchronous, stream)
     error = caught.value
     assert error.number == code.value[0]
     assert {type(each) for each in (error.reason, error.domain, error.request_id)} <= {str, type(None)}
@@ -160,13 +164,13 @@ def test_details(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_no_reply_at_all(
-    broken: tuple[Bytes, Ask], asynchronous: bool, stream: bool, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+def test_reply_that_does_not_parse(
+    server_of_bytes: tuple[BytesHandler, Generate], asynchronous: bool, stream: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is no message fails the call, in a stream after good chunks too; gRPC has nothing to complain of itself."""
-    handler, ask = broken
+    """A reply that does not parse is InternalServerError, in a stream after valid chunks too; gRPC logs nothing."""
+    handler, generate = server_of_bytes
     handler.replies, handler.code, handler.trailing = [*([REPLY] if stream else []), b"\xff\xff"], None, []
-    with pytest.raises(errors.InternalServerError, match="the service's reply cannot be read"):
-        ask(asynchronous, stream)
+    with pytest.raises(errors.InternalServerError, match="the service's reply cannot be decoded"):
+        generate(asynchronous, stream)
     assert caplog.records == []

@@ -1,8 +1,6 @@
-"""What a network does to calls."""
+"""Network faults."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,171 +8,178 @@ import genai_grpc as genai
 from genai_grpc import errors, types
 from genai_grpc.local import STALL, ScriptEngine, serve
 from genai_grpc.testing import CertificateAuthority, FaultProxy
-from tests.faults.conftest import Echo, stopwatch
+from tests.conftest import Api
+from tests.faults.conftest import AddRow, Echo, stopwatch
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Colour
-
-    Row = Callable[[str, str, str], None]
-
-QUICK = types.RetryPolicy(initial_backoff=0.05)
+FAST_RETRY = types.RetryPolicy(initial_backoff=0.05)
 
 
-def test_refused_at_the_start(colour: Colour, proxy: FaultProxy, client: genai.Client, row: Row) -> None:
-    """Where nobody listens, the call is tried as often as the policy says, and is ServiceUnavailable."""
+def test_connection_refused(api: Api, proxy: FaultProxy, client: genai.Client, add_row: AddRow) -> None:
+    """A call to a closed port is retried up to `max_attempts`, and is ServiceUnavailable."""
     proxy.refuse()
     model = genai.GenerativeModel(client=client)
     with stopwatch() as seconds, pytest.raises(errors.ServiceUnavailable) as caught:
-        colour.generate(model, "Hi")
+        api.generate(model, "Hi")
     assert caught.value.attempts == 4
-    row("connection refused", "ServiceUnavailable after 4 tries", f"{seconds():.1f} s, backoff drawn up to 3.5 s")
+    add_row(
+        "connection refused",
+        "ServiceUnavailable after 4 attempts, with a random backoff of up to 3.5 s in total",
+        f"{seconds():.1f} s",
+    )
 
 
-def test_refused_mid_way(
-    colour: Colour, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, row: Row
+def test_connection_refused_between_calls(
+    api: Api, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, add_row: AddRow
 ) -> None:
-    """A server that is gone for a while is ServiceUnavailable meanwhile, and answers the first call after."""
+    """While the port is closed calls are ServiceUnavailable; the first call after it reopens succeeds."""
     script.reply("Hello").reply("Again")
-    assert colour.generate(model, "Hi").text == "Hello"
+    assert api.generate(model, "Hi").text == "Hello"
     proxy.refuse()
     proxy.cut()
     with pytest.raises(errors.ServiceUnavailable):
-        colour.generate(model, "Hi", request_options={"retry": QUICK})
+        api.generate(model, "Hi", request_options={"retry": FAST_RETRY})
     proxy.accept()
     with stopwatch() as seconds:
-        assert (
-            colour.generate(model, "Hi", request_options={"retry": types.RetryPolicy(max_attempts=20)}).text == "Again"
-        )
-    row("refused between calls, then back", "ServiceUnavailable, then answers", f"answered after {seconds():.1f} s")
+        assert api.generate(model, "Hi", request_options={"retry": types.RetryPolicy(max_attempts=20)}).text == "Again"
+    add_row(
+        "connection refused between calls, then accepted again",
+        "ServiceUnavailable, then responses",
+        f"first response after {seconds():.1f} s",
+    )
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
-def test_cut_in_a_stream(
-    end: str, colour: Colour, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, row: Row
+def test_connection_lost_in_a_stream(
+    end: str, api: Api, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, add_row: AddRow
 ) -> None:
-    """A connection that ends in a stream: the chunks before it, then ServiceUnavailable, once; no second try."""
+    """A stream that loses its connection delivers its chunks, then raises ServiceUnavailable, and is not retried."""
     script.reply("One,", STALL)
-    response = colour.generate(model, "Count", stream=True)
-    chunks = colour.chunks(response)
-    assert colour.next(chunks).text == "One,"
+    response = api.generate(model, "Count", stream=True)
+    chunks = api.chunks(response)
+    assert api.next(chunks).text == "One,"
     getattr(proxy, end)()
     with pytest.raises(errors.ServiceUnavailable) as caught:
-        colour.next(chunks)
+        api.next(chunks)
     assert caught.value.attempts == 1
     assert len(script.requests) == 1
-    row(f"TCP {end} in a stream", "the chunks before it, then ServiceUnavailable", "")
+    packet = {"cut": "FIN", "reset": "RST"}[end]
+    add_row(f"TCP {packet} during a stream", "the chunks before it, then ServiceUnavailable", "")
 
 
-def test_cut_before_a_stream(colour: Colour, row: Row) -> None:
-    """A connection that ends before the first chunk is another try."""
+def test_connection_lost_before_the_first_chunk(api: Api, add_row: AddRow) -> None:
+    """A stream that loses its connection before the first chunk is retried."""
     with serve(Echo("One,", " two")) as server, FaultProxy(server.endpoint) as proxy:
-        client = genai.Client(endpoint=proxy.endpoint, retry=QUICK)
+        client = genai.Client(endpoint=proxy.endpoint, retry=FAST_RETRY)
         model = genai.GenerativeModel(client=client)
-        assert colour.generate(model, "Count").text == "One, two"
+        assert api.generate(model, "Count").text == "One, two"
         proxy.cut_after(1)
-        response = colour.generate(model, "Count", stream=True)
-        colour.resolve(response)
+        response = api.generate(model, "Count", stream=True)
+        api.resolve(response)
         assert response.text == "One, two"
         assert proxy.connections == 2
-        colour.close_client(client)
-    row("TCP cut before the first chunk", "the whole stream, by another try", "")
+        api.close_client(client)
+    add_row("TCP FIN before the first chunk", "the whole stream, after a retry", "")
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "connecting"])
-def test_a_black_hole(
-    connected: bool, colour: Colour, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, row: Row
+def test_blackhole(
+    connected: bool, api: Api, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, add_row: AddRow
 ) -> None:
-    """Where everything vanishes, the call ends at its deadline."""
+    """A call whose packets are lost ends at its deadline."""
     if connected:
         script.reply("Hello")
-        colour.generate(model, "Hi")
-    proxy.black_hole()
+        api.generate(model, "Hi")
+    proxy.blackhole()
     with stopwatch() as seconds, pytest.raises(errors.DeadlineExceeded):
-        colour.generate(model, "Hi", request_options={"timeout": 1.0})
-    row("black hole, deadline of 1 s", "DeadlineExceeded", f"+{(seconds() - 1) * 1000:.0f} ms")
+        api.generate(model, "Hi", request_options={"timeout": 1.0})
+    add_row("all packets lost, timeout 1 s", "DeadlineExceeded", f"{(seconds() - 1) * 1000:.0f} ms late")
 
 
-def test_a_black_hole_in_a_stream(
-    colour: Colour, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, row: Row
+def test_blackhole_in_a_stream(
+    api: Api, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, add_row: AddRow
 ) -> None:
-    """A stream from which nothing comes any more ends when it was idle for too long."""
+    """A stream whose packets are lost ends at its idle timeout."""
     script.reply("One,", STALL)
-    response = colour.generate(model, "Count", stream=True, request_options={"idle_timeout": 0.5})
-    chunks = colour.chunks(response)
-    colour.next(chunks)
-    proxy.black_hole()
+    response = api.generate(model, "Count", stream=True, request_options={"idle_timeout": 0.5})
+    chunks = api.chunks(response)
+    api.next(chunks)
+    proxy.blackhole()
     with stopwatch() as seconds, pytest.raises(errors.DeadlineExceeded, match="no chunk came for"):
-        colour.next(chunks)
-    row("black hole in a stream, idle_timeout of 0.5 s", "DeadlineExceeded", f"+{(seconds() - 0.5) * 1000:.0f} ms")
+        api.next(chunks)
+    add_row(
+        "all packets lost during a stream, idle_timeout 0.5 s",
+        "DeadlineExceeded",
+        f"{(seconds() - 0.5) * 1000:.0f} ms late",
+    )
 
 
-def test_no_such_host(colour: Colour, row: Row) -> None:
-    """A name that does not resolve is ServiceUnavailable, and the error names it."""
+def test_unknown_host(api: Api, add_row: AddRow) -> None:
+    """A host name that does not resolve is ServiceUnavailable, with the name in the message."""
     client = genai.Client(endpoint="http://no-such-host.invalid:50051", retry=types.RetryPolicy(max_attempts=1))
     with stopwatch() as seconds, pytest.raises(errors.ServiceUnavailable, match=r"no-such-host\.invalid"):
-        colour.generate(genai.GenerativeModel(client=client), "Hi", request_options={"timeout": 20})
-    colour.close_client(client)
-    row("a name that does not resolve", "ServiceUnavailable", f"{seconds():.1f} s a try")
+        api.generate(genai.GenerativeModel(client=client), "Hi", request_options={"timeout": 20})
+    api.close_client(client)
+    add_row("host name does not resolve", "ServiceUnavailable", f"{seconds():.1f} s per attempt")
 
 
 @pytest.fixture(scope="module")
 def authority() -> CertificateAuthority:
-    """One for all tests, since keys take a moment to make."""
+    """One for all tests, since generating keys is slow."""
     return CertificateAuthority()
 
 
-@pytest.mark.parametrize("wrong", ["expired", "another host", "unknown root"])
-def test_certificates(wrong: str, colour: Colour, authority: CertificateAuthority, row: Row) -> None:
-    """A certificate that is not to be trusted is ServiceUnavailable, which says so; nothing was sent."""
-    hosts = ("example.com",) if wrong == "another host" else ()
-    roots = CertificateAuthority().root if wrong == "unknown root" else authority.root
+@pytest.mark.parametrize("problem", ["expired", "for another host", "from an unknown authority"])
+def test_invalid_certificate(problem: str, api: Api, authority: CertificateAuthority, add_row: AddRow) -> None:
+    """An invalid server certificate is ServiceUnavailable, with the reason, and no request is sent."""
+    hosts = ("example.com",) if problem == "for another host" else ()
+    roots = CertificateAuthority().root if problem == "from an unknown authority" else authority.root
     script = ScriptEngine()
-    with serve(script, credentials=authority.server(*hosts, expired=wrong == "expired")) as server:
-        client = genai.Client("a-key", endpoint=server.endpoint, tls=types.TLS(root_certificates=roots), retry=QUICK)
+    with serve(script, credentials=authority.server(*hosts, expired=problem == "expired")) as server:
+        client = genai.Client(
+            "a-key", endpoint=server.endpoint, tls=types.TLS(root_certificates=roots), retry=FAST_RETRY
+        )
         with pytest.raises(errors.ServiceUnavailable, match="(?i)ssl|handshake|verification|certificate"):
-            colour.generate(genai.GenerativeModel(client=client), "Hi")
-        colour.close_client(client)
+            api.generate(genai.GenerativeModel(client=client), "Hi")
+        api.close_client(client)
     assert script.requests == ()
-    row(f"TLS: {wrong}", "ServiceUnavailable, nothing sent", "")
+    add_row(f"TLS certificate {problem}", "ServiceUnavailable, no request sent", "")
 
 
-def test_mutual_tls(colour: Colour, authority: CertificateAuthority) -> None:
-    """A client shows its certificate to a server that asks for one, and fails without."""
+def test_mutual_tls(api: Api, authority: CertificateAuthority) -> None:
+    """A server that requires a client certificate rejects a client without one."""
     key, chain = authority.issue("client.example.com")
     with serve(ScriptEngine().reply("Hello"), credentials=authority.server(mutual=True)) as server:
-        shown = types.TLS(root_certificates=authority.root, certificate_chain=chain, private_key=key)
-        for tls in (shown, types.TLS(root_certificates=authority.root)):
-            client = genai.Client(endpoint=server.endpoint, tls=tls, retry=QUICK)
+        mutual_tls = types.TLS(root_certificates=authority.root, certificate_chain=chain, private_key=key)
+        for tls in (mutual_tls, types.TLS(root_certificates=authority.root)):
+            client = genai.Client(endpoint=server.endpoint, tls=tls, retry=FAST_RETRY)
             model = genai.GenerativeModel(client=client)
-            if tls is shown:
-                assert colour.generate(model, "Hi").text == "Hello"
+            if tls is mutual_tls:
+                assert api.generate(model, "Hi").text == "Hello"
             else:
                 with pytest.raises(errors.ServiceUnavailable):
-                    colour.generate(model, "Hi")
-            colour.close_client(client)
+                    api.generate(model, "Hi")
+            api.close_client(client)
 
 
-def test_a_reply_of_64_mib(colour: Colour, row: Row) -> None:
-    """A reply has no limit of its own."""
+def test_64_mib_reply(api: Api, add_row: AddRow) -> None:
+    """The size of a reply is not limited."""
     size = 64 * 1024 * 1024
     with serve(Echo("x" * size)) as server, stopwatch() as seconds:
         client = genai.Client(endpoint=server.endpoint)
-        assert len(colour.generate(genai.GenerativeModel(client=client), "Hi").text) == size
-        colour.close_client(client)
-    row("a reply of 64 MiB", "the reply", f"{seconds():.1f} s")
+        assert len(api.generate(genai.GenerativeModel(client=client), "Hi").text) == size
+        api.close_client(client)
+    add_row("64 MiB reply", "the whole reply", f"{seconds():.1f} s")
 
 
-def test_a_throttled_connection(
-    colour: Colour, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, row: Row
+def test_throttled_connection(
+    api: Api, proxy: FaultProxy, model: genai.GenerativeModel, script: ScriptEngine, add_row: AddRow
 ) -> None:
-    """A slow network takes its time, and loses nothing."""
-    words = [f"word {number} " * 20 for number in range(50)]
-    script.reply(*words)
+    """A stream over a slow network arrives complete."""
+    texts = [f"word {number} " * 20 for number in range(50)]
+    script.reply(*texts)
     proxy.throttle(40_000)
-    response: Any = colour.generate(model, "Count", stream=True)
+    response = api.generate(model, "Count", stream=True)
     with stopwatch() as seconds:
-        colour.resolve(response)
-    assert response.text == "".join(words)
-    row("40 kB/s", "the whole stream", f"{seconds():.1f} s for 10 kB of text in 50 chunks")
+        api.resolve(response)
+    assert response.text == "".join(texts)
+    add_row("10 kB of text in 50 chunks, throttled to 40 kB/s", "the whole stream", f"{seconds():.1f} s")

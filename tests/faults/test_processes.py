@@ -1,4 +1,4 @@
-"""What processes, threads, loops and the end of a program do to calls."""
+"""Processes, threads, event loops and program exit."""
 
 from __future__ import annotations
 
@@ -9,28 +9,21 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 import genai_grpc as genai
-from genai_grpc.local import STALL, ScriptEngine, serve
-from tests.faults.conftest import Echo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from genai_grpc.local.server import Server
-
-    Row = Callable[[str, str, str], None]
+from genai_grpc.local import STALL, ScriptEngine, Server, serve
+from tests.faults.conftest import AddRow, Echo
 
 ROOT: Final = Path(__file__).parents[2]
 
 
 def run(program: str, *arguments: str) -> tuple[str, str, int]:
-    """What a Python program of its own says and complains of, and its exit status."""
+    """Run a Python program in a new process; returns stdout, stderr and the exit status."""
     path = os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
         capture_output=True,
         text=True,
@@ -38,11 +31,11 @@ def run(program: str, *arguments: str) -> tuple[str, str, int]:
         check=False,
         env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
     )
-    return done.stdout, done.stderr, done.returncode
+    return completed.stdout, completed.stderr, completed.returncode
 
 
 PREFORK: Final = """
-    # As gunicorn does with a preloaded application that called at import: workers are forked, and replaced as they die.
+    # gunicorn with preload_app, of an application that makes calls at import: workers are forked, and later replaced.
     import os, sys
     import genai_grpc as genai
     model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
@@ -68,7 +61,7 @@ PREFORK: Final = """
 """
 
 STREAM_OPEN: Final = """
-    # A fork while another thread reads a stream: the child begins anew, the parent's stream goes on.
+    # A fork during a stream: the child connects anew, and the parent's stream continues.
     import os, sys, threading
     import genai_grpc as genai
     model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
@@ -84,56 +77,57 @@ STREAM_OPEN: Final = """
 """
 
 
-def test_prefork(echo: Server, row: Row) -> None:
-    """Workers forked by a parent that has called before have connections of their own; the parent's goes on."""
-    said, complaints, status = run(PREFORK, echo.endpoint)
-    assert (said.count("Hello"), said.count("worker done"), complaints, status) == (3, 8, "", 0)
-    row("fork, as gunicorn does with a preloaded application", "every answer, in parent and workers", "")
+def test_prefork(echo: Server, add_row: AddRow) -> None:
+    """Workers forked after the parent made calls use connections of their own; the parent's stays usable."""
+    stdout, stderr, status = run(PREFORK, echo.endpoint)
+    assert (stdout.count("Hello"), stdout.count("worker done"), stderr, status) == (3, 8, "", 0)
+    add_row("fork after calls (gunicorn with preload_app)", "all calls succeed, in parent and workers", "")
 
 
-def test_a_fork_with_a_stream_open(row: Row) -> None:
-    """A fork while a stream is open leaves the stream to the parent."""
+def test_fork_during_a_stream(add_row: AddRow) -> None:
+    """A fork during a stream does not affect the parent's stream, and the child can make calls."""
     script = ScriptEngine().reply("One,", " two").reply("Hello")
     with serve(script) as server:
-        said, complaints, status = run(STREAM_OPEN, server.endpoint)
-    assert (said, complaints, status) == ("1\n", "", 0)
-    row("fork with a stream open", "the stream goes on in the parent, the child connects anew", "")
+        stdout, stderr, status = run(STREAM_OPEN, server.endpoint)
+    assert (stdout, stderr, status) == ("1\n", "", 0)
+    add_row("fork during a stream", "the stream continues in the parent; the child opens its own connection", "")
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(start: str, row: Row, tmp_path: Path) -> None:
-    """Processes of multiprocessing, however they start and are replaced after some work, each call on their own."""
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(start_method: str, add_row: AddRow, tmp_path: Path) -> None:
+    """Worker processes of multiprocessing can make calls, with every start method and with `maxtasksperchild`."""
     program = f"""
     import multiprocessing, sys
     import genai_grpc as genai
 
-    def ask(endpoint):
+    def call_with_new_client(endpoint):
         model = genai.GenerativeModel(client=genai.Client(endpoint=endpoint))
         return [model.generate_content("Hi").text for _ in range(3)]
 
     CLIENT = None
 
-    def reuse(endpoint):
-        # As a celery worker does: one client for many tasks.
+    def call_with_shared_client(endpoint):
+        # One client for many tasks, as in a celery worker.
         global CLIENT
         CLIENT = CLIENT or genai.Client(endpoint=endpoint)
         return [genai.GenerativeModel(client=CLIENT).generate_content("Hi").text]
 
     if __name__ == "__main__":
-        ask(sys.argv[1])
-        with multiprocessing.get_context({start!r}).Pool(2, maxtasksperchild=3) as pool:
-            answers = pool.map(reuse, [sys.argv[1]] * 12, chunksize=1) + pool.map(ask, [sys.argv[1]] * 4, chunksize=1)
-        print(sum(map(len, answers)))
+        call_with_new_client(sys.argv[1])
+        with multiprocessing.get_context({start_method!r}).Pool(2, maxtasksperchild=3) as pool:
+            results = pool.map(call_with_shared_client, [sys.argv[1]] * 12, chunksize=1)
+            results += pool.map(call_with_new_client, [sys.argv[1]] * 4, chunksize=1)
+        print(sum(map(len, results)))
     """
-    # The other ways to start than fork need a file to import.
+    # The start methods spawn and forkserver import the program from a file.
     file = tmp_path / "program.py"
     file.write_text(textwrap.dedent(program))
     with serve(Echo()) as server:
-        said, complaints, status = run(
+        stdout, stderr, status = run(
             f"import runpy; runpy.run_path({str(file)!r}, run_name='__main__')", server.endpoint
         )
-    assert (said, complaints, status) == ("24\n", "", 0)
-    row(f"multiprocessing ({start}), workers replaced after 3 tasks", "every answer", "")
+    assert (stdout, stderr, status) == ("24\n", "", 0)
+    add_row(f"multiprocessing ({start_method}), maxtasksperchild=3", "all calls succeed", "")
 
 
 SLOW_READERS: Final = {
@@ -163,52 +157,56 @@ SLOW_READERS: Final = {
 }
 
 
-@pytest.mark.parametrize("colour", SLOW_READERS)
-def test_a_slow_reader(colour: str, row: Row) -> None:
-    """A reader that rests does not take in what the server would send: the admission control of HTTP/2 holds it back."""
+@pytest.mark.parametrize("mode", SLOW_READERS)
+def test_slow_reader(mode: str, add_row: AddRow) -> None:
+    """While a program does not read its stream, HTTP/2 flow control stops the server, and memory does not grow."""
     with serve(Echo(*["x" * 2**20] * 500)) as server:
-        said, complaints, status = run(SLOW_READERS[colour], server.endpoint)
-    assert (complaints, status) == ("", 0)
-    grown = int(said) / 1024
-    assert grown < 100  # of the 500 MiB on offer
-    row("a reader that rests, 500 MiB on offer", "what it read", f"{grown:.0f} MiB taken in meanwhile ({colour})")
+        stdout, stderr, status = run(SLOW_READERS[mode], server.endpoint)
+    assert (stderr, status) == ("", 0)
+    growth = int(stdout) / 1024
+    assert growth < 100  # MiB, of the 500 that the server would send
+    add_row(
+        "program pauses in a stream of 500 MiB",
+        "the chunks it reads; flow control stops the server",
+        f"{mode}: {growth:.0f} MiB buffered",
+    )
 
 
-def test_asyncio_run_several_times(echo: Server, row: Row) -> None:
-    """One client serves one loop after the other, closed or not in between."""
+def test_several_event_loops(echo: Server, add_row: AddRow) -> None:
+    """One client works in one event loop after another, whether or not it was closed in between."""
     client = genai.Client(endpoint=echo.endpoint)
     model = genai.GenerativeModel(client=client)
 
-    async def ask(close: bool) -> str:
+    async def call(close: bool) -> str:
         text = (await model.generate_content_async("Hi")).text
         if close:
             await client.aclose()
         return text
 
     for number in range(6):
-        assert asyncio.run(ask(close=number % 2 == 0)) == "Hello"
+        assert asyncio.run(call(close=number % 2 == 0)) == "Hello"
         assert model.generate_content("Hi").text == "Hello"
     client.close()
-    row("asyncio.run, several times", "every answer", "")
+    add_row("asyncio.run several times with one client", "all calls succeed", "")
 
 
-def test_threads_and_loops(echo: Server, row: Row) -> None:
-    """Threads with loops of their own share one client, and its bound on calls in flight, with threads without."""
+def test_threads_and_loops(echo: Server, add_row: AddRow) -> None:
+    """Threads with and without an event loop share one client, and its limit of calls in flight."""
     client = genai.Client(endpoint=echo.endpoint, max_in_flight=5)
     model = genai.GenerativeModel(client=client)
 
-    async def ask() -> int:
+    async def call_async() -> int:
         responses = await asyncio.gather(*(model.generate_content_async("Hi") for _ in range(25)))
         return len([response.text for response in responses])
 
-    def ask_sync() -> int:
+    def call_sync() -> int:
         return len([model.generate_content("Hi").text for _ in range(25)])
 
     with ThreadPoolExecutor(8) as pool:
-        counts = [pool.submit(asyncio.run, ask()) for _ in range(4)] + [pool.submit(ask_sync) for _ in range(4)]
+        counts = [pool.submit(asyncio.run, call_async()) for _ in range(4)] + [pool.submit(call_sync) for _ in range(4)]
         assert sum(count.result() for count in counts) == 200
     client.close()
-    row("4 loops and 4 threads on one client, 5 in flight", "every answer", "")
+    add_row("4 event loops and 4 threads with one client, max_in_flight=5", "all calls succeed", "")
 
 
 EXITS: Final = {
@@ -220,7 +218,7 @@ EXITS: Final = {
         time.sleep(0.5)
         print("end")
     """,
-    "streams open": """
+    "open streams": """
         import sys
         import genai_grpc as genai
         model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
@@ -237,7 +235,7 @@ EXITS: Final = {
             print("end")
         asyncio.run(main())
     """,
-    "an async stream open": """
+    "an open async stream": """
         import asyncio, sys
         import genai_grpc as genai
         response = None
@@ -248,7 +246,7 @@ EXITS: Final = {
             print("end")
         asyncio.run(main())
     """,
-    "sys.exit in a stream": """
+    "sys.exit during a stream": """
         import sys
         import genai_grpc as genai
         model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
@@ -259,17 +257,17 @@ EXITS: Final = {
 }
 
 
-@pytest.mark.parametrize("how", EXITS)
-def test_exit_with_calls_in_flight(how: str, row: Row) -> None:
-    """A program may end with calls in flight: it does not hang and says nothing."""
+@pytest.mark.parametrize("state", EXITS)
+def test_exit_with_calls_in_flight(state: str, add_row: AddRow) -> None:
+    """A program that exits with calls in flight does not hang, and prints nothing."""
     script = ScriptEngine()
     for _ in range(3):
         script.reply("One,", STALL)
-    server = serve(script)  # not in a block, whose end would want all three replies asked for
+    server = serve(script)  # not in a block, whose end would verify that all three replies were used
     server.start()
     try:
-        said, complaints, status = run(EXITS[how], server.endpoint)
+        stdout, stderr, status = run(EXITS[state], server.endpoint)
     finally:
         server.stop()
-    assert (said, complaints, status) == ("end\n", "", 0)
-    row(f"the program ends with {how}", "it ends, in silence", "")
+    assert (stdout, stderr, status) == ("end\n", "", 0)
+    add_row(f"program exits with {state}", "exit status 0, no output", "")

@@ -1,68 +1,69 @@
-"""Each fault of the proxy, as a plain socket, a plain gRPC client and ours see it."""
+"""Each fault of the proxy, as a socket, a plain gRPC client and a genai_grpc client see it."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import grpc
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
-from genai_grpc.local import STALL, ScriptEngine, serve
+from genai_grpc.local import STALL, ScriptEngine, Server, serve
 from genai_grpc.testing import CertificateAuthority, FaultProxy
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
+from tests.conftest import Api
 
 REQUEST = protos.GenerateContentRequest(
     model="models/script", contents=[protos.Content(parts=[protos.Part(text="Hello there")])]
 )
-NEVER = {"retry": None, "timeout": 60}
-SOON = {"retry": None, "timeout": 0.5}
+NO_RETRY = {"retry": None, "timeout": 60}
+SHORT_TIMEOUT = {"retry": None, "timeout": 0.5}
 
 
 @pytest.fixture
-def proxy(server: Any) -> Iterator[FaultProxy]:
-    """A proxy of the scripted server."""
+def proxy(server: Server) -> Iterator[FaultProxy]:
+    """A proxy in front of the scripted server."""
     with FaultProxy(server.endpoint) as running:
         yield running
 
 
 @pytest.fixture
 def client(proxy: FaultProxy) -> Iterator[genai.Client]:
-    """A client of the proxy, which `model` and `colour` use."""
+    """A client of the proxy, which `model` and `api` use."""
     with genai.Client(endpoint=proxy.endpoint) as connected:
         yield connected
 
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """A target that sends back what it is sent, and ends when its client does."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    """The address of a TCP echo server, which closes a connection when its client does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def answer(connection: socket.socket) -> None:
+        def echo_bytes(connection: socket.socket) -> None:
             with connection:
                 try:
                     while data := connection.recv(65536):
                         connection.sendall(data)
                 except OSError:
-                    pass  # a reset, or a client that is gone
+                    pass  # the client has reset or closed the connection
 
-        def welcome() -> None:
+        def accept_connections() -> None:
             while True:
                 try:
-                    connection, _ = listening.accept()
+                    connection, _ = listener.accept()
                 except OSError:
                     return
-                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+                threading.Thread(target=echo_bytes, args=(connection,), daemon=True).start()
 
-        thread = threading.Thread(target=welcome)
+        thread = threading.Thread(target=accept_connections)
         thread.start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
@@ -72,10 +73,10 @@ def connect(proxy: FaultProxy) -> socket.socket:
 
 
 def read(connection: socket.socket, count: int) -> bytes:
-    """Exactly so many bytes, or those before the end."""
+    """Read `count` bytes, or fewer at the end of the stream."""
     data = b""
-    while len(data) < count and (piece := connection.recv(count - len(data))):
-        data += piece
+    while len(data) < count and (chunk := connection.recv(count - len(data))):
+        data += chunk
     return data
 
 
@@ -84,8 +85,8 @@ def exchange(connection: socket.socket, data: bytes) -> bytes:
     return read(connection, len(data))
 
 
-def test_passes_bytes_on(echo: str) -> None:
-    """Bytes, and the ends of both directions, pass as they are, and are counted."""
+def test_forwards_bytes(echo: str) -> None:
+    """Bytes and end of stream are forwarded unchanged in both directions, and the bytes are counted."""
     data = bytes(range(256)) * 8192
     with FaultProxy(echo) as proxy, connect(proxy) as connection:
         sending = threading.Thread(target=connection.sendall, args=(data,))
@@ -100,7 +101,7 @@ def test_passes_bytes_on(echo: str) -> None:
 
 
 def test_cut(echo: str) -> None:
-    """A cut is an end in good order for the client, and the next connection passes."""
+    """A cut is an end of stream for the client, and the next connection works."""
     with FaultProxy(echo) as proxy:
         with connect(proxy) as connection:
             assert exchange(connection, b"hello") == b"hello"
@@ -122,8 +123,8 @@ def test_reset(echo: str) -> None:
 
 
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
-def test_stall(echo: str, direction: Any) -> None:
-    """In a stall nothing comes back, however far it gets; afterwards all of it does."""
+def test_stall(echo: str, direction: Literal["up", "down", "both"]) -> None:
+    """A stall in either direction stops the echo; after `resume` all bytes arrive."""
     with FaultProxy(echo) as proxy, connect(proxy) as connection:
         assert exchange(connection, b"hello") == b"hello"
         proxy.stall(direction)
@@ -139,8 +140,8 @@ def test_stall(echo: str, direction: Any) -> None:
         assert read(connection, 5) == b"again"
 
 
-def test_a_stall_keeps_little(echo: str) -> None:
-    """A sender feels a stall once the buffers are full."""
+def test_stall_applies_backpressure(echo: str) -> None:
+    """A sender blocks during a stall once the buffers are full."""
     with FaultProxy(echo) as proxy, connect(proxy) as connection:
         proxy.stall()
         connection.settimeout(0.5)
@@ -149,23 +150,23 @@ def test_a_stall_keeps_little(echo: str) -> None:
 
 
 def test_throttle(echo: str) -> None:
-    """What is throttled arrives whole, in small pieces."""
+    """Throttled data arrives complete, in small chunks."""
     data = bytes(range(256)) * 64
     with FaultProxy(echo) as proxy, connect(proxy) as connection:
         proxy.throttle(64 * 1024, "down")
         connection.sendall(data)
-        pieces: list[bytes] = []
-        while sum(map(len, pieces)) < len(data):
-            pieces.append(connection.recv(len(data)))
-        assert b"".join(pieces) == data
-        assert len(pieces) > 1
-        assert max(map(len, pieces)) < len(data)
+        chunks: list[bytes] = []
+        while sum(map(len, chunks)) < len(data):
+            chunks.append(connection.recv(len(data)))
+        assert b"".join(chunks) == data
+        assert len(chunks) > 1
+        assert max(map(len, chunks)) < len(data)
         proxy.throttle(None)
         assert exchange(connection, data) == data
 
 
 def test_delay(echo: str) -> None:
-    """What is delayed arrives later, and at once when the delay is taken back."""
+    """Delayed data arrives later, and at once after the delay is set to 0."""
     with FaultProxy(echo) as proxy, connect(proxy) as connection:
         proxy.delay(0.01)
         assert exchange(connection, b"hello") == b"hello"
@@ -177,11 +178,11 @@ def test_delay(echo: str) -> None:
         assert read(connection, 5) == b"again"
 
 
-def test_black_hole(echo: str) -> None:
-    """In a black hole connections are made and stay silent; restored, they are reset and new ones pass."""
+def test_blackhole(echo: str) -> None:
+    """Connections in a blackhole are accepted and get no data; `restore` resets them, and new ones work."""
     with FaultProxy(echo) as proxy, connect(proxy) as old:
         assert exchange(old, b"hello") == b"hello"
-        proxy.black_hole()
+        proxy.blackhole()
         with connect(proxy) as new:
             for connection in old, new:
                 connection.sendall(b"lost")
@@ -199,7 +200,7 @@ def test_black_hole(echo: str) -> None:
 
 
 def test_refuse(echo: str) -> None:
-    """New connections are refused while those there are go on; accepting again is on the same port."""
+    """New connections are refused while open ones go on; `accept` listens on the same port again."""
     with FaultProxy(echo) as proxy, connect(proxy) as old:
         assert exchange(old, b"hello") == b"hello"
         address = proxy.address
@@ -214,7 +215,7 @@ def test_refuse(echo: str) -> None:
 
 
 def test_cut_after(echo: str) -> None:
-    """A cut after so many bytes comes right behind the last of them, once."""
+    """`cut_after(n)` forwards exactly n bytes before it cuts, once."""
     data = bytes(range(256)) * 1024
     with FaultProxy(echo) as proxy:
         with connect(proxy) as connection:
@@ -229,8 +230,8 @@ def test_cut_after(echo: str) -> None:
             assert exchange(connection, data[:1000]) == data[:1000]
 
 
-def test_restore_takes_back_every_fault(echo: str) -> None:
-    """After a restore everything passes, whatever there was before it."""
+def test_restore_ends_every_fault(echo: str) -> None:
+    """After `restore` all data is forwarded, whatever faults there were before it."""
     with FaultProxy(echo) as proxy:
         proxy.stall()
         proxy.delay(3600)
@@ -246,26 +247,26 @@ def test_restore_takes_back_every_fault(echo: str) -> None:
             sending.join()
 
 
-def test_a_target_that_is_not_there() -> None:
-    """Where the target refuses, the client's connection is reset."""
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
+def test_target_refuses_connections() -> None:
+    """If the target refuses, the client's connection is reset."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
     with FaultProxy(f"127.0.0.1:{port}") as proxy:
-        # The reset may come before the connecting thread has looked again.
+        # The reset may arrive before connect() has returned.
         with pytest.raises(ConnectionResetError), connect(proxy) as connection:
             connection.recv(1)
         proxy.wait_until(lambda proxy: proxy.alive == 0)
 
 
 @pytest.mark.parametrize("target", ["", "localhost", "http://localhost", "127.0.0.1:x"])
-def test_a_target_that_cannot_be_read(target: str) -> None:
-    """A target wants a host and a port."""
+def test_invalid_target(target: str) -> None:
+    """A target without a host or a port is a ValueError."""
     with pytest.raises(ValueError, match="target|Port"):
         FaultProxy(target)
 
 
-def test_wrong_values(echo: str) -> None:
-    """What no fault can be is refused, saying what can."""
+def test_invalid_arguments(echo: str) -> None:
+    """An invalid rate, latency or count is a ValueError that names the valid values."""
     with FaultProxy(echo) as proxy:
         for fault, value in (proxy.throttle, 0), (proxy.delay, -1), (proxy.cut_after, 0):
             with pytest.raises(ValueError, match="must"):
@@ -275,19 +276,19 @@ def test_wrong_values(echo: str) -> None:
 
 
 def test_stops_with_connections_open(echo: str) -> None:
-    """A proxy stops whatever its connections do, and leaves no thread, task or socket behind."""
+    """A proxy stops whatever state its connections are in, and leaves no thread, task or socket behind."""
     before = set(threading.enumerate())
     with FaultProxy(echo) as proxy:
-        open_ones = [connect(proxy) for _ in range(4)]
-        for connection in open_ones:
+        connections = [connect(proxy) for _ in range(4)]
+        for connection in connections:
             assert exchange(connection, b"hello") == b"hello"
         proxy.stall()
-        open_ones[0].sendall(bytes(100_000))
+        connections[0].sendall(bytes(100_000))
         proxy.cut()
-        open_ones.append(connect(proxy))
-        proxy.black_hole()
-        open_ones.append(connect(proxy))
-    for connection in open_ones:
+        connections.append(connect(proxy))
+        proxy.blackhole()
+        connections.append(connect(proxy))
+    for connection in connections:
         connection.close()
     assert "genai-grpc-proxy" not in {thread.name for thread in set(threading.enumerate()) - before}
     assert repr(proxy).endswith("stopped>")
@@ -295,8 +296,8 @@ def test_stops_with_connections_open(echo: str) -> None:
         proxy.cut()
 
 
-def test_in_an_async_block(echo: str) -> None:
-    """`async with` runs it too."""
+def test_async_with(echo: str) -> None:
+    """`async with` runs the proxy too."""
 
     async def main() -> bytes:
         async with FaultProxy(echo) as proxy:
@@ -311,70 +312,74 @@ def test_in_an_async_block(echo: str) -> None:
     assert asyncio.run(main()) == b"hello"
 
 
-def test_tls_passes(script: ScriptEngine) -> None:
-    """TLS goes through, and its endpoint is one of TLS."""
+def test_forwards_tls(script: ScriptEngine) -> None:
+    """TLS is forwarded, and the endpoint of the proxy is an https URL."""
     authority = CertificateAuthority()
     script.reply("Hello")
     with serve(script, credentials=authority.server()) as server, FaultProxy(server.endpoint) as proxy:
         assert proxy.endpoint == f"https://{proxy.address}"
-        trusted = grpc.ssl_channel_credentials(root_certificates=authority.root)
-        with grpc.secure_channel(proxy.address, trusted) as channel:
-            answer = GenerativeServiceStub(channel).GenerateContent(REQUEST, timeout=60)
-    assert answer.candidates[0].content.parts[0].text == "Hello"
+        credentials = grpc.ssl_channel_credentials(root_certificates=authority.root)
+        with grpc.secure_channel(proxy.address, credentials) as channel:
+            response = GenerativeServiceStub(channel).GenerateContent(REQUEST, timeout=60)
+    assert response.candidates[0].content.parts[0].text == "Hello"
 
 
 @pytest.mark.parametrize("end", [FaultProxy.cut, FaultProxy.reset])
-def test_a_stream_that_is_ended(
-    end: Any, proxy: FaultProxy, script: ScriptEngine, colour: Any, model: genai.GenerativeModel
+def test_connection_lost_in_a_stream(
+    end: Callable[[FaultProxy], None],
+    proxy: FaultProxy,
+    script: ScriptEngine,
+    api: Api,
+    model: genai.GenerativeModel,
 ) -> None:
-    """A connection that ends in a stream is ServiceUnavailable behind the chunks before, and the server notices."""
+    """A stream that loses its connection is ServiceUnavailable after its chunks, and cancelled on the server."""
     script.reply("One,", STALL).reply("Again")
-    chunks = colour.chunks(colour.generate(model, "Count", stream=True))
-    assert colour.next(chunks).text == "One,"
+    chunks = api.chunks(api.generate(model, "Count", stream=True))
+    assert api.next(chunks).text == "One,"
     end(proxy)
     with pytest.raises(errors.ServiceUnavailable):
-        colour.next(chunks)
+        api.next(chunks)
     script.wait_cancelled()
-    assert colour.generate(model, "Count").text == "Again"
+    assert api.generate(model, "Count").text == "Again"
 
 
-@pytest.mark.parametrize("silence", [FaultProxy.stall, FaultProxy.black_hole])
-def test_a_silent_network(silence: Any, proxy: FaultProxy, colour: Any, model: genai.GenerativeModel) -> None:
-    """Where nothing is answered any more, the deadline ends a call; restored, the next one is answered."""
-    assert colour.count(model, "one two").total_tokens == 2
+@pytest.mark.parametrize("silence", [FaultProxy.stall, FaultProxy.blackhole])
+def test_silent_network(
+    silence: Callable[[FaultProxy], None], proxy: FaultProxy, api: Api, model: genai.GenerativeModel
+) -> None:
+    """A call over a silent network ends at its deadline; after `restore` the next call succeeds."""
+    assert api.count(model, "one two").total_tokens == 2
     silence(proxy)
     with pytest.raises(errors.DeadlineExceeded):
-        colour.count(model, "one two", request_options=SOON)
+        api.count(model, "one two", request_options=SHORT_TIMEOUT)
     proxy.restore()
-    assert colour.count(model, "one two").total_tokens == 2
+    assert api.count(model, "one two").total_tokens == 2
 
 
-def test_a_refusing_machine(proxy: FaultProxy, colour: Any, model: genai.GenerativeModel) -> None:
-    """Where connections are refused a call is ServiceUnavailable."""
+def test_refused_connection(proxy: FaultProxy, api: Api, model: genai.GenerativeModel) -> None:
+    """A call whose connection is refused is ServiceUnavailable."""
     proxy.refuse()
     with pytest.raises(errors.ServiceUnavailable):
-        colour.count(model, "one two", request_options=NEVER)
+        api.count(model, "one two", request_options=NO_RETRY)
     proxy.accept()
-    assert colour.count(model, "one two").total_tokens == 2
+    assert api.count(model, "one two").total_tokens == 2
 
 
-def test_a_reply_that_is_cut(
-    proxy: FaultProxy, script: ScriptEngine, colour: Any, model: genai.GenerativeModel
-) -> None:
-    """A reply cut half-way is ServiceUnavailable; retried, it is whole."""
+def test_reply_cut_half_way(proxy: FaultProxy, script: ScriptEngine, api: Api, model: genai.GenerativeModel) -> None:
+    """A unary call whose reply is cut half-way is retried, and returns the whole reply."""
     for _ in range(3):
         script.reply("x" * 1_000_000)
-    assert len(colour.generate(model, "Hi").text) == 1_000_000
+    assert len(api.generate(model, "Hi").text) == 1_000_000
     proxy.cut_after(500_000)
-    assert len(colour.generate(model, "Hi").text) == 1_000_000
+    assert len(api.generate(model, "Hi").text) == 1_000_000
 
 
 def test_plain_grpc(proxy: FaultProxy, script: ScriptEngine) -> None:
-    """A plain gRPC client sees UNAVAILABLE of a cut and a reset, and DEADLINE_EXCEEDED of a black hole."""
+    """A plain gRPC client gets UNAVAILABLE after a cut or a reset, and DEADLINE_EXCEEDED in a blackhole."""
     codes = []
     with grpc.insecure_channel(proxy.address) as channel:
         stub = GenerativeServiceStub(channel)
-        for end in FaultProxy.cut, FaultProxy.reset, FaultProxy.black_hole:
+        for end in FaultProxy.cut, FaultProxy.reset, FaultProxy.blackhole:
             script.reply("One,", STALL)
             stream = stub.StreamGenerateContent(REQUEST, timeout=2, wait_for_ready=True)
             next(stream)

@@ -20,12 +20,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
 /**
- * Generates, streams and chats with the Gemini API over gRPC, on nothing but the compiled protos.
+ * Generates, streams and chats with the Gemini API over gRPC, using only the compiled protos.
  *
  * <pre>GEMINI_API_KEY=... java Demo [model [seconds]]</pre>
  *
- * <p>It asks Google's endpoint; GENAI_GRPC_ENDPOINT=http://127.0.0.1:50051 makes it ask a local server. Each call has
- * its own deadline, 30 seconds from its start unless told otherwise.
+ * <p>It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call
+ * has its own deadline, by default 30 seconds after its start.
  */
 public final class Demo {
   private static final Metadata.Key<String> API_KEY =
@@ -45,19 +45,19 @@ public final class Demo {
     String model = arguments.length > 0 ? arguments[0] : "models/gemini-2.5-flash";
     double seconds = arguments.length > 1 ? Double.parseDouble(arguments[1]) : 30;
     Map<String, String> environment = System.getenv();
-    Metadata headers = new Metadata();
-    headers.put(API_KEY, environment.getOrDefault("GEMINI_API_KEY", ""));
+    Metadata metadata = new Metadata();
+    metadata.put(API_KEY, environment.getOrDefault("GEMINI_API_KEY", ""));
     ManagedChannel channel = connect(environment.getOrDefault("GENAI_GRPC_ENDPOINT", ""));
     try {
       GenerativeServiceBlockingStub service =
           GenerativeServiceGrpc.newBlockingStub(channel)
-              .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers));
+              .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata));
       Demo demo = new Demo(service, model, seconds);
       demo.generate();
       demo.stream();
       demo.chat();
-    } catch (StatusRuntimeException failed) {
-      System.err.println(explain(failed));
+    } catch (StatusRuntimeException error) {
+      System.err.println(explain(error));
       System.exit(1);
     } finally {
       channel.shutdownNow();
@@ -73,27 +73,27 @@ public final class Demo {
   }
 
   private void generate() {
-    System.out.println(text(ask().generateContent(request(List.of(say("Why is the sky blue?"))))));
+    System.out.println(text(withDeadline().generateContent(request(List.of(userTurn("Why is the sky blue?"))))));
   }
 
   private void stream() {
-    GenerateContentRequest request = request(List.of(say("Tell me a story about a backpack.")));
-    ask().streamGenerateContent(request).forEachRemaining(chunk -> System.out.print(text(chunk)));
+    GenerateContentRequest request = request(List.of(userTurn("Tell me a story about a backpack.")));
+    withDeadline().streamGenerateContent(request).forEachRemaining(chunk -> System.out.print(text(chunk)));
     System.out.println();
   }
 
-  /** Sends the whole conversation each time: the service keeps nothing of it. */
+  /** Sends the whole conversation with each request, since the service does not store it. */
   private void chat() {
     List<Content> turns = new ArrayList<>();
     for (String message : List.of("My name is Ada.", "What is my name?")) {
-      turns.add(say(message));
-      GenerateContentResponse response = ask().generateContent(request(turns));
+      turns.add(userTurn(message));
+      GenerateContentResponse response = withDeadline().generateContent(request(turns));
       response.getCandidatesList().stream().findFirst().ifPresent(candidate -> turns.add(candidate.getContent()));
       System.out.println(text(response));
     }
   }
 
-  private GenerativeServiceBlockingStub ask() {
+  private GenerativeServiceBlockingStub withDeadline() {
     return service.withDeadlineAfter(timeoutMillis, TimeUnit.MILLISECONDS);
   }
 
@@ -101,8 +101,8 @@ public final class Demo {
     return GenerateContentRequest.newBuilder().setModel(model).addAllContents(turns).build();
   }
 
-  private static Content say(String words) {
-    return Content.newBuilder().setRole("user").addParts(Part.newBuilder().setText(words)).build();
+  private static Content userTurn(String text) {
+    return Content.newBuilder().setRole("user").addParts(Part.newBuilder().setText(text)).build();
   }
 
   private static String text(GenerateContentResponse response) {
@@ -113,11 +113,11 @@ public final class Demo {
         .collect(Collectors.joining());
   }
 
-  /** Names a call's status and shows the details that came with it. */
-  private static String explain(StatusRuntimeException failed) {
+  /** Formats the status of a failed call with its details. */
+  private static String explain(StatusRuntimeException error) {
     StringBuilder lines = new StringBuilder();
-    lines.append(failed.getStatus().getCode()).append(": ").append(failed.getStatus().getDescription());
-    for (Any detail : StatusProto.fromThrowable(failed).getDetailsList()) {
+    lines.append(error.getStatus().getCode()).append(": ").append(error.getStatus().getDescription());
+    for (Any detail : StatusProto.fromThrowable(error).getDetailsList()) {
       lines.append("\n  ").append(describe(detail));
     }
     return lines.toString();
@@ -130,8 +130,8 @@ public final class Demo {
     try {
       ErrorInfo info = detail.unpack(ErrorInfo.class);
       return "google.rpc.ErrorInfo: " + info.getReason() + " " + info.getDomain() + " " + info.getMetadataMap();
-    } catch (InvalidProtocolBufferException broken) {
-      return detail.getTypeUrl() + ": " + broken.getMessage();
+    } catch (InvalidProtocolBufferException malformed) {
+      return detail.getTypeUrl() + ": " + malformed.getMessage();
     }
   }
 }

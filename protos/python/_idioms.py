@@ -1,0 +1,408 @@
+"""Conveniences on the message and enum classes, as programs written for proto-plus expect them.
+
+The classes stay plain protobuf. Their descriptor pool is private to this package, so they can be extended: `bind` calls
+`extend` once for each message class and `enum_class` once for each enum. Protobuf's container types (repeated fields,
+maps) are shared by all messages of a process and are not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import EnumMeta, IntEnum
+from typing import Any, Final
+
+__all__ = ["CONVENIENCES", "UnknownEnumValue", "enum_class", "extend"]
+
+# The packages whose messages get all conveniences; of google.protobuf, the types in `_WELL_KNOWN` get some of their own.
+PACKAGES: Final = frozenset({"google.ai.generativelanguage.v1beta"})
+# Names that proto-plus spells with an underscore at the end.
+UNDERSCORED: Final = ("format", "license", "type")
+
+
+class UnknownEnumValue(int):
+    """A number that this version of the enum does not define; its `name` is the number."""
+
+    @property
+    def name(self) -> str:
+        """The number, as a str."""
+        return str(int(self))
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return int(self)
+
+    def __repr__(self) -> str:
+        return f"<unknown enum value: {int(self)}>"
+
+    __str__ = int.__repr__
+
+
+class EnumType(EnumMeta):
+    """The type of enum classes: an IntEnum's, with the methods of protobuf's EnumTypeWrapper."""
+
+    def Name(cls, number: int) -> str:  # noqa: N802 -- protobuf's name; a metaclass
+        """The name of a number."""
+        return str(cls(number).name)
+
+    def Value(cls, name: str) -> Any:  # noqa: N802 -- as above
+        """The member of a name."""
+        if name not in cls.__members__:
+            raise ValueError(f"enum {cls.__name__} has no value defined for name {name!r}")
+        return cls[name]
+
+    def keys(cls) -> list[str]:
+        """The names."""
+        return list(cls.__members__)
+
+    def values(cls) -> list[Any]:
+        """The members."""
+        return list(cls.__members__.values())
+
+    def items(cls) -> list[tuple[str, Any]]:
+        """The names and members."""
+        return list(cls.__members__.items())
+
+
+class _Enum(IntEnum, metaclass=EnumType):
+    """Base of the enum classes."""
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return type(self), (int(self),)
+
+
+_MEMBERS: Final[dict[str, Mapping[int, Any]]] = {}
+
+
+def enum_class(descriptor: Any, module: str, qualname: str) -> Any:
+    """Build the IntEnum of an enum, which also has the methods of protobuf's EnumTypeWrapper."""
+    members = [(value.name, value.number) for value in descriptor.values]
+    cls: Any = _Enum(descriptor.name, members, module=module, qualname=qualname)
+    cls.DESCRIPTOR = descriptor
+    _MEMBERS[descriptor.full_name] = cls._value2member_map_
+    return cls
+
+
+def extend(cls: Any) -> None:
+    """Add the conveniences to a message class; every enum of its fields has its class already."""
+    descriptor = cls.DESCRIPTOR
+    if descriptor.full_name in _WELL_KNOWN:
+        _WELL_KNOWN[descriptor.full_name](cls)
+    elif descriptor.file.package in PACKAGES:
+        cls.__init__ = _init(cls.__init__)
+        cls.__setattr__ = _setattr(cls.__setattr__)
+        if enums := {field.name: _MEMBERS[field.enum_type.full_name] for field in descriptor.fields if _is_enum(field)}:
+            cls.__getattribute__ = _getattribute(cls.__getattribute__, enums)
+        for name, convenience in CONVENIENCES.items():
+            setattr(cls, name, convenience)
+        for name in UNDERSCORED:
+            if name in descriptor.fields_by_name:
+                setattr(cls, f"{name}_", property(lambda self, name=name: getattr(self, name)))
+
+
+def _is_enum(field: Any) -> bool:
+    # A repeated enum reads as protobuf's container of ints.
+    if field.enum_type is None:
+        return False
+    repeated = field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+    return not repeated
+
+
+def _init(plain: Callable[..., None]) -> Callable[..., None]:
+    def __init__(  # noqa: N807 -- becomes the method
+        self: Any, mapping: Any = None, /, *, ignore_unknown_fields: bool = False, **fields: Any
+    ) -> None:
+        if mapping is None and not ignore_unknown_fields:
+            try:
+                return plain(self, **fields)
+            except (TypeError, ValueError, AttributeError):
+                # A value that protobuf does not take, such as a datetime or a message of another pool; or a mistake.
+                self.Clear()
+        else:
+            plain(self)
+        from genai_grpc_protos._convert import fill  # only for what protobuf does not take itself
+
+        fill(self, mapping, fields, ignore_unknown_fields=ignore_unknown_fields)
+        return None
+
+    return __init__
+
+
+def _setattr(plain: Callable[[Any, str, Any], None]) -> Callable[[Any, str, Any], None]:
+    def __setattr__(self: Any, name: str, value: Any) -> None:  # noqa: N807 -- becomes the method
+        try:
+            plain(self, name, value)
+        except (TypeError, ValueError, AttributeError) as error:
+            from genai_grpc_protos._convert import assign, field_of
+
+            field = field_of(type(self), name)
+            if field is None:
+                raise
+            assign(self, field, value, error)
+
+    return __setattr__
+
+
+def _getattribute(plain: Callable[[Any, str], Any], enums: dict[str, Mapping[int, Any]]) -> Callable[[Any, str], Any]:
+    def __getattribute__(self: Any, name: str) -> Any:  # noqa: N807 -- becomes the method
+        value = plain(self, name)
+        members = enums.get(name)
+        if members is None:
+            return value
+        member = members.get(value)
+        return UnknownEnumValue(value) if member is None else member
+
+    return __getattribute__
+
+
+def _bool(self: Any) -> bool:
+    """Whether a field is set."""
+    return bool(self.ListFields())
+
+
+def _contains(self: Any, name: str) -> bool:
+    """Whether a field is set; of a repeated field, whether it has items."""
+    name = name if name in self.DESCRIPTOR.fields_by_name else name.removesuffix("_")
+    try:
+        return bool(self.HasField(name))
+    except ValueError:  # a field without presence, or no field
+        return bool(getattr(self, name))
+
+
+def _delattr(self: Any, name: str) -> None:
+    """Clear a field."""
+    from genai_grpc_protos._convert import field_of
+
+    field = field_of(type(self), name)
+    if field is None:
+        raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+    self.ClearField(field)
+
+
+def _pb(cls: Any, obj: Any, *, coerce: bool = False) -> Any:
+    """Return the message itself; with `coerce`, also what can be converted to one.
+
+    Raises:
+        TypeError: `obj` is not a message of this class.
+    """
+    if isinstance(obj, cls):
+        return obj
+    if not coerce:
+        raise TypeError(f"{obj!r} is not an instance of {cls.__name__}")
+    return cls(obj)
+
+
+def _wrap(cls: Any, pb: Any) -> Any:
+    """Return the message itself: there is no wrapper around it."""
+    return _pb(cls, pb, coerce=True)
+
+
+def _serialize(cls: Any, instance: Any) -> bytes:
+    """Return the serialized message."""
+    return bytes(_pb(cls, instance, coerce=True).SerializeToString())
+
+
+def _deserialize(cls: Any, payload: bytes) -> Any:
+    """Parse a serialized message."""
+    return cls.FromString(payload)
+
+
+def _copy_from(cls: Any, instance: Any, other: Any) -> None:
+    """Replace the fields of `instance` by those of `other`, a message or a dict; None clears them."""
+    instance.CopyFrom(cls() if other is None else _pb(cls, other, coerce=True))
+
+
+def _to_dict(
+    cls: Any,
+    instance: Any,
+    *,
+    use_integers_for_enums: bool = True,
+    preserving_proto_field_name: bool = True,
+    including_default_value_fields: bool | None = None,
+    always_print_fields_with_no_presence: bool | None = None,
+    float_precision: int | None = None,
+) -> dict[str, Any]:
+    """Return a message as JSON-ready dicts, by default with enums as numbers and unset fields included."""
+    from genai_grpc_protos._json import to_json_dict
+
+    return to_json_dict(
+        _pb(cls, instance, coerce=True),
+        use_integers_for_enums=use_integers_for_enums,
+        preserving_proto_field_name=preserving_proto_field_name,
+        always_print_fields_with_no_presence=_defaults(
+            including_default_value_fields, always_print_fields_with_no_presence
+        ),
+        **_precision(float_precision),
+    )
+
+
+def _to_json(
+    cls: Any,
+    instance: Any,
+    *,
+    use_integers_for_enums: bool = True,
+    including_default_value_fields: bool | None = None,
+    preserving_proto_field_name: bool = False,
+    sort_keys: bool = False,
+    indent: int | None = 2,
+    float_precision: int | None = None,
+    always_print_fields_with_no_presence: bool | None = None,
+) -> str:
+    """Return a message as JSON, by default with enums as numbers and unset fields included."""
+    import json
+
+    fields = _to_dict(
+        cls,
+        instance,
+        use_integers_for_enums=use_integers_for_enums,
+        preserving_proto_field_name=preserving_proto_field_name,
+        including_default_value_fields=including_default_value_fields,
+        always_print_fields_with_no_presence=always_print_fields_with_no_presence,
+        float_precision=float_precision,
+    )
+    return json.dumps(fields, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+
+
+def _from_json(cls: Any, payload: str, *, ignore_unknown_fields: bool = False) -> Any:
+    """Parse the JSON of a message.
+
+    Raises:
+        ValueError: It is not the JSON of such a message.
+    """
+    import json
+
+    from genai_grpc_protos._json import from_json_dict
+
+    return from_json_dict(cls, json.loads(payload), ignore_unknown_fields=ignore_unknown_fields)
+
+
+def _defaults(including: bool | None, always_print: bool | None) -> bool:
+    """Whether unset fields are included, by either name of the option; they exclude each other."""
+    if including is not None and always_print is not None and including != always_print:
+        raise ValueError(
+            "including_default_value_fields and always_print_fields_with_no_presence contradict each other"
+        )
+    given = always_print if including is None else including
+    return True if given is None else given
+
+
+def _precision(digits: int | None) -> dict[str, Any]:
+    return {} if digits is None else {"float_precision": digits}
+
+
+CONVENIENCES: Final[dict[str, Any]] = {
+    "__bool__": _bool,
+    "__contains__": _contains,
+    "__delattr__": _delattr,
+    "_pb": property(lambda self: self),
+    "copy_from": classmethod(_copy_from),
+    "deserialize": classmethod(_deserialize),
+    "from_json": classmethod(_from_json),
+    "pb": classmethod(_pb),
+    "serialize": classmethod(_serialize),
+    "to_dict": classmethod(_to_dict),
+    "to_json": classmethod(_to_json),
+    "wrap": classmethod(_wrap),
+}
+"""What every message class gets, besides its own `__init__`, `__setattr__` and, with enum fields, `__getattribute__`."""
+
+
+# A Struct as a mapping whose values are Python's
+
+
+def _value(value: Any) -> Any:
+    """The Python value of a google.protobuf.Value."""
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return {key: _value(item) for key, item in value.struct_value.fields.items()}
+        case "list_value":
+            return [_value(item) for item in value.list_value.values]
+        case "null_value" | None:
+            return None
+        case kind:
+            return getattr(value, kind)
+
+
+def _struct_getitem(self: Any, key: str) -> Any:
+    if key not in self.fields:
+        raise KeyError(key)
+    return _value(self.fields[key])
+
+
+def _struct_get(self: Any, key: str, default: Any = None) -> Any:
+    """The value of a key, or `default`."""
+    return _value(self.fields[key]) if key in self.fields else default
+
+
+def _struct_keys(self: Any) -> Any:
+    """The keys."""
+    return dict.fromkeys(self.fields).keys()
+
+
+def _struct_items(self: Any) -> Any:
+    """The keys and values."""
+    return {key: _value(value) for key, value in self.fields.items()}.items()
+
+
+def _struct_values(self: Any) -> Any:
+    """The values."""
+    return {key: _value(value) for key, value in self.fields.items()}.values()
+
+
+def _struct_iter(self: Any) -> Iterator[str]:
+    return iter(self.fields)
+
+
+def _struct_len(self: Any) -> int:
+    return len(self.fields)
+
+
+def _struct_contains(self: Any, key: object) -> bool:
+    return key in self.fields
+
+
+def _extend_struct(cls: Any) -> None:
+    plain_eq = cls.__eq__
+
+    def __eq__(self: Any, other: object) -> Any:  # noqa: N807 -- becomes the method
+        if isinstance(other, Mapping) and not isinstance(other, cls):
+            return dict(_struct_items(self)) == dict(other)
+        return plain_eq(self, other)
+
+    cls.__eq__ = __eq__
+    cls.__getitem__ = _struct_getitem
+    cls.__iter__ = _struct_iter
+    cls.__len__ = _struct_len
+    cls.__contains__ = _struct_contains
+    cls.get = _struct_get
+    cls.keys = _struct_keys
+    cls.items = _struct_items
+    cls.values = _struct_values
+    Mapping.register(cls)
+
+
+def _extend_timestamp(cls: Any) -> None:
+    from datetime import timezone
+
+    def __getattr__(self: Any, name: str) -> Any:  # noqa: N807 -- becomes the method
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.ToDatetime(tzinfo=timezone.utc), name)
+
+    cls.__getattr__ = __getattr__
+
+
+def _extend_duration(cls: Any) -> None:
+    def __getattr__(self: Any, name: str) -> Any:  # noqa: N807 -- becomes the method
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.ToTimedelta(), name)
+
+    cls.__getattr__ = __getattr__
+
+
+_WELL_KNOWN: Final[dict[str, Callable[[Any], None]]] = {
+    "google.protobuf.Duration": _extend_duration,
+    "google.protobuf.Struct": _extend_struct,
+    "google.protobuf.Timestamp": _extend_timestamp,
+}
