@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
 from genai_grpc._coerce.cached_content import to_cached_content, to_cached_content_name, to_expiration
-from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._rpc.call import Call, identity
 from genai_grpc._rpc.operation import Operation
@@ -27,6 +26,7 @@ from genai_grpc._services.generative_language import (
     UPDATE_CACHED_CONTENT,
 )
 from genai_grpc.client import Client, async_transport, default_client, sync_transport
+from genai_grpc_protos._convert import to_message
 from genai_grpc_protos.protobuf import FieldMask
 
 if TYPE_CHECKING:

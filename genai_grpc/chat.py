@@ -203,7 +203,7 @@ class ChatSession:
 
     def to_json(self) -> str:
         """The history as JSON, thought signatures included; `from_json` reads it."""
-        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         return json.dumps([to_json_dict(turn) for turn in self.history], ensure_ascii=False)
 
@@ -224,7 +224,7 @@ class ChatSession:
         >>> ChatSession.from_json(GenerativeModel(), chat.to_json()).history == chat.history
         True
         """
-        from genai_grpc._responses.json import from_json_dict  # as above
+        from genai_grpc_protos._json import from_json_dict  # as above
 
         try:
             turns = [from_json_dict(protos.Content, turn) for turn in json.loads(text)]

@@ -171,7 +171,7 @@ class BaseResponse:
 
     def to_dict(self) -> dict[str, Any]:
         """The response so far as JSON-ready dicts: proto field names, enums as numbers, defaults included."""
-        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         return to_json_dict(
             self._message(),
@@ -182,7 +182,7 @@ class BaseResponse:
 
     def to_json(self) -> str:
         """The response so far as JSON, which `from_json` reads."""
-        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         return json.dumps(to_json_dict(self._message()), ensure_ascii=False)
 
@@ -196,7 +196,7 @@ class BaseResponse:
         >>> GenerateContentResponse.from_json('{"candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}').text
         'Hi'
         """
-        from genai_grpc._responses.json import from_json_dict  # as above
+        from genai_grpc_protos._json import from_json_dict  # as above
 
         try:
             return cls.from_response(from_json_dict(protos.GenerateContentResponse, json.loads(text)))
@@ -219,7 +219,7 @@ class BaseResponse:
             return f"```\n{self!r}\n```"
 
     def __repr__(self) -> str:
-        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         fields = to_json_dict(self._message(), preserving_proto_field_name=True)
         done = self._buffer is None or self._buffer.ended

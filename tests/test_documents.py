@@ -22,8 +22,8 @@ import pytest
 
 import genai_grpc
 from genai_grpc import errors, testing
-from genai_grpc._coerce.messages import to_message
 from genai_grpc.local import ScriptEngine, serve
+from genai_grpc_protos._convert import to_message
 
 ROOT: Final = Path(__file__).parents[1]
 

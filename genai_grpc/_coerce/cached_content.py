@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
-from genai_grpc._coerce.messages import as_message, to_message
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.tools import to_function_library, to_tool_config
+from genai_grpc_protos._convert import as_message, to_message
 from genai_grpc_protos.protobuf import Duration, Timestamp
 
 __all__ = ["to_cached_content", "to_cached_content_name", "to_expiration"]

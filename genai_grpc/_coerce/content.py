@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.part_source import (
     ACCEPTED,
     Kind,
@@ -17,6 +16,7 @@ from genai_grpc._coerce.part_source import (
     part_message,
     to_part_source,
 )
+from genai_grpc_protos._convert import to_message
 
 __all__ = [
     "TurnParts",

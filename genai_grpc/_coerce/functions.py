@@ -11,12 +11,12 @@ from inspect import Parameter
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import to_message
 from genai_grpc._coerce.schema.docstrings import parameter_descriptions
 from genai_grpc._coerce.schema.model import Definitions, Field, ObjectType, TypeSchema
 from genai_grpc._coerce.schema.parse import build
 from genai_grpc._coerce.schema.proto_schema import to_wire_schema
 from genai_grpc._coerce.schema.python_types import description_of, read_type, resolve_annotations
+from genai_grpc_protos._convert import to_message
 
 __all__ = ["bind_arguments", "to_declaration"]
 

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc._coerce.media import BlobData, image_to_blob, path_to_blob
-from genai_grpc._coerce.messages import as_message, field_of, to_message
+from genai_grpc_protos._convert import as_message, field_of, to_message
 
 __all__ = ["ACCEPTED", "Kind", "PartSource", "classify", "is_empty", "part_fields", "part_message", "to_part_source"]
 

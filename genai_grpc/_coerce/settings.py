@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import as_message, field_of, to_enum, to_message
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
+from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
 
 __all__ = [
     "to_generation_config",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import as_message, field_of, to_message
+from genai_grpc_protos._convert import as_message, field_of, to_message
 
 __all__ = [
     "CallableFunctionDeclaration",
@@ -280,8 +280,8 @@ def to_tool_config(value: Any) -> protos.ToolConfig | None:
         TypeError: It is neither a ToolConfig nor a dict.
         ValueError: A key or a mode is unknown.
 
-    >>> to_tool_config({"function_calling_config": "any"}).function_calling_config.mode
-    2
+    >>> to_tool_config({"function_calling_config": "any"}).function_calling_config.mode.name
+    'ANY'
     """
     if isinstance(value, Mapping):
         value = {field_of(protos.ToolConfig, key) or key: item for key, item in value.items()}

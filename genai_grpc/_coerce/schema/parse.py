@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
-from genai_grpc._coerce.messages import as_message
 from genai_grpc._coerce.schema.model import (
     AnyType,
     ArrayType,
@@ -26,6 +25,7 @@ from genai_grpc._coerce.schema.model import (
     UnionType,
 )
 from genai_grpc._coerce.schema.python_types import read_type
+from genai_grpc_protos._convert import as_message
 
 __all__ = ["build", "parse_as"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import as_message, to_message
 from genai_grpc._coerce.schema.json_schema import is_json_schema, to_json_schema
 from genai_grpc._coerce.schema.model import (
     AnyType,
@@ -25,6 +24,7 @@ from genai_grpc._coerce.schema.model import (
     walk,
 )
 from genai_grpc._coerce.schema.python_types import read_type
+from genai_grpc_protos._convert import as_message, to_message
 
 __all__ = ["WireSchema", "to_schema", "to_wire_schema"]
 

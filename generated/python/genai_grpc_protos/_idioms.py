@@ -13,7 +13,7 @@ from typing import Any, Final
 
 __all__ = ["CONVENIENCES", "UnknownEnumValue", "enum_class", "extend"]
 
-# The packages whose messages get all conveniences; of google.protobuf, the types in `_WELL_KNOWN` get some of their own.
+# The packages whose messages get all conveniences; the types of google.protobuf in `_WELL_KNOWN` get some of their own.
 PACKAGES: Final = frozenset({"google.ai.generativelanguage.v1beta"})
 # Names that proto-plus spells with an underscore at the end.
 UNDERSCORED: Final = ("format", "license", "type")

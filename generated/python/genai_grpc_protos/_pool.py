@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.internal import api_implementation
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from genai_grpc_protos._idioms import enum_class, extend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,23 +75,35 @@ def bind(proto: str, module: dict[str, Any]) -> None:
     """Fill the namespace of a `_pb2` module with the messages and enums of the file `proto`."""
     file = POOL.FindFileByName(proto)
     module["DESCRIPTOR"] = file
+    classes: list[Any] = []
     for enum in file.enum_types_by_name.values():
-        module[enum.name] = EnumTypeWrapper(enum)
-        module.update({value.name: value.number for value in enum.values})
+        module[enum.name] = enum_class(enum, module["__name__"], enum.name)
+        module.update(module[enum.name].__members__)
     for message in file.message_types_by_name.values():
-        module[message.name] = _class(message, module["__name__"], message.name)
+        module[message.name] = _class(message, module["__name__"], message.name, classes)
+    for cls in classes:  # once all enums of the file have their classes
+        extend(cls)
 
 
-def _class(descriptor: Descriptor, module: str, qualname: str) -> type[Message]:
-    """Build the message class of a descriptor, with its nested classes, in `module`; make it picklable."""
+def _class(descriptor: Descriptor, module: str, qualname: str, classes: list[Any]) -> type[Message]:
+    """Build the message class of a descriptor, with its nested classes and enums, in `module`; make it picklable.
+
+    The class and its nested classes are added to `classes`.
+    """
     cls = GetMessageClass(descriptor)
     cls.__module__, cls.__qualname__ = module, qualname
     for nested in descriptor.nested_types:
-        nested_class = _class(nested, module, f"{qualname}.{nested.name}")
+        nested_class = _class(nested, module, f"{qualname}.{nested.name}", classes)
         if not _UPB and not nested.GetOptions().map_entry:
             # upb sets nested classes itself; the pure Python runtime leaves them to generated code.
             setattr(cls, nested.name, nested_class)
+    for enum in descriptor.enum_types:
+        nested_enum = enum_class(enum, module, f"{qualname}.{enum.name}")
+        setattr(cls, enum.name, nested_enum)
+        for name, member in nested_enum.__members__.items():
+            setattr(cls, name, member)
     copyreg.pickle(cls, _reduce)
+    classes.append(cls)
     return cls
 
 

@@ -12,7 +12,7 @@ from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents
-from genai_grpc._coerce.messages import field_of, to_message
+from genai_grpc_protos._convert import field_of, to_message
 
 Type = protos.Type
 SCHEMA = protos.Schema(

@@ -14,7 +14,7 @@ __all__ = ["from_json_dict", "to_json_dict"]
 M = TypeVar("M", bound=Message)
 
 
-def to_json_dict(message: Message, **options: bool) -> dict[str, Any]:
+def to_json_dict(message: Message, **options: Any) -> dict[str, Any]:
     """A message as JSON-ready dicts (https://protobuf.dev/programming-guides/json/).
 
     Args:
@@ -24,13 +24,15 @@ def to_json_dict(message: Message, **options: bool) -> dict[str, Any]:
     return json_format.MessageToDict(message, descriptor_pool=POOL, **options)
 
 
-def from_json_dict(message_type: type[M], value: Any) -> M:
+def from_json_dict(message_type: type[M], value: Any, *, ignore_unknown_fields: bool = False) -> M:
     """The message of JSON-ready dicts.
 
     Raises:
         ValueError: `value` is not the JSON of such a message.
     """
     try:
-        return json_format.ParseDict(value, message_type(), descriptor_pool=POOL)
+        return json_format.ParseDict(
+            value, message_type(), ignore_unknown_fields=ignore_unknown_fields, descriptor_pool=POOL
+        )
     except json_format.ParseError as error:
         raise ValueError(str(error)) from error
