@@ -39,12 +39,12 @@ def start(
     retry: RetryPolicy = NO_RETRY,
     clock: Callable[[], float] = lambda: 100.0,
 ) -> Any:
-    """The operation of a call, by default at a time that stands still."""
+    """The operation of a call, by default with a clock that stands still."""
     return run_attempts(CALL, Limits(timeout, 300, retry), admission, clock)
 
 
 def end(operation: Any, reply: Any) -> None:
-    """End the attempt of an operation with a reply or an error, after which there is no other."""
+    """End the last attempt of an operation with a reply or an error."""
     with pytest.raises((StopIteration, errors.APIError)):
         operation.throw(reply) if isinstance(reply, Exception) else operation.send(reply)
 

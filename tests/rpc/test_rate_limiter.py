@@ -18,7 +18,7 @@ from genai_grpc_protos.rpc import QuotaFailure, RetryInfo
     pauses=st.lists(st.floats(0, 3), min_size=2, max_size=60),
 )
 def test_rate_and_burst(per_minute: float, burst: float, pauses: list[float]) -> None:
-    """In no interval are more requests sent than the rate and the burst allow, and one."""
+    """No interval has more requests than the rate and the burst allow, plus one."""
     limiter = RateLimiter(RateLimit(requests_per_minute=per_minute, burst_seconds=burst))
     now, sent = 0.0, list[float]()
     for pause in pauses:

@@ -221,7 +221,7 @@ def test_closing_between_rounds(api: Api, model: genai.GenerativeModel, script: 
 
 
 def test_json_round_trip(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A history survives JSON, function calls and thought signatures included."""
+    """A history round-trips through JSON, function calls and thought signatures included."""
     signed = protos.Part(text="3", thought_signature=b"\x00signed")
     script.reply(reply(call_part("add", call_id="c1", a=1, b=2))).reply(reply(signed))
     chat = start_chat(model, add)

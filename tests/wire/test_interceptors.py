@@ -52,7 +52,7 @@ class AsyncStreamRecorder(grpc.aio.UnaryStreamClientInterceptor):
 
 
 def method_name(details: Any) -> str:
-    """The name of the method called; grpc.aio gives its path as bytes in some releases."""
+    """The name of the method called, whose path grpc.aio gives as bytes."""
     path: str = details.method.decode() if isinstance(details.method, bytes) else details.method
     return path.rpartition("/")[2]
 

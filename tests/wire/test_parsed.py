@@ -80,7 +80,7 @@ def test_pickle(api: Api, model: genai.GenerativeModel, script: ScriptEngine) ->
 
 
 def test_json_round_trip(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A response survives JSON; invalid JSON is a ValueError."""
+    """A response round-trips through JSON; invalid JSON is a ValueError."""
     script.reply("Hello", " world")
     response = api.generate(model, "Hi")
     copied = GenerateContentResponse.from_json(response.to_json())
