@@ -1,31 +1,34 @@
-"""What the tests share: a scripted server on loopback, a client of it, and one body for both colours."""
+"""Fixtures of all tests: a scripted server on loopback, its client, and the public API, sync and async."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc.local import ScriptEngine, serve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from genai_grpc.local.server import Server
+from genai_grpc.local.server import Server
 
 
 def pytest_configure() -> None:
-    """Have Ctrl-C work in the programs that tests start: a shell starts what runs in its background without it."""
+    """Enable Ctrl-C in the programs that tests start: a shell's background jobs, and their children, ignore SIGINT."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Api(Protocol):
-    """The public calls, sync or async, each called from a sync test and waited for."""
+    """The public API, sync or async, for sync tests: an async method is run to its end.
+
+    Attributes:
+        is_async: Whether these are the async methods.
+    """
+
+    is_async: bool
 
     def generate(self, model: genai.GenerativeModel, *args: Any, **kwargs: Any) -> Any:
         """`generate_content`."""
@@ -37,7 +40,7 @@ class Api(Protocol):
         """`send_message`."""
 
     def next(self, chunks: Any) -> Any:
-        """The next chunk of `chunks(response)`; None at its end."""
+        """The next chunk of an iterator that `chunks` returned; None at its end."""
 
     def chunks(self, response: Any) -> Any:
         """An iterator over the chunks of a response."""
@@ -55,17 +58,19 @@ class Api(Protocol):
         """`list_models`, read to its end."""
 
     def close_client(self, client: genai.Client) -> None:
-        """Close a client of the test's own."""
+        """Close a client that the test made."""
 
     def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        """The method of that name, or its async twin."""
+        """Call the method of that name, or its async twin."""
 
     def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
-        """What the method of that name, or its async twin, iterates over."""
+        """The items that the method of that name, or its async twin, yields."""
 
 
 class SyncApi:
     """The sync methods."""
+
+    is_async = False
 
     def generate(self, model: genai.GenerativeModel, *args: Any, **kwargs: Any) -> Any:
         return model.generate_content(*args, **kwargs)
@@ -107,99 +112,100 @@ class SyncApi:
 class AsyncApi:
     """The async methods, on one event loop for the whole test."""
 
+    is_async = True
+
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
 
     def generate(self, model: genai.GenerativeModel, *args: Any, **kwargs: Any) -> Any:
-        return self._wait(model.generate_content_async(*args, **kwargs))
+        return self._run(model.generate_content_async(*args, **kwargs))
 
     def count(self, model: genai.GenerativeModel, *args: Any, **kwargs: Any) -> Any:
-        return self._wait(model.count_tokens_async(*args, **kwargs))
+        return self._run(model.count_tokens_async(*args, **kwargs))
 
     def send(self, chat: genai.ChatSession, *args: Any, **kwargs: Any) -> Any:
-        return self._wait(chat.send_message_async(*args, **kwargs))
+        return self._run(chat.send_message_async(*args, **kwargs))
 
     def chunks(self, response: Any) -> Any:
         return aiter(response)
 
     def next(self, chunks: Any) -> Any:
-        async def step() -> Any:
-            try:
-                return await chunks.__anext__()
-            except StopAsyncIteration:
-                return None
+        async def next_chunk() -> Any:
+            return await anext(chunks, None)
 
-        return self._wait(step())
+        return self._run(next_chunk())
 
     def resolve(self, response: Any) -> None:
-        self._wait(response.resolve())
+        self._run(response.resolve())
 
     def close(self, response: Any) -> None:
-        self._wait(response.aclose())
+        self._run(response.aclose())
 
     def get_model(self, *args: Any, **kwargs: Any) -> Any:
-        return self._wait(genai.get_model_async(*args, **kwargs))
+        return self._run(genai.get_model_async(*args, **kwargs))
 
     def list_models(self, **kwargs: Any) -> list[Any]:
-        async def all_of_them() -> list[Any]:
+        async def collect() -> list[Any]:
             return [model async for model in genai.list_models_async(**kwargs)]
 
-        models: list[Any] = self._wait(all_of_them())
+        models: list[Any] = self._run(collect())
         return models
 
     def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        return self._wait(getattr(owner, f"{name}_async")(*args, **kwargs))
+        return self._run(getattr(owner, f"{name}_async")(*args, **kwargs))
 
     def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
-        async def all_of_them() -> list[Any]:
+        async def collect() -> list[Any]:
             return [item async for item in getattr(owner, f"{name}_async")(*args, **kwargs)]
 
-        found: list[Any] = self._wait(all_of_them())
-        return found
+        items: list[Any] = self._run(collect())
+        return items
 
     def close_client(self, client: genai.Client) -> None:
-        self._wait(client.aclose())
+        self._run(client.aclose())
 
-    def end(self, client: genai.Client) -> None:
-        """Close what the loop holds, as asyncio.run would."""
-        self._wait(client.aclose())
-        self._wait(self.loop.shutdown_asyncgens())
+    def shut_down(self, client: genai.Client) -> None:
+        """Close the client and the loop, as asyncio.run would."""
+        self._run(client.aclose())
+        self._run(self.loop.shutdown_asyncgens())
         self.loop.close()
 
-    def _wait(self, awaitable: Any) -> Any:
+    def _run(self, awaitable: Any) -> Any:
         return self.loop.run_until_complete(awaitable)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of our own."""
-    parser.addoption("--rewrite", action="store_true", help="write what comes now into the tables of test_golden.py")
+    """Add this project's options."""
+    parser.addoption(
+        "--rewrite", action="store_true", help="rewrite the expected values of tests/coerce/test_golden.py"
+    )
 
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key or endpoint of the machine that runs the tests."""
+    """Hide the machine's keys, endpoints and credentials."""
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GENAI_GRPC_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
-    # google-auth looks for credentials in the user's home, and on the network of Google's machines.
+    # google-auth also looks in the user's home directory, and asks the metadata server of Google Cloud.
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
 
 
 @pytest.fixture
 def no_api_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that has not loaded google.api_core, though another test may have."""
+    """Hide google.api_core, which another test may have imported."""
     monkeypatch.delitem(sys.modules, "google.api_core.exceptions", raising=False)
 
 
 @pytest.fixture
 def script() -> ScriptEngine:
-    """The engine whose replies a test queues."""
+    """The engine to which a test adds its replies."""
     return ScriptEngine()
 
 
 @pytest.fixture
 def server(script: ScriptEngine) -> Iterator[Server]:
-    """A server on loopback that answers from `script`."""
+    """A server on loopback that replies from `script`."""
     with serve(script) as running:
         yield running
 
@@ -219,10 +225,10 @@ def model(client: genai.Client) -> genai.GenerativeModel:
 
 @pytest.fixture(params=["sync", "async"])
 def api(request: pytest.FixtureRequest, client: genai.Client) -> Iterator[Api]:
-    """Each of the two colours in turn."""
+    """The public API, once sync and once async."""
     if request.param == "sync":
         yield SyncApi()
     else:
-        asynchronous = AsyncApi()
-        yield asynchronous
-        asynchronous.end(client)
+        api = AsyncApi()
+        yield api
+        api.shut_down(client)

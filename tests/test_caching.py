@@ -19,36 +19,31 @@ PROTO = protos.CachedContent(
 )
 
 
-class Recorder:
-    """A client that records each call, and returns the same cached content."""
+class RecordingClient:
+    """A client that records its calls, and returns the same cached content for each."""
 
     def __init__(self) -> None:
         self.calls: list[Call[Any, Any, Any]] = []
         self._transports = SimpleNamespace(sync=self)
 
     def call(self, call: Call[Any, Any, Any]) -> protos.CachedContent:
-        """Record the call."""
         self.calls.append(call)
         return PROTO
 
 
-def acting(client: Any, **request_options: Any) -> None:
-    """Each call that changes something, once."""
-    cache = CachedContent.create("gemini-pro", contents="A tale.", client=client, **request_options)
-    cache.update(ttl=1, **request_options)
-    cache.delete(**request_options)
-
-
-def test_what_changes_something_is_not_tried_again() -> None:
-    """A call that may have had its effect is one that must not have it twice."""
-    client = Recorder()
-    acting(client, request_options={"timeout": 3})
+def test_changes_not_idempotent() -> None:
+    """Calls that create, update or delete are not idempotent; request options apply to each."""
+    client: Any = RecordingClient()
+    options = {"timeout": 3}
+    cache = CachedContent.create("gemini-pro", contents="A tale.", client=client, request_options=options)
+    cache.update(ttl=1, request_options=options)
+    cache.delete(request_options=options)
     assert [(call.method.idempotent, call.options.timeout) for call in client.calls] == [(False, 3.0)] * 3
 
 
-def test_reading_is_tried_again() -> None:
-    """A call that changes nothing is tried as often as the client says."""
-    client: Any = Recorder()
+def test_reads_idempotent() -> None:
+    """Calls that read are idempotent."""
+    client: Any = RecordingClient()
     CachedContent.get("abc", client=client)
     CachedContent("abc", client=client)
     assert [call.method.idempotent for call in client.calls] == [True, True]
@@ -62,9 +57,9 @@ def test_reading_is_tried_again() -> None:
         ({"expire_time": 9}, "expire_time", Timestamp(seconds=9)),
     ],
 )
-def test_an_update_masks_what_it_sets(expiry: dict[str, Any], field: str, value: Any) -> None:
-    """An update names the one field that it sets."""
-    client: Any = Recorder()
+def test_update_mask(expiry: dict[str, Any], field: str, value: Any) -> None:
+    """The update mask of an update has the one field that it sets."""
+    client: Any = RecordingClient()
     CachedContent.from_proto(PROTO, client=client).update(**expiry)
     request = client.calls[0].request
     assert list(request.update_mask.paths) == [field]
@@ -79,8 +74,8 @@ def test_times() -> None:
     assert cache.expire_time - cache.create_time == datetime.timedelta(seconds=60.5)
 
 
-def test_protos() -> None:
-    """A message makes a cached content without a call, and comes out of it again."""
+def test_proto_round_trip() -> None:
+    """A cached content is made from a message without a call, and converted back to it."""
     assert CachedContent.from_proto(PROTO).to_proto() == PROTO
     with pytest.raises(TypeError, match="cannot make a CachedContent from str"):
         CachedContent.from_proto("abc")  # type: ignore[arg-type]  # the mistake under test

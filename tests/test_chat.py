@@ -10,12 +10,12 @@ from genai_grpc import ChatSession, Client, GenerativeModel, protos
 
 @pytest.fixture
 def model() -> GenerativeModel:
-    """A model whose client connects nowhere."""
+    """A model whose client never connects."""
     return GenerativeModel(client=Client(endpoint="http://127.0.0.1:1"))
 
 
 def turn(role: str, text: str) -> protos.Content:
-    """A turn of one text."""
+    """A turn with one text."""
     return protos.Content(role=role, parts=[protos.Part(text=text)])
 
 
@@ -23,7 +23,7 @@ HI, HELLO, BYE, FAREWELL = turn("user", "Hi"), turn("model", "Hello"), turn("use
 
 
 def test_history_can_be_set(model: GenerativeModel) -> None:
-    """The history can be replaced, also by a part of itself, and changed in place."""
+    """The history can be replaced, even by a slice of itself, and edited in place."""
     chat = model.start_chat(history=[HI, HELLO, BYE, FAREWELL])
     chat.history = chat.history[:2]
     assert chat.history == [HI, HELLO]
@@ -31,16 +31,16 @@ def test_history_can_be_set(model: GenerativeModel) -> None:
     assert chat.history == [HI, HELLO, BYE]
 
 
-def test_history_is_not_the_callers_list(model: GenerativeModel) -> None:
-    """The list that a chat is given stays the caller's."""
-    given = [HI, HELLO]
-    chat = model.start_chat(history=given)
+def test_history_is_copied(model: GenerativeModel) -> None:
+    """The list that is passed as history does not change with the chat."""
+    history = [HI, HELLO]
+    chat = model.start_chat(history=history)
     chat.history.append(BYE)
-    assert given == [HI, HELLO]
+    assert history == [HI, HELLO]
 
 
-def test_wrong_history(model: GenerativeModel) -> None:
-    """A history of which no turns can be made is refused, and the one before it stays."""
+def test_invalid_history(model: GenerativeModel) -> None:
+    """An invalid history is refused, and the one before it stays."""
     chat = model.start_chat(history=[HI, HELLO])
     with pytest.raises(TypeError, match="cannot make a Part from int"):
         chat.history = [3]  # type: ignore[list-item]  # the mistake under test
@@ -48,7 +48,7 @@ def test_wrong_history(model: GenerativeModel) -> None:
 
 
 def test_rewind(model: GenerativeModel) -> None:
-    """Rewinding takes back the last pair, until there is none."""
+    """Rewinding removes the last message and its reply, until there are none."""
     chat = model.start_chat(history=[HI, HELLO, BYE, FAREWELL])
     assert chat.rewind() == (BYE, FAREWELL)
     assert chat.rewind() == (HI, HELLO)
@@ -56,8 +56,8 @@ def test_rewind(model: GenerativeModel) -> None:
         chat.rewind()
 
 
-def test_rewind_half_a_pair(model: GenerativeModel) -> None:
-    """One turn is no pair, and stays."""
+def test_rewind_single_turn(model: GenerativeModel) -> None:
+    """A message without a reply is not removed."""
     chat = model.start_chat(history=[HI])
     with pytest.raises(IndexError, match="the history has 1 turns"):
         chat.rewind()
@@ -65,7 +65,7 @@ def test_rewind_half_a_pair(model: GenerativeModel) -> None:
 
 
 def test_copy(model: GenerativeModel) -> None:
-    """A copy goes its own way from the same history, on the same model."""
+    """A copy has the same model and a history of its own."""
     chat = model.start_chat(history=[HI, HELLO])
     other = copy.copy(chat)
     other.history.append(BYE)
@@ -77,7 +77,7 @@ def test_copy(model: GenerativeModel) -> None:
 
 @pytest.mark.parametrize("name", ["candidate_count", "candidateCount"])
 def test_several_candidates(model: GenerativeModel, name: str) -> None:
-    """Of several candidates none could be the history, so they are refused, by the chat and by each message."""
+    """A chat and each of its messages refuse several candidates, of which no one could enter the history."""
     with pytest.raises(ValueError, match="one candidate per turn; candidate_count is 2"):
         GenerativeModel(generation_config={name: 2}, client=model.client).start_chat()
     with pytest.raises(ValueError, match="one candidate per turn; candidate_count is 3"):
@@ -86,7 +86,7 @@ def test_several_candidates(model: GenerativeModel, name: str) -> None:
 
 @pytest.mark.parametrize("content", [None, "", []], ids=repr)
 def test_empty_message(model: GenerativeModel, content: Any) -> None:
-    """An empty message is refused, and the history stays."""
+    """An empty message is refused, and the history does not change."""
     chat = model.start_chat(history=[HI, HELLO])
     with pytest.raises(TypeError, match="must not be empty"):
         chat.send_message(content)
@@ -94,13 +94,13 @@ def test_empty_message(model: GenerativeModel, content: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "3", "[3]", '{"role": "user"}', '[{"parts": 3}]', '[{"turn": "user"}]'])
-def test_json_that_is_no_history(model: GenerativeModel, text: str) -> None:
-    """JSON of something else is refused with what is wanted."""
+def test_invalid_json(model: GenerativeModel, text: str) -> None:
+    """Text that is not the JSON of a history is refused, and the error says what is expected."""
     with pytest.raises(ValueError, match="cannot read a history, a JSON list of turns: "):
         ChatSession.from_json(model, text)
 
 
 def test_repr(model: GenerativeModel) -> None:
-    """A chat shows its model and how many turns there were."""
+    """The repr shows the model and the number of turns."""
     assert "turns=2" in repr(model.start_chat(history=[HI, HELLO]))
     assert "models/gemini-pro" in repr(model.start_chat())

@@ -13,12 +13,12 @@ SEARCH = protos.Tool(google_search=protos.Tool.GoogleSearch())
 
 
 def settings(request: protos.GenerateContentRequest) -> dict[str, Any]:
-    """What the request's generation config sets."""
+    """The fields that the request's generation config sets."""
     return {field.name: value for field, value in request.generation_config.ListFields()}
 
 
-def test_bare_request() -> None:
-    """A model without defaults sends its name and the contents, and nothing else."""
+def test_minimal_request() -> None:
+    """The request of a model without defaults has the model's name and the contents, and nothing else."""
     assert GenerativeModel("gemini-pro").build_request("Hi") == protos.GenerateContentRequest(
         model="models/gemini-pro", contents=[protos.Content(role="user", parts=[protos.Part(text="Hi")])]
     )
@@ -45,46 +45,47 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "expected"),
+    ("config", "expected"),
     [
         pytest.param(None, {"temperature": 0.5, "top_k": 3, "stop_sequences": ["END"]}, id="None"),
-        pytest.param({}, {"temperature": 0.5, "top_k": 3, "stop_sequences": ["END"]}, id="nothing"),
+        pytest.param({}, {"temperature": 0.5, "top_k": 3, "stop_sequences": ["END"]}, id="empty dict"),
         pytest.param({"temperature": 0}, {"temperature": 0, "top_k": 3, "stop_sequences": ["END"]}, id="zero"),
         pytest.param({"topK": 9}, {"temperature": 0.5, "top_k": 9, "stop_sequences": ["END"]}, id="camelCase"),
         pytest.param(
             types.GenerationConfig(seed=1),
             {"temperature": 0.5, "top_k": 3, "seed": 1, "stop_sequences": ["END"]},
-            id="more",
+            id="another field",
         ),
         pytest.param(
             protos.GenerationConfig(stop_sequences=["a"]),
             {"temperature": 0.5, "top_k": 3, "stop_sequences": ["a"]},
-            id="a list is one value",
+            id="list replaced",
         ),
         pytest.param({"top_k": None}, {"temperature": 0.5, "top_k": 3, "stop_sequences": ["END"]}, id="None in a dict"),
     ],
 )
-def test_generation_config_merges(call: Any, expected: dict[str, Any]) -> None:
-    """A call's generation config goes over the model's key by key, for that call."""
+def test_generation_config_merged(config: Any, expected: dict[str, Any]) -> None:
+    """A call's generation config is merged key by key over the model's, for that call only."""
     model = GenerativeModel(generation_config=CONFIG)
-    assert settings(model.build_request("Hi", generation_config=call)) == expected
+    assert settings(model.build_request("Hi", generation_config=config)) == expected
     assert settings(model.build_request("Hi")) == {"temperature": 0.5, "top_k": 3, "stop_sequences": ["END"]}
 
 
-def test_safety_settings_merge() -> None:
-    """A call's safety settings go over the model's category by category, for that call."""
+def test_safety_settings_merged() -> None:
+    """A call's safety settings are merged category by category over the model's, for that call only."""
     model = GenerativeModel(safety_settings={"harassment": "low", "hate": "low"})
 
-    def thresholds(call: Any = None) -> dict[int, int]:
-        return {s.category: s.threshold for s in model.build_request("Hi", safety_settings=call).safety_settings}
+    def thresholds(safety_settings: Any = None) -> dict[int, int]:
+        request = model.build_request("Hi", safety_settings=safety_settings)
+        return {setting.category: setting.threshold for setting in request.safety_settings}
 
     assert thresholds({"hate": "none", "civic": "off"}) == {7: 1, 8: 4, 11: 5}
     assert thresholds([{"category": 7, "threshold": 3}]) == {7: 3, 8: 1}
     assert thresholds() == {7: 1, 8: 1}
 
 
-def test_tools_replace() -> None:
-    """A call's tools and tool config stand in place of the model's, for that call."""
+def test_tools_replaced() -> None:
+    """A call's tools and tool config replace the model's, for that call only."""
     model = GenerativeModel(
         tools=ADD, tool_config={"function_calling_config": {"mode": "ANY", "allowed_function_names": ["add"]}}
     )
@@ -98,38 +99,47 @@ def test_tools_replace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "words"),
+    ("arguments", "error", "message"),
     [
-        pytest.param({"model_name": ""}, ValueError, "the model name is empty", id="empty name"),
-        pytest.param({"model_name": None}, TypeError, "a model name is a str", id="no name"),
-        pytest.param({"generation_config": {"temprature": 1}}, ValueError, "no field 'temprature'", id="config key"),
+        pytest.param({"model_name": ""}, ValueError, "the model name is empty", id="empty model name"),
+        pytest.param({"model_name": None}, TypeError, "a model name is a str", id="model name"),
         pytest.param(
-            {"generation_config": {"top_k": "x"}}, TypeError, "top_k takes an int; got str", id="config value"
+            {"generation_config": {"temprature": 1}}, ValueError, "no field 'temprature'", id="generation config key"
         ),
-        pytest.param({"generation_config": 3}, TypeError, "cannot make a GenerationConfig from int", id="config"),
-        pytest.param({"safety_settings": "rarely"}, ValueError, "unknown HarmBlockThreshold 'rarely'", id="safety"),
+        pytest.param(
+            {"generation_config": {"top_k": "x"}},
+            TypeError,
+            "top_k takes an int; got str",
+            id="generation config value",
+        ),
+        pytest.param(
+            {"generation_config": 3}, TypeError, "cannot make a GenerationConfig from int", id="generation config"
+        ),
+        pytest.param(
+            {"safety_settings": "rarely"}, ValueError, "unknown HarmBlockThreshold 'rarely'", id="safety settings"
+        ),
         pytest.param({"tools": 3}, TypeError, "from int; pass", id="tools"),
         pytest.param({"tool_config": "any"}, TypeError, "cannot make a ToolConfig from str", id="tool config"),
         pytest.param({"system_instruction": ""}, TypeError, "a turn must not be empty", id="system instruction"),
     ],
 )
-def test_wrong_defaults(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
-    """A wrong default is the constructor's error, and needs no key or connection."""
-    with pytest.raises(error, match=words):
+def test_invalid_defaults(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    """The constructor refuses an invalid default, without a key or a connection."""
+    with pytest.raises(error, match=message):
         GenerativeModel(**arguments)
 
 
 @pytest.mark.parametrize("contents", [None, "", [], {}], ids=repr)
 def test_empty_contents(contents: Any) -> None:
-    """Empty contents are refused before there is a client."""
+    """Empty contents are refused before a connection is made."""
     model = GenerativeModel(client=Client(endpoint="http://127.0.0.1:1"))
     with pytest.raises(TypeError, match="contents must not be empty"):
         model.generate_content(contents)
 
 
 @pytest.mark.parametrize("contents", ["", [], {}], ids=repr)
-def test_empty_contents_to_count(contents: Any) -> None:
-    """Empty contents are refused for counting too; None is only something where the model adds something."""
+def test_empty_contents_in_count_tokens(contents: Any) -> None:
+    """`count_tokens` refuses empty contents, and None if the model has nothing else to count."""
     client = Client(endpoint="http://127.0.0.1:1")
     with pytest.raises(TypeError, match="contents must not be empty"):
         GenerativeModel(client=client, system_instruction="Be kind.").count_tokens(contents)
@@ -137,35 +147,35 @@ def test_empty_contents_to_count(contents: Any) -> None:
         GenerativeModel(client=client).count_tokens(None)
 
 
-def test_unknown_options() -> None:
-    """An option that no call takes is refused by name."""
+def test_unknown_argument() -> None:
+    """An argument that a call does not take is refused by name."""
     with pytest.raises(TypeError, match="temperature"):
         GenerativeModel(client=Client(endpoint="http://127.0.0.1:1")).generate_content("Hi", temperature=0)  # type: ignore[call-arg]  # the mistake under test
 
 
-def test_the_callers_objects_stay_as_they_are() -> None:
-    """Neither a model nor its requests change what they were given, nor does one request change the next."""
-    given: dict[str, Any] = {
+def test_arguments_not_modified() -> None:
+    """A model and its requests do not modify the arguments, and editing a request does not change the next one."""
+    arguments: dict[str, Any] = {
         "generation_config": {"temperature": 0, "response_schema": {"type": "object"}},
         "safety_settings": {"hate": "low"},
         "tools": [{"function_declarations": [{"name": "add"}]}],
         "tool_config": {"function_calling_config": {"mode": "any"}},
         "system_instruction": protos.Content(parts=[protos.Part(text="Be kind.")]),
     }
-    before = copy.deepcopy(given)
-    model = GenerativeModel(**given)
+    before = copy.deepcopy(arguments)
+    model = GenerativeModel(**arguments)
     request = model.build_request(["Hi"], generation_config={"temperature": 1})
     request.system_instruction.parts[0].text = "changed"
     request.tools[0].function_declarations[0].name = "changed"
-    assert given == before
+    assert arguments == before
     again = model.build_request("Hi")
     assert (again.system_instruction.parts[0].text, again.tools[0].function_declarations[0].name) == ("Be kind.", "add")
 
 
-def test_names_and_repr() -> None:
-    """A model says its resource name, how many candidates it asks for, and what it was made with."""
+def test_attributes_and_repr() -> None:
+    """A model has its resource name and number of candidates; its repr shows its arguments."""
     model = GenerativeModel("gemini-pro", generation_config={"candidateCount": 2}, system_instruction="Be kind.")
     assert (model.model_name, model._generate_request.candidate_count) == ("models/gemini-pro", 2)
     assert GenerativeModel()._generate_request.candidate_count == 1
-    for said in ("models/gemini-pro", "'candidate_count': 2", "Be kind."):
-        assert said in repr(model)
+    for shown in ("models/gemini-pro", "'candidate_count': 2", "Be kind."):
+        assert shown in repr(model)

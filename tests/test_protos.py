@@ -3,15 +3,14 @@ from __future__ import annotations
 import copy
 import importlib
 import pickle
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
 
 import pytest
 
 from genai_grpc import protos
 from genai_grpc_protos._pool import POOL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PACKAGE = "google.ai.generativelanguage.v1beta"
 FILES = tuple(
@@ -38,72 +37,66 @@ FILES = tuple(
 
 
 def messages(descriptors: Any) -> Iterator[Any]:
-    """These message types and those nested in them, but for the entries of maps."""
+    """These message types and those nested in them, without the entries of maps."""
     for descriptor in descriptors:
         if not descriptor.GetOptions().map_entry:
             yield descriptor
             yield from messages(descriptor.nested_types)
 
 
-EVERY = tuple(descriptor for file in FILES for descriptor in messages(file.message_types_by_name.values()))
-
-
-def named(descriptor: Any) -> Any:
-    """The class of a message type, by its name in `protos`."""
-    found: Any = protos
-    for name in descriptor.full_name.removeprefix(f"{PACKAGE}.").split("."):
-        found = getattr(found, name)
-    return found
+MESSAGES = tuple(descriptor for file in FILES for descriptor in messages(file.message_types_by_name.values()))
 
 
 def test_every_message_and_enum_is_public() -> None:
-    """Every message and enum of the package is in `protos`, and nothing else."""
+    """`protos` has every message and enum of the package, and nothing else."""
     names = {name for file in FILES for name in (*file.message_types_by_name, *file.enum_types_by_name)}
     assert set(protos.__all__) == names
     assert list(protos.__all__) == sorted(protos.__all__)
     assert all(hasattr(protos, name) for name in names)
 
 
-def test_every_file_is_looked_at() -> None:
-    """The list of files above is complete: whatever a message refers to is in one of them."""
-    known = {descriptor.full_name for descriptor in EVERY}
-    for descriptor in EVERY:
+def test_file_list_is_complete() -> None:
+    """Every message that another one refers to is in one of the listed files."""
+    known = {descriptor.full_name for descriptor in MESSAGES}
+    for descriptor in MESSAGES:
         for field in descriptor.fields:
-            kind = field.message_type
-            if kind is not None and kind.full_name.startswith(PACKAGE) and not kind.GetOptions().map_entry:
-                assert kind.full_name in known
+            field_type = field.message_type
+            if field_type is None or field_type.GetOptions().map_entry:
+                continue
+            if field_type.full_name.startswith(PACKAGE):
+                assert field_type.full_name in known
 
 
-@pytest.mark.parametrize("descriptor", EVERY, ids=lambda descriptor: descriptor.full_name.removeprefix(f"{PACKAGE}."))
-def test_classes(descriptor: Any) -> None:
-    """A class knows the module and the name by which it is found, and its messages can be pickled and copied."""
-    cls = named(descriptor)
+@pytest.mark.parametrize(
+    "descriptor", MESSAGES, ids=lambda descriptor: descriptor.full_name.removeprefix(f"{PACKAGE}.")
+)
+def test_message_class(descriptor: Any) -> None:
+    """A message class is found by its module and qualified name, and its messages can be pickled and copied."""
+    name = descriptor.full_name.removeprefix(f"{PACKAGE}.")
+    cls = attrgetter(name)(protos)
     assert cls.DESCRIPTOR is descriptor
-    assert cls.__qualname__ == descriptor.full_name.removeprefix(f"{PACKAGE}.")
-    found: Any = importlib.import_module(cls.__module__)
-    for name in cls.__qualname__.split("."):
-        found = getattr(found, name)
-    assert found is cls
+    assert cls.__qualname__ == name
+    assert attrgetter(cls.__qualname__)(importlib.import_module(cls.__module__)) is cls
     message = cls()
-    for copied in (pickle.loads(pickle.dumps(message)), copy.copy(message), copy.deepcopy(message)):  # noqa: S301 -- our own bytes
+    for copied in (pickle.loads(pickle.dumps(message)), copy.copy(message), copy.deepcopy(message)):  # noqa: S301 -- pickled here
         assert type(copied) is cls
         assert copied == message
 
 
 def test_pickle_protocols() -> None:
-    """A message survives every pickle protocol, alone and within other objects."""
+    """Messages within other objects survive every pickle protocol, identity included."""
     turn = protos.Content(role="user", parts=[protos.Part(text="Hi"), protos.Part(thought_signature=b"\x00s")])
     nested = protos.GenerateContentResponse.PromptFeedback(
         block_reason=protos.GenerateContentResponse.PromptFeedback.OTHER
     )
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        history = pickle.loads(pickle.dumps({"turns": [turn, turn], "feedback": nested}, protocol))  # noqa: S301 -- our own bytes
+        history = pickle.loads(pickle.dumps({"turns": [turn, turn], "feedback": nested}, protocol))  # noqa: S301 -- pickled here
         assert history == {"turns": [turn, turn], "feedback": nested}
         assert history["turns"][0] is history["turns"][1]
 
 
-def test_copies_are_apart() -> None:
-    """What is changed in a copy is not changed in the message."""
+def test_copies_are_independent() -> None:
+    """A change to a copy does not change the message."""
     turn = protos.Content(role="user", parts=[protos.Part(text="Hi")])
     for copied in (copy.copy(turn), copy.deepcopy(turn), copy.deepcopy([turn])[0]):
         copied.role = "model"
@@ -112,7 +105,7 @@ def test_copies_are_apart() -> None:
 
 
 def test_enums() -> None:
-    """Enums have their values by name and number, at the top and nested."""
+    """Top-level and nested enums convert between names and numbers."""
     assert protos.Type.Value("OBJECT") == protos.Type.OBJECT
     assert protos.Type.Name(protos.Type.OBJECT) == "OBJECT"
     assert protos.Candidate.FinishReason.Name(protos.Candidate.STOP) == "STOP"

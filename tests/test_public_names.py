@@ -20,27 +20,27 @@ MODULES = sorted(
 )
 
 
-# Those that a program imports from; test_documents.py runs their examples.
+# The modules that programs import from; test_documents.py runs their examples.
 PUBLIC = (
     "genai_grpc",
     *(f"genai_grpc.{name}" for name in ("caching", "errors", "local", "models", "responses", "types")),
 )
 
 
-def _constants_classes_functions(name: str) -> tuple[bool, bool, str]:
-    """The order of names: that of ruff's RUF022."""
+def sort_key(name: str) -> tuple[bool, bool, str]:
+    """The order of ruff's RUF022: constants, classes, functions."""
     return not name.isupper(), not name[0].isupper(), name
 
 
-def test_names() -> None:
-    """The package's names are sorted, and each is there."""
-    assert genai_grpc.__all__ == sorted(genai_grpc.__all__, key=_constants_classes_functions)
+def test_package_names() -> None:
+    """The names of the package are sorted, and each exists."""
+    assert genai_grpc.__all__ == sorted(genai_grpc.__all__, key=sort_key)
     for name in genai_grpc.__all__:
         assert getattr(genai_grpc, name) is not None
 
 
-def test_names_of_the_contract() -> None:
-    """The names of the old package that this one serves so far are there."""
+def test_names_of_google_generativeai() -> None:
+    """The package has the names of google-generativeai that it supports so far."""
     assert {"configure", "GenerativeModel", "ChatSession", "GenerationConfig", "list_models", "get_model"} <= {
         *genai_grpc.__all__
     }
@@ -48,24 +48,24 @@ def test_names_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_modules(name: str) -> None:
-    """A module that others may import from lists its names, sorted, and each is there."""
+def test_module_names(name: str) -> None:
+    """`__all__` of a module is sorted, and each name exists; a module without `__all__` has a docstring only."""
     module = importlib.import_module(name)
     names = getattr(module, "__all__", None)
     if names is None:
-        assert module.__doc__, "a module without names says at least what its package is"
+        assert module.__doc__, "a module without names has at least a docstring"
         assert not [
-            found
-            for found, value in vars(module).items()
-            if getattr(value, "__module__", None) == name and not found.startswith("_")
+            attribute
+            for attribute, value in vars(module).items()
+            if getattr(value, "__module__", None) == name and not attribute.startswith("_")
         ]
         return
-    assert list(names) == sorted(names, key=_constants_classes_functions)
+    assert list(names) == sorted(names, key=sort_key)
     assert [each for each in names if not hasattr(module, each)] == []
 
 
 def documented() -> Iterator[tuple[str, Any]]:
-    """The public classes, functions and modules, by where they are found."""
+    """The public classes, functions and modules, with their qualified names."""
     for module in map(importlib.import_module, PUBLIC):
         for name in module.__all__:
             value = getattr(module, name)
@@ -75,27 +75,27 @@ def documented() -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("name", "value"), [pytest.param(*pair, id=pair[0]) for pair in documented()])
 def test_docstrings(name: str, value: Any) -> None:
-    """A public name shows itself at work, or names the sync twin that does; a public method says what it does."""
-    said = value.__doc__ or ""
-    assert ">>> " in said or "The async twin of `" in said
+    """A public name has an example, or names its sync twin, which has one; a public method has a docstring."""
+    docstring = value.__doc__ or ""
+    assert ">>> " in docstring or "The async twin of `" in docstring
     if inspect.isclass(value) and value.__module__.startswith("genai_grpc."):
         for method, member in vars(value).items():
             if not method.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
                 assert member.__doc__, f"{name}.{method}"
 
 
-# Runs in an interpreter of its own: what `import genai_grpc` does to the process.
-WATCH = """
+# Runs in an interpreter of its own, and reports what `import genai_grpc` does to the process.
+IMPORT_REPORT = """
 import json, os, sys
 
-asked, did = [], []
+variables, events = [], []
 
 class Environment(type(os.environ)):
     def __getitem__(self, key):
-        asked.append(key)
+        variables.append(key)
         return super().__getitem__(key)
 
-# What the rest of the standard library reads at its own import is not ours to watch.
+# What the standard library and protobuf read at their own import is not reported.
 import copyreg, dataclasses, enum, importlib.resources, ipaddress, threading, typing, urllib.parse
 import mimetypes, random, inspect, json, contextlib
 import google.protobuf.message, google.protobuf.descriptor_pool, google.protobuf.message_factory
@@ -106,53 +106,55 @@ os.environ.__class__ = Environment
 
 def hook(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.system", "os.fork", "urllib.", "http.")):
-        did.append([event, ""])
+        events.append([event, ""])
     elif event == "open":
-        did.append([event, str(arguments[0])])
+        events.append([event, str(arguments[0])])
 
 sys.addaudithook(hook)
 before = set(sys.modules)
 import genai_grpc
 for name in genai_grpc.__all__:
-    getattr(genai_grpc, name)  # imported when first asked for
-taken = list(did)
+    getattr(genai_grpc, name)  # imported at its first use
 print(json.dumps({
-    "asked": sorted(set(asked)),
-    "did": taken,
+    "variables": sorted(set(variables)),
+    "events": list(events),
     "imported": sorted(set(sys.modules) - before),
     "threads": threading.active_count(),
 }))
 """
 
 
-def paths() -> dict[str, str]:
-    """The environment of an interpreter that finds what this one does."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of an interpreter with the import path of this one, and these variables."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables}
 
 
 @pytest.fixture(scope="module")
-def imported() -> dict[str, Any]:
-    """What happened when a fresh interpreter imported the package, with a key in its environment."""
-    environment = {**paths(), "GEMINI_API_KEY": "not-a-key", "GENAI_GRPC_ENDPOINT": "nowhere"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a cache of modules would be files that are opened, too
-    done = subprocess.run(
-        [sys.executable, "-c", WATCH], env=environment, check=True, capture_output=True, text=True, timeout=60
+def import_report() -> dict[str, Any]:
+    """What happens when a fresh interpreter imports the package, with a key in its environment."""
+    variables = environment(
+        GEMINI_API_KEY="not-a-key",
+        GENAI_GRPC_ENDPOINT="nowhere",
+        PYTHONDONTWRITEBYTECODE="1",  # bytecode files would be opened, too
     )
-    assert done.stderr == ""
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
+    completed = subprocess.run(
+        [sys.executable, "-c", IMPORT_REPORT], env=variables, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert completed.stderr == ""
+    report: dict[str, Any] = json.loads(completed.stdout)
+    return report
 
 
-def test_import_reads_no_environment(imported: dict[str, Any]) -> None:
-    """Importing the package reads nothing of the environment."""
-    assert imported["asked"] == []
+def test_import_reads_no_environment(import_report: dict[str, Any]) -> None:
+    """Importing the package reads no environment variable."""
+    assert import_report["variables"] == []
 
 
-def test_import_opens_nothing(imported: dict[str, Any]) -> None:
-    """Importing the package opens no socket and no file beyond modules and the descriptor set."""
+def test_import_opens_nothing(import_report: dict[str, Any]) -> None:
+    """Importing the package opens no socket, and no file but modules and the descriptor set."""
     others = [
         (event, path)
-        for event, path in imported["did"]
+        for event, path in import_report["events"]
         if event != "open" or not path.endswith((".py", ".pyc", ".so", "descriptors.binpb"))
     ]
     assert others == []
@@ -173,9 +175,9 @@ def test_import_opens_nothing(imported: dict[str, Any]) -> None:
         "genai_grpc.local",
     ],
 )
-def test_import_is_light(imported: dict[str, Any], name: str) -> None:
+def test_import_is_light(import_report: dict[str, Any], name: str) -> None:
     """Importing the package imports neither gRPC nor an engine, nor what only some programs use."""
-    assert [module for module in imported["imported"] if module == name or module.startswith(f"{name}.")] == []
+    assert [module for module in import_report["imported"] if module == name or module.startswith(f"{name}.")] == []
 
 
 @pytest.mark.parametrize(
@@ -190,14 +192,17 @@ def test_import_is_light(imported: dict[str, Any], name: str) -> None:
         "pathlib",
     ],
 )
-def test_a_model_imports_what_it_uses(name: str) -> None:
-    """A program that imports the model pays for neither protobuf's pure Python runtime nor what it does not name."""
+def test_import_of_generative_model_is_light(name: str) -> None:
+    """Importing GenerativeModel imports neither protobuf's pure Python runtime nor modules that it does not use."""
     if name.startswith("google") and api_implementation.Type() != "upb":
         pytest.skip("this is the pure Python runtime")
     program = f"from genai_grpc import GenerativeModel; import sys; sys.exit({name!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-S", "-c", program], env=paths(), check=False, timeout=60).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-S", "-c", program], env=environment(), check=False, timeout=60).returncode
+        == 0
+    )
 
 
-def test_import_starts_no_thread(imported: dict[str, Any]) -> None:
+def test_import_starts_no_thread(import_report: dict[str, Any]) -> None:
     """Importing the package starts no thread."""
-    assert imported["threads"] == 1
+    assert import_report["threads"] == 1

@@ -8,27 +8,24 @@ import pytest
 
 from genai_grpc import errors, protos
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
+from tests.chunks import make_chunk
 
 Response = protos.GenerateContentResponse
 Feedback = Response.PromptFeedback
 
 
-def chunk(*parts: dict[str, Any], **fields: Any) -> Response:
-    """A response of one candidate with these parts."""
-    made = Response()
-    candidate = made.candidates.add(**fields)
-    candidate.content.role = "model"
-    candidate.content.parts.extend(protos.Part(**part) for part in parts)
-    return made
+def text_chunks(*texts: str) -> list[Response]:
+    """Chunks with one text each."""
+    return [make_chunk({"text": text}) for text in texts]
 
 
-def words(*texts: str) -> list[Response]:
-    """Chunks of text."""
-    return [chunk({"text": text}) for text in texts]
+class Stream:
+    """An open stream in memory: chunks, and perhaps an error after them.
 
-
-class Source:
-    """An open stream in memory: chunks, and perhaps an error after them."""
+    Attributes:
+        reads: How many chunks were asked for.
+        cancelled: Whether the stream was cancelled.
+    """
 
     starts_reply = False
 
@@ -49,172 +46,80 @@ class Source:
         self.cancelled = True
 
 
-class AsyncSource(Source):
-    """The same for async programs."""
+class AsyncStream(Stream):
+    """The async twin."""
 
-    async def read(self) -> Response | None:  # type: ignore[override]  # awaited, where its base is not
+    async def read(self) -> Response | None:  # type: ignore[override]  # its base is sync
         await asyncio.sleep(0)
         return super().read()
 
 
-class Api:
-    """What tests do with a response of either kind."""
+class ResponseApi:
+    """The sync or the async response class, for sync tests.
 
-    def __init__(self, kind: type[Any]) -> None:
-        self.kind = kind
-        self.asynchronous = kind is AsyncGenerateContentResponse
+    Attributes:
+        response_type: The class.
+    """
+
+    def __init__(self, response_type: type[Any]) -> None:
+        self.response_type = response_type
+        self._is_async = response_type is AsyncGenerateContentResponse
 
     def open(self, *chunks: Response, error: Exception | None = None) -> tuple[Any, Any]:
-        """A response over a source whose first chunk has come, and the source."""
-        source: Any = (AsyncSource if self.asynchronous else Source)(list(chunks), error)
-        first = source.chunks.pop(0) if source.chunks else None
-        return self.kind.from_stream((source, first)), source
+        """A response that reads a stream whose first chunk has arrived, and the stream."""
+        stream: Any = (AsyncStream if self._is_async else Stream)(list(chunks), error)
+        first = stream.chunks.pop(0) if stream.chunks else None
+        return self.response_type.from_stream((stream, first)), stream
 
     def read(self, response: Any, count: int | None = None) -> list[Any]:
-        """The chunks to come, at most so many, exactly as a loop with a `break` takes them."""
+        """The chunks of a response, or the first `count` of them, as a loop with a `break` reads them."""
 
         async def collect() -> list[Any]:
-            taken: list[Any] = []
+            read: list[Any] = []
             chunks = aiter(response)
-            while count is None or len(taken) < count:
+            while count is None or len(read) < count:
                 try:
-                    taken.append(await anext(chunks))
+                    read.append(await anext(chunks))
                 except StopAsyncIteration:
                     break
-            return taken
+            return read
 
-        if self.asynchronous:
+        if self._is_async:
             return asyncio.run(collect())
         chunks = iter(response)
         return list(chunks) if count is None else [next(chunks) for _ in range(count)]
 
     def resolve(self, response: Any) -> None:
-        """Read to the end."""
-        asyncio.run(response.resolve()) if self.asynchronous else response.resolve()
+        """Read the response to its end."""
+        asyncio.run(response.resolve()) if self._is_async else response.resolve()
 
-    def leave(self, response: Any) -> None:
+    def use_as_context_manager(self, response: Any) -> None:
         """Enter and leave the response as a context manager."""
 
-        async def enter() -> None:
+        async def use() -> None:
             async with response as entered:
                 assert entered is response
 
-        if self.asynchronous:
-            asyncio.run(enter())
+        if self._is_async:
+            asyncio.run(use())
         else:
             with response as entered:
                 assert entered is response
 
 
 @pytest.fixture(params=[GenerateContentResponse, AsyncGenerateContentResponse], ids=["sync", "async"])
-def api(request: pytest.FixtureRequest) -> Api:
-    """Each of the two kinds in turn."""
-    return Api(request.param)
-
-
-def whole(*parts: dict[str, Any], **fields: Any) -> GenerateContentResponse:
-    """A response that came at once."""
-    return GenerateContentResponse.from_response(chunk(*parts, **fields))
-
-
-CODE = {"executable_code": protos.ExecutableCode(language=protos.ExecutableCode.PYTHON, code="\n1 + 1")}
-BARE_CODE = {"executable_code": protos.ExecutableCode(code="1 + 1")}
-RESULT = {
-    "code_execution_result": protos.CodeExecutionResult(outcome=protos.CodeExecutionResult.OUTCOME_OK, output="2")
-}
-FAILED = {
-    "code_execution_result": protos.CodeExecutionResult(outcome=protos.CodeExecutionResult.OUTCOME_FAILED, output="oh")
-}
-CALL = {"function_call": protos.FunctionCall(name="add")}
-
-
-@pytest.mark.parametrize(
-    ("parts", "text"),
-    [
-        pytest.param([{"text": "Hi"}], "Hi", id="one"),
-        pytest.param([{"text": "a"}, {"text": "b"}], "a\nb", id="several, on lines of their own"),
-        pytest.param([{"text": ""}], "", id="an empty text is a text"),
-        pytest.param([{"text": "Hm", "thought": True}, {"text": "Hi"}], "Hi", id="thoughts are left out"),
-        pytest.param([{"text": "Hi"}, {"thought_signature": b"s"}], "Hi", id="a signature is no text"),
-        pytest.param([{"text": "Hi"}, {}], "Hi", id="an empty part is no text"),
-        pytest.param([CODE], "``` python\n1 + 1\n```", id="code, its language named"),
-        pytest.param([BARE_CODE], "```\n1 + 1\n```", id="code of no language"),
-        pytest.param([RESULT], "```\n2\n```", id="a result"),
-        pytest.param([FAILED], "``` failed\noh\n```", id="a result that failed"),
-        pytest.param(
-            [{"text": "So:"}, CODE, RESULT, {"text": "Two."}],
-            "So:\n``` python\n1 + 1\n```\n```\n2\n```\nTwo.",
-            id="all of them",
-        ),
-    ],
-)
-def test_text(parts: list[dict[str, Any]], text: str) -> None:
-    """The text is that of the parts on lines of their own, code and results fenced."""
-    assert whole(*parts).text == text
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        pytest.param({}, r"finish reason is FINISH_REASON_UNSPECIFIED \(0\)", id="no reason"),
-        pytest.param({"finish_reason": protos.Candidate.MAX_TOKENS}, "MAX_TOKENS .*before any text", id="tokens"),
-        pytest.param({"finish_reason": protos.Candidate.RECITATION}, "RECITATION .*copyrighted", id="recitation"),
-        pytest.param(
-            {"finish_reason": protos.Candidate.OTHER, "finish_message": "Out of ink."},
-            "OTHER .*finish message: Out of ink",
-            id="finish message",
-        ),
-        pytest.param(
-            {
-                "finish_reason": protos.Candidate.SAFETY,
-                "safety_ratings": [
-                    protos.SafetyRating(
-                        category=protos.HarmCategory.HARM_CATEGORY_HARASSMENT, probability=protos.SafetyRating.HIGH
-                    )
-                ],
-            },
-            "SAFETY .*safety settings.*HARASSMENT.*HIGH",
-            id="safety ratings",
-        ),
-    ],
-)
-def test_no_text(fields: dict[str, Any], words: str) -> None:
-    """An answer without text says why: its finish reason, finish message and safety ratings."""
-    with pytest.raises(ValueError, match=words):
-        _ = whole(**fields).text
-
-
-def test_finish_reasons_of_the_future() -> None:
-    """A finish reason that these protos do not know is named by its number."""
-    response = Response()
-    response.candidates.add().finish_reason = 99  # type: ignore[assignment]  # an open enum
-    with pytest.raises(ValueError, match="99"):
-        _ = GenerateContentResponse.from_response(response).text
-
-
-def test_only_thoughts() -> None:
-    """An answer of thoughts alone has no text, and the error says where they are."""
-    response = whole({"text": "Hm", "thought": True})
-    with pytest.raises(ValueError, match=r"there are thoughts, in response\.thoughts"):
-        _ = response.text
-    assert response.thoughts == "Hm"
-
-
-def test_function_calls() -> None:
-    """Function calls are listed; text that would leave one out is refused."""
-    response = whole(CALL, {"text": "Hi"}, CALL)
-    assert [call.name for call in response.function_calls] == ["add", "add"]
-    with pytest.raises(ValueError, match=r"a function_call part has no text; read it from response\.parts"):
-        _ = response.text
+def api(request: pytest.FixtureRequest) -> ResponseApi:
+    """The response class, once sync and once async."""
+    return ResponseApi(request.param)
 
 
 @pytest.mark.parametrize("name", ["parts", "text", "thoughts", "function_calls"])
 def test_several_candidates(name: str) -> None:
-    """What stands for one candidate is refused of several, and the error says how to read them."""
-    made = Response()
-    made.candidates.add(index=0)
-    made.candidates.add(index=1)
-    response = GenerateContentResponse.from_response(made)
+    """A property of the only candidate is refused if there are several, and the error says how to read them."""
+    message = Response()
+    message.candidates.add(index=0)
+    message.candidates.add(index=1)
+    response = GenerateContentResponse.from_response(message)
     assert len(response.candidates) == 2
     with pytest.raises(ValueError, match=r"has 2 candidates; read response\.candidates\[index\]\.content\.parts"):
         getattr(response, name)
@@ -227,49 +132,49 @@ def test_no_candidates() -> None:
 
 
 def test_metadata() -> None:
-    """Usage, version and id are those of the response."""
-    made = Response(model_version="v", response_id="r")
-    made.usage_metadata.total_token_count = 3
-    response = GenerateContentResponse.from_response(made)
+    """Usage, model version and response ID are those of the message."""
+    message = Response(model_version="v", response_id="r")
+    message.usage_metadata.total_token_count = 3
+    response = GenerateContentResponse.from_response(message)
     assert (response.model_version, response.response_id, response.usage_metadata.total_token_count) == ("v", "r", 3)
     assert response.error is None
 
 
-def test_stream(api: Api) -> None:
-    """A stream hands out its chunks, and is then the whole; it can be read again, from the start."""
-    response, source = api.open(*words("One,", " two,", " three"))
-    assert [each.text for each in api.read(response)] == ["One,", " two,", " three"]
-    reads = source.reads
+def test_stream(api: ResponseApi) -> None:
+    """A stream yields its chunks, and then has the merged response; iterating again starts from the first chunk."""
+    response, stream = api.open(*text_chunks("One,", " two,", " three"))
+    assert [chunk.text for chunk in api.read(response)] == ["One,", " two,", " three"]
+    reads = stream.reads
     assert response.text == "One, two, three"
-    assert [each.text for each in api.read(response)] == ["One,", " two,", " three"]
+    assert [chunk.text for chunk in api.read(response)] == ["One,", " two,", " three"]
     assert [part.text for part in response.parts] == ["One, two, three"]
-    assert source.reads == reads
+    assert stream.reads == reads
 
 
-def test_chunks_are_of_the_same_kind(api: Api) -> None:
-    """A chunk is a whole response of the kind that was streamed."""
-    response, _ = api.open(*words("One"))
-    (each,) = api.read(response)
-    assert type(each) is api.kind
-    assert [again.text for again in api.read(each)] == ["One"]
+def test_type_of_chunks(api: ResponseApi) -> None:
+    """A chunk is a whole response of the same class as the stream."""
+    response, _ = api.open(*text_chunks("One"))
+    (chunk,) = api.read(response)
+    assert type(chunk) is api.response_type
+    assert [again.text for again in api.read(chunk)] == ["One"]
 
 
-def test_a_chunk_does_not_wait_for_the_next(api: Api) -> None:
-    """A chunk is handed out without reading the one after it."""
-    response, source = api.open(*words("One,", " two"))
-    assert [each.text for each in api.read(response, 1)] == ["One,"]
-    assert source.reads == 0
-    assert [each.text for each in api.read(response, 2)] == ["One,", " two"]
-    assert source.reads == 1
+def test_chunk_without_lookahead(api: ResponseApi) -> None:
+    """A chunk is yielded before the next one is read."""
+    response, stream = api.open(*text_chunks("One,", " two"))
+    assert [chunk.text for chunk in api.read(response, 1)] == ["One,"]
+    assert stream.reads == 0
+    assert [chunk.text for chunk in api.read(response, 2)] == ["One,", " two"]
+    assert stream.reads == 1
 
 
 @pytest.mark.parametrize("name", ["candidates", "parts", "text"])
-def test_unfinished(api: Api, name: str) -> None:
-    """Before its end, a stream has no candidates, parts or text, and the error says what to do."""
-    response, source = api.open(*words("One,", " two,", " three"))
+def test_incomplete_iteration(api: ResponseApi, name: str) -> None:
+    """Candidates, parts and text need the stream read to its end, and the error says how."""
+    response, stream = api.open(*text_chunks("One,", " two,", " three"))
     with pytest.raises(errors.IncompleteIterationError, match=r"iterate over the response, or call response\.resolve"):
         getattr(response, name)
-    assert source.reads == 0
+    assert stream.reads == 0
     api.read(response, 1)
     with pytest.raises(errors.IncompleteIterationError):
         getattr(response, name)
@@ -277,9 +182,9 @@ def test_unfinished(api: Api, name: str) -> None:
     assert response.text == "One, two, three"
 
 
-def test_metadata_before_the_end(api: Api) -> None:
-    """Usage, version and prompt feedback are those of the chunks so far."""
-    first, second = words("One,", " two")
+def test_metadata_before_end(api: ResponseApi) -> None:
+    """Usage, model version and prompt feedback are those of the chunks so far."""
+    first, second = text_chunks("One,", " two")
     first.usage_metadata.total_token_count, second.usage_metadata.total_token_count = 1, 2
     first.model_version = "v"
     first.prompt_feedback.safety_ratings.add(category=protos.HarmCategory.HARM_CATEGORY_HARASSMENT)
@@ -291,26 +196,28 @@ def test_metadata_before_the_end(api: Api) -> None:
     assert len(response.prompt_feedback.safety_ratings) == 1
 
 
-def test_exactly_as_many_chunks_as_come() -> None:
-    """A sync program that takes exactly as many chunks as come can read the text after."""
-    response, _ = Api(GenerateContentResponse).open(*words("One,", " two"))
-    assert [each.text for _, each in zip(range(2), response, strict=False)] == ["One,", " two"]
+def test_exactly_all_chunks_read() -> None:
+    """A sync program that reads exactly as many chunks as there are can then read the text."""
+    response, _ = ResponseApi(GenerateContentResponse).open(*text_chunks("One,", " two"))
+    assert [chunk.text for _, chunk in zip(range(2), response, strict=False)] == ["One,", " two"]
     assert response.text == "One, two"
 
 
-def test_fewer_chunks_than_come() -> None:
-    """Looking for the end loses nothing: a chunk found in its place is handed out next."""
-    response, _ = Api(GenerateContentResponse).open(*words("One,", " two,", " three"))
-    assert [each.text for _, each in zip(range(1), response, strict=False)] == ["One,"]
+def test_not_all_chunks_read() -> None:
+    """A chunk that was read in search of the end is not lost: iteration yields it next."""
+    response, _ = ResponseApi(GenerateContentResponse).open(*text_chunks("One,", " two,", " three"))
+    assert [chunk.text for _, chunk in zip(range(1), response, strict=False)] == ["One,"]
     for _ in range(2):
         with pytest.raises(errors.IncompleteIterationError):
             _ = response.text
-    assert [each.text for each in response] == ["One,", " two,", " three"]
+    assert [chunk.text for chunk in response] == ["One,", " two,", " three"]
 
 
-def test_an_error_where_the_end_was_looked_for() -> None:
-    """A stream that failed after the chunks that were taken fails where the text is asked for."""
-    response, _ = Api(GenerateContentResponse).open(*words("One"), error=errors.ServiceUnavailable("gone"))
+def test_error_in_place_of_end() -> None:
+    """If the stream failed after the chunks that were read, reading the text raises its error."""
+    response, _ = ResponseApi(GenerateContentResponse).open(
+        *text_chunks("One"), error=errors.ServiceUnavailable("gone")
+    )
     next(iter(response))
     with pytest.raises(errors.ServiceUnavailable, match="gone"):
         _ = response.text
@@ -318,7 +225,7 @@ def test_an_error_where_the_end_was_looked_for() -> None:
 
 def test_two_iterators() -> None:
     """Iterators of one stream share its chunks."""
-    response, source = Api(GenerateContentResponse).open(*words("One,", " two"))
+    response, stream = ResponseApi(GenerateContentResponse).open(*text_chunks("One,", " two"))
     first, second = iter(response), iter(response)
     assert [next(first).text, next(second).text, next(second).text, next(first).text] == [
         "One,",
@@ -326,14 +233,14 @@ def test_two_iterators() -> None:
         " two",
         " two",
     ]
-    assert source.reads == 1
+    assert stream.reads == 1
 
 
-def test_an_error_after_chunks(api: Api) -> None:
-    """A stream's error comes after the chunks before it, again when read again, and what came stays readable."""
+def test_error_after_chunks(api: ResponseApi) -> None:
+    """A stream's error is raised after the chunks before it, at every iteration, and the chunks stay readable."""
     error = errors.ServiceUnavailable("gone")
-    response, source = api.open(*words("One,", " two"), error=error)
-    assert [each.text for each in api.read(response, 2)] == ["One,", " two"]
+    response, stream = api.open(*text_chunks("One,", " two"), error=error)
+    assert [chunk.text for chunk in api.read(response, 2)] == ["One,", " two"]
     for _ in range(2):
         with pytest.raises(errors.ServiceUnavailable, match="gone"):
             api.read(response)
@@ -341,16 +248,16 @@ def test_an_error_after_chunks(api: Api) -> None:
             api.resolve(response)
     assert response.error is error
     assert response.text == "One, two"
-    assert source.reads == 2
+    assert stream.reads == 2
 
 
-def test_ctrl_c(api: Api) -> None:
-    """A wait that the program broke off is told as it is, then as a stream cut short."""
+def test_ctrl_c(api: ResponseApi) -> None:
+    """An interrupted read raises the interrupt; later reads raise that the stream was cut short."""
 
     class Stop(BaseException):
-        """Such as KeyboardInterrupt, which asyncio.run would treat in its own way."""
+        """Stands for KeyboardInterrupt, which asyncio.run handles specially."""
 
-    response, _ = api.open(*words("One"), error=Stop())  # type: ignore[arg-type]  # any exception will do
+    response, _ = api.open(*text_chunks("One"), error=Stop())  # type: ignore[arg-type]  # a BaseException
     with pytest.raises(Stop):
         api.read(response)
     with pytest.raises(errors.Cancelled, match="cut short by Stop"):
@@ -358,8 +265,8 @@ def test_ctrl_c(api: Api) -> None:
     assert response.text == "One"
 
 
-def test_no_chunks(api: Api) -> None:
-    """A stream that ended without a chunk is an empty response."""
+def test_no_chunks(api: ResponseApi) -> None:
+    """A stream that ends without a chunk is an empty response."""
     response, _ = api.open()
     assert api.read(response) == []
     assert list(response.candidates) == []
@@ -367,20 +274,20 @@ def test_no_chunks(api: Api) -> None:
         _ = response.text
 
 
-def test_chunks_without_parts(api: Api) -> None:
-    """Chunks without parts, or without candidates, do no harm to the whole."""
+def test_chunks_without_parts(api: ResponseApi) -> None:
+    """Chunks without parts, or without candidates, are merged like others."""
     response, _ = api.open(
-        chunk(), *words("Hi"), chunk(finish_reason=protos.Candidate.STOP), Response(model_version="v")
+        make_chunk(), *text_chunks("Hi"), make_chunk(finish_reason=protos.Candidate.STOP), Response(model_version="v")
     )
     assert len(api.read(response)) == 4
     assert response.text == "Hi"
     assert response.candidates[0].finish_reason == protos.Candidate.STOP
 
 
-def test_blocked_prompt(api: Api) -> None:
-    """A blocked prompt says why at once, and is an error on iteration."""
+def test_blocked_prompt(api: ResponseApi) -> None:
+    """The feedback of a blocked prompt is available at once; iteration raises BlockedPromptException."""
     blocked = Response(prompt_feedback=Feedback(block_reason=Feedback.SAFETY))
-    for response in (api.kind.from_response(blocked), api.open(blocked)[0]):
+    for response in (api.response_type.from_response(blocked), api.open(blocked)[0]):
         assert response.prompt_feedback.block_reason == Feedback.SAFETY
         assert isinstance(response.error, errors.BlockedPromptException)
         for _ in range(2):
@@ -392,66 +299,54 @@ def test_blocked_prompt(api: Api) -> None:
 
 
 def test_blocked_prompt_has_no_text() -> None:
-    """The text of a blocked prompt's response is an error that says it was blocked."""
+    """The error of reading the text after a blocked prompt gives the block reason."""
     blocked = Response(prompt_feedback=Feedback(block_reason=Feedback.SAFETY))
     with pytest.raises(ValueError, match="no candidate; the prompt feedback says: .*SAFETY"):
         _ = GenerateContentResponse.from_response(blocked).text
 
 
-def test_close(api: Api) -> None:
-    """Leaving a stream cancels it; what came stays readable, and nothing more is read."""
-    response, source = api.open(*words("One,", " two"))
+def test_close(api: ResponseApi) -> None:
+    """Leaving the context manager cancels the stream; the chunks before stay readable, and no other is read."""
+    response, stream = api.open(*text_chunks("One,", " two"))
     api.read(response, 1)
-    api.leave(response)
-    assert source.cancelled
-    assert [each.text for each in api.read(response)] == ["One,"]
+    api.use_as_context_manager(response)
+    assert stream.cancelled
+    assert [chunk.text for chunk in api.read(response)] == ["One,"]
     assert response.text == "One,"
-    assert source.reads == 0
+    assert stream.reads == 0
 
 
-def test_close_at_the_end(api: Api) -> None:
-    """A stream that was read to its end, and a whole response, need no cancelling."""
-    response, source = api.open(*words("One"))
+def test_close_after_end(api: ResponseApi) -> None:
+    """A stream that was read to its end is not cancelled; a whole response may be a context manager, too."""
+    response, stream = api.open(*text_chunks("One"))
     api.resolve(response)
-    api.leave(response)
-    assert not source.cancelled
-    api.leave(api.kind.from_response(chunk({"text": "Hi"})))
+    api.use_as_context_manager(response)
+    assert not stream.cancelled
+    api.use_as_context_manager(api.response_type.from_response(make_chunk({"text": "Hi"})))
 
 
-def test_to_dict(api: Api) -> None:
-    """A response as a dict has proto names, enums as numbers, defaults filled in, and goes through JSON."""
-    response, _ = api.open(*words("One,", " two"), chunk(finish_reason=protos.Candidate.STOP))
+def test_to_dict(api: ResponseApi) -> None:
+    """A response as a dict is JSON-ready, with proto field names, enums as numbers and defaults included."""
+    response, _ = api.open(*text_chunks("One,", " two"), make_chunk(finish_reason=protos.Candidate.STOP))
     api.resolve(response)
-    shown = response.to_dict()
-    assert json.loads(json.dumps(shown)) == shown
-    (candidate,) = shown["candidates"]
+    fields = response.to_dict()
+    assert json.loads(json.dumps(fields)) == fields
+    (candidate,) = fields["candidates"]
     assert candidate["finish_reason"] == 1
     assert candidate["content"] == {
         "role": "model",
         "parts": [{"text": "One, two", "thought": False, "thought_signature": ""}],
     }
     assert candidate["safety_ratings"] == []
-    assert shown["model_version"] == ""
+    assert fields["model_version"] == ""
 
 
-def test_repr(api: Api) -> None:
-    """A response shows what has come, whether it is all, and what ended it."""
-    response, _ = api.open(*words("One,", " zwölf"), error=errors.ServiceUnavailable("gone"))
-    assert repr(response).startswith(f"{api.kind.__name__}(done=False, result={{")
+def test_repr(api: ResponseApi) -> None:
+    """The repr shows the response so far, whether it is complete, and what ended it early."""
+    response, _ = api.open(*text_chunks("One,", " zwölf"), error=errors.ServiceUnavailable("gone"))
+    assert repr(response).startswith(f"{api.response_type.__name__}(done=False, result={{")
     assert '"text": "One,"' in repr(response)
     with pytest.raises(errors.ServiceUnavailable):
         api.resolve(response)
     assert "done=True, error=ServiceUnavailable('gone')" in repr(response)
     assert '"text": "One, zwölf"' in repr(response)
-
-
-def test_a_reason_learned_since() -> None:
-    """A finish reason, language or outcome that this version does not know is shown by its number."""
-    candidate = protos.Candidate(finish_reason=99)  # type: ignore[arg-type]  # the wire may hold any number
-    with pytest.raises(ValueError, match=r"no text: its finish reason is 99 \(99\)"):
-        _ = GenerateContentResponse.from_response(protos.GenerateContentResponse(candidates=[candidate])).text
-    code = protos.Part(executable_code=protos.ExecutableCode(language=9, code="x"))  # type: ignore[arg-type]
-    result = protos.Part(code_execution_result=protos.CodeExecutionResult(outcome=9))  # type: ignore[arg-type]
-    answered = protos.Candidate(content=protos.Content(parts=[code, result]))
-    shown = GenerateContentResponse.from_response(protos.GenerateContentResponse(candidates=[answered])).text
-    assert shown == "``` 9\nx\n```\n``` 9\n\n```"

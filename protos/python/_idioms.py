@@ -304,7 +304,7 @@ CONVENIENCES: Final[dict[str, Any]] = {
     "to_json": classmethod(_to_json),
     "wrap": classmethod(_wrap),
 }
-"""What every message class gets, besides its own `__init__`, `__setattr__` and, with enum fields, `__getattribute__`."""
+"""What every message class gets, besides `__init__`, `__setattr__` and, with enum fields, `__getattribute__`."""
 
 
 # A Struct as a mapping whose values are Python's

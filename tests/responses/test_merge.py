@@ -8,25 +8,17 @@ from hypothesis import strategies as st
 
 from genai_grpc import protos
 from genai_grpc._responses.merge import ResponseMerger
+from tests.chunks import make_chunk
 
 Response = protos.GenerateContentResponse
 
 
-def chunk(*parts: dict[str, Any], role: str = "model", index: int = 0, **fields: Any) -> Response:
-    """A chunk with one candidate of these parts."""
-    made = Response()
-    candidate = made.candidates.add(index=index, **fields)
-    candidate.content.role = role
-    candidate.content.parts.extend(protos.Part(**part) for part in parts)
-    return made
-
-
-def folded(*chunks: Response) -> Response:
-    """The response that the chunks fold into."""
-    fold = ResponseMerger()
-    for each in chunks:
-        fold.add(each)
-    return fold.result()
+def merge(*chunks: Response) -> Response:
+    """The response that the chunks merge into."""
+    merger = ResponseMerger()
+    for chunk in chunks:
+        merger.add(chunk)
+    return merger.result()
 
 
 PYTHON = protos.ExecutableCode.PYTHON
@@ -35,40 +27,42 @@ ADD = {"function_call": protos.FunctionCall(name="add")}
 
 PARTS: tuple[Any, ...] = (
     pytest.param([[{"text": "Hel"}], [{"text": "lo"}]], [{"text": "Hello"}], id="text"),
-    pytest.param([[{"text": "Hi"}], []], [{"text": "Hi"}], id="a chunk without parts"),
-    pytest.param([[], [{"text": "Hi"}]], [{"text": "Hi"}], id="a first chunk without parts"),
-    pytest.param([[{"text": "Hi"}], [{"text": ""}]], [{"text": "Hi"}], id="an empty text at the end"),
-    pytest.param([[{"text": "a"}, {"text": "b"}]], [{"text": "a"}, {"text": "b"}], id="parts that came together"),
+    pytest.param([[{"text": "Hi"}], []], [{"text": "Hi"}], id="chunk without parts"),
+    pytest.param([[], [{"text": "Hi"}]], [{"text": "Hi"}], id="first chunk without parts"),
+    pytest.param([[{"text": "Hi"}], [{"text": ""}]], [{"text": "Hi"}], id="empty last text"),
+    pytest.param([[{"text": "a"}, {"text": "b"}]], [{"text": "a"}, {"text": "b"}], id="two parts of one chunk"),
     pytest.param(
-        [[{"text": "a"}, {"text": "b"}], [{"text": "c"}]], [{"text": "a"}, {"text": "bc"}], id="only the last goes on"
+        [[{"text": "a"}, {"text": "b"}], [{"text": "c"}]],
+        [{"text": "a"}, {"text": "bc"}],
+        id="only the last part continues",
     ),
     pytest.param(
         [[{"text": "Hm", "thought": True}], [{"text": "m", "thought": True}], [{"text": "Hi"}]],
         [{"text": "Hmm", "thought": True}, {"text": "Hi"}],
-        id="thoughts stay apart from the answer",
+        id="thought before text",
     ),
     pytest.param(
         [[{"text": "a"}], [{"text": "b"}], [{"text": "", "thought_signature": b"s"}]],
         [{"text": "ab", "thought_signature": b"s"}],
-        id="a signature on an empty last text",
+        id="signature on empty last text",
     ),
     pytest.param(
         [[{"text": "a"}], [{"thought_signature": b"s"}]],
         [{"text": "a", "thought_signature": b"s"}],
-        id="a signature on a part of nothing else",
+        id="signature on part without data",
     ),
     pytest.param(
         [[{"text": "a", "thought_signature": b"s"}], [{"text": "b"}]],
         [{"text": "a", "thought_signature": b"s"}, {"text": "b"}],
-        id="a signature closes its part",
+        id="text after signature",
     ),
     pytest.param(
         [[ADD], [{"thought_signature": b"s"}]],
         [ADD, {"thought_signature": b"s"}],
-        id="a signature after a call is kept beside it",
+        id="signature after function call",
     ),
-    pytest.param([[ADD], [ADD]], [ADD, ADD], id="function calls are whole"),
-    pytest.param([[{"text": "a"}], [{}]], [{"text": "a"}, {}], id="a part of nothing continues none"),
+    pytest.param([[ADD], [ADD]], [ADD, ADD], id="function calls"),
+    pytest.param([[{"text": "a"}], [{}]], [{"text": "a"}, {}], id="part without data"),
     pytest.param(
         [
             [{"executable_code": protos.ExecutableCode(language=PYTHON, code="1 ")}],
@@ -81,140 +75,143 @@ PARTS: tuple[Any, ...] = (
             {"executable_code": protos.ExecutableCode(language=PYTHON, code="1 + 1")},
             {"code_execution_result": protos.CodeExecutionResult(output="the sum", outcome=OK)},
         ],
-        id="code and its result",
+        id="code and result",
     ),
     pytest.param(
         [[{"inline_data": protos.Blob(data=b"a")}], [{"inline_data": protos.Blob(data=b"b")}]],
         [{"inline_data": protos.Blob(data=b"a")}, {"inline_data": protos.Blob(data=b"b")}],
-        id="blobs are whole",
+        id="blobs",
     ),
 )
 
 
 @pytest.mark.parametrize(("chunks", "expected"), PARTS)
 def test_parts(chunks: list[list[dict[str, Any]]], expected: list[dict[str, Any]]) -> None:
-    """Text, code and results that were cut are joined; what is whole stays whole."""
-    assert folded(*(chunk(*parts) for parts in chunks)) == chunk(*expected)
+    """The pieces of text, code and results are joined; parts of every other kind stay separate."""
+    assert merge(*(make_chunk(*parts) for parts in chunks)) == make_chunk(*expected)
 
 
 def test_one_chunk() -> None:
-    """A response that came at once is itself."""
-    whole = chunk({"text": "Hi"}, finish_reason=protos.Candidate.STOP)
-    assert folded(whole) == whole
+    """One chunk is the whole response."""
+    whole = make_chunk({"text": "Hi"}, finish_reason=protos.Candidate.STOP)
+    assert merge(whole) == whole
 
 
 def test_no_chunks() -> None:
-    """Nothing folds into an empty response."""
-    assert folded() == Response()
+    """No chunks merge into an empty response."""
+    assert merge() == Response()
 
 
 def test_candidates() -> None:
-    """Candidates are folded each for itself, and stand in the order of their indices."""
-    made = folded(
-        chunk({"text": "b"}, index=1), chunk({"text": "a"}), chunk({"text": "B"}, index=1), chunk({"text": "A"})
+    """Candidates are merged separately, and ordered by index."""
+    merged = merge(
+        make_chunk({"text": "b"}, index=1),
+        make_chunk({"text": "a"}),
+        make_chunk({"text": "B"}, index=1),
+        make_chunk({"text": "A"}),
     )
-    assert [(candidate.index, candidate.content.parts[0].text) for candidate in made.candidates] == [
+    assert [(candidate.index, candidate.content.parts[0].text) for candidate in merged.candidates] == [
         (0, "aA"),
         (1, "bB"),
     ]
 
 
 def test_candidate_without_content() -> None:
-    """A candidate that never said anything has no content."""
+    """A candidate whose chunks have no content has none."""
     chunks = Response(), Response()
-    for each in chunks:
-        each.candidates.add(finish_reason=protos.Candidate.SAFETY)
-    assert not folded(*chunks).candidates[0].HasField("content")
+    for chunk in chunks:
+        chunk.candidates.add(finish_reason=protos.Candidate.SAFETY)
+    assert not merge(*chunks).candidates[0].HasField("content")
 
 
 def test_empty_content() -> None:
-    """A content that is there and empty stays there."""
+    """An empty content stays set."""
     chunks = Response(), Response()
-    for each in chunks:
-        each.candidates.add().content.SetInParent()
-    assert folded(*chunks).candidates[0].HasField("content")
+    for chunk in chunks:
+        chunk.candidates.add().content.SetInParent()
+    assert merge(*chunks).candidates[0].HasField("content")
 
 
-def test_the_first_prompt_feedback() -> None:
-    """The prompt is judged once, by the first chunk that says so."""
+def test_first_prompt_feedback() -> None:
+    """The prompt feedback is that of the first chunk that has one."""
     feedback = Response.PromptFeedback
     chunks = (
         Response(),
         Response(prompt_feedback=feedback(block_reason=feedback.SAFETY)),
         Response(prompt_feedback=feedback(block_reason=feedback.OTHER)),
     )
-    assert folded(*chunks).prompt_feedback.block_reason == feedback.SAFETY
+    assert merge(*chunks).prompt_feedback.block_reason == feedback.SAFETY
 
 
-def test_the_latest_values() -> None:
-    """Usage and citations are those of the latest chunk that has them, not sums."""
+def test_latest_values() -> None:
+    """Usage and citations are those of the last chunk that has them, not sums."""
     usage = Response.UsageMetadata
     source = protos.CitationSource
-    made = folded(
+    merged = merge(
         Response(usage_metadata=usage(prompt_token_count=3, candidates_token_count=1), model_version="1"),
-        chunk(citation_metadata=protos.CitationMetadata(citation_sources=[source(uri="a")])),
-        chunk(citation_metadata=protos.CitationMetadata(citation_sources=[source(uri="a"), source(uri="b")])),
+        make_chunk(citation_metadata=protos.CitationMetadata(citation_sources=[source(uri="a")])),
+        make_chunk(citation_metadata=protos.CitationMetadata(citation_sources=[source(uri="a"), source(uri="b")])),
         Response(usage_metadata=usage(candidates_token_count=5), model_version="2", response_id="r"),
-        chunk({"text": "Hi"}),
+        make_chunk({"text": "Hi"}),
     )
-    assert made.usage_metadata == usage(candidates_token_count=5)
-    assert (made.model_version, made.response_id) == ("2", "r")
-    assert [cited.uri for cited in made.candidates[0].citation_metadata.citation_sources] == ["a", "b"]
+    assert merged.usage_metadata == usage(candidates_token_count=5)
+    assert (merged.model_version, merged.response_id) == ("2", "r")
+    assert [cited.uri for cited in merged.candidates[0].citation_metadata.citation_sources] == ["a", "b"]
 
 
-def test_metadata_is_kept() -> None:
-    """Grounding, log probabilities and url context of all chunks are kept."""
+def test_concatenated_metadata() -> None:
+    """Grounding, log probabilities and URL context of all chunks are concatenated."""
     logprobs = protos.LogprobsResult
     chunks = [
-        chunk(
+        make_chunk(
             grounding_metadata=protos.GroundingMetadata(web_search_queries=[word]),
             logprobs_result=logprobs(chosen_candidates=[logprobs.Candidate(token=word)]),
             url_context_metadata=protos.UrlContextMetadata(url_metadata=[protos.UrlMetadata(retrieved_url=word)]),
         )
         for word in ("a", "b")
     ]
-    made = folded(*chunks, chunk(finish_reason=protos.Candidate.STOP, finish_message="done", token_count=2)).candidates[
-        0
-    ]
-    assert made.grounding_metadata.web_search_queries == ["a", "b"]
-    assert [chosen.token for chosen in made.logprobs_result.chosen_candidates] == ["a", "b"]
-    assert [url.retrieved_url for url in made.url_context_metadata.url_metadata] == ["a", "b"]
-    assert (made.finish_reason, made.finish_message, made.token_count) == (protos.Candidate.STOP, "done", 2)
+    last = make_chunk(finish_reason=protos.Candidate.STOP, finish_message="done", token_count=2)
+    candidate = merge(*chunks, last).candidates[0]
+    assert candidate.grounding_metadata.web_search_queries == ["a", "b"]
+    assert [chosen.token for chosen in candidate.logprobs_result.chosen_candidates] == ["a", "b"]
+    assert [url.retrieved_url for url in candidate.url_context_metadata.url_metadata] == ["a", "b"]
+    assert (candidate.finish_reason, candidate.finish_message) == (protos.Candidate.STOP, "done")
+    assert candidate.token_count == 2
 
 
 def test_safety_ratings() -> None:
-    """A category has one rating, the latest; blocked once is blocked."""
+    """Each category has its latest rating; once blocked, it stays blocked."""
     category, probability = protos.HarmCategory.HARM_CATEGORY_HARASSMENT, protos.SafetyRating.HarmProbability
     rating = protos.SafetyRating
-    made = folded(
-        chunk(safety_ratings=[rating(category=category, probability=probability.HIGH, blocked=True)]),
-        chunk(safety_ratings=[rating(category=category, probability=probability.LOW)]),
+    merged = merge(
+        make_chunk(safety_ratings=[rating(category=category, probability=probability.HIGH, blocked=True)]),
+        make_chunk(safety_ratings=[rating(category=category, probability=probability.LOW)]),
     )
-    assert list(made.candidates[0].safety_ratings) == [
+    assert list(merged.candidates[0].safety_ratings) == [
         rating(category=category, probability=probability.LOW, blocked=True),
     ]
 
 
-def test_results_on_the_way() -> None:
-    """A result can be taken at any time; later chunks change neither it nor the chunks."""
-    fold, first = ResponseMerger(), chunk({"text": "Hel"})
-    fold.add(first)
-    half = fold.result()
-    assert fold.result() is half
-    fold.add(chunk({"text": "lo"}))
-    assert fold.result() == chunk({"text": "Hello"})
-    assert half == first == chunk({"text": "Hel"})
+def test_partial_result() -> None:
+    """The result can be read at any time; later chunks change neither it nor the chunks before."""
+    merger, first = ResponseMerger(), make_chunk({"text": "Hel"})
+    merger.add(first)
+    partial = merger.result()
+    assert merger.result() is partial
+    merger.add(make_chunk({"text": "lo"}))
+    assert merger.result() == make_chunk({"text": "Hello"})
+    assert partial == first == make_chunk({"text": "Hel"})
 
 
-def test_latest_without_candidates() -> None:
-    """What can be read while chunks still arrive is all but the candidates."""
-    fold = ResponseMerger()
-    fold.add(Response(model_version="1", candidates=chunk({"text": "Hi"}).candidates))
-    assert fold.metadata == Response(model_version="1")
+def test_metadata_without_candidates() -> None:
+    """The metadata is the response so far without candidates."""
+    merger = ResponseMerger()
+    merger.add(Response(model_version="1", candidates=make_chunk({"text": "Hi"}).candidates))
+    assert merger.metadata == Response(model_version="1")
 
 
-# The law. A piece is what a chunk carries of a part; a part is cut anywhere into pieces, a chunk takes any run of
-# pieces that were apart to begin with.
+# The law: however a response is split into chunks, they merge into the response. A part may be split anywhere into
+# pieces. The pieces of one part are in different chunks; otherwise, adjacent parts may share a chunk.
 
 texts = st.text(max_size=8)
 signatures = st.sampled_from([b"", b"", b"s"])
@@ -222,7 +219,7 @@ signatures = st.sampled_from([b"", b"", b"s"])
 
 @st.composite
 def whole_parts(draw: st.DrawFn) -> protos.Part:
-    """A part such as a model gives at once."""
+    """A part as an unstreamed response has it."""
     kind = draw(st.sampled_from(["text", "thought", "code", "result", "call"]))
     part = protos.Part(thought_signature=draw(signatures))
     match kind:
@@ -244,21 +241,21 @@ def _kind(part: protos.Part) -> tuple[str | None, bool]:
 
 @st.composite
 def whole_contents(draw: st.DrawFn) -> list[protos.Part]:
-    """Parts of which no two neighbours could be one that was cut."""
-    kept: list[protos.Part] = []
+    """Parts of which no two adjacent ones could be the pieces of one part."""
+    parts: list[protos.Part] = []
     for part in draw(st.lists(whole_parts(), max_size=6)):
         if (
-            not kept
+            not parts
             or _kind(part)[0] == "function_call"
-            or _kind(part) != _kind(kept[-1])
-            or kept[-1].thought_signature
+            or _kind(part) != _kind(parts[-1])
+            or parts[-1].thought_signature
         ):
-            kept.append(part)
-    return kept
+            parts.append(part)
+    return parts
 
 
-def _cut(draw: st.DrawFn, part: protos.Part) -> list[protos.Part]:
-    """The part in pieces, its signature on the last."""
+def _split(draw: st.DrawFn, part: protos.Part) -> list[protos.Part]:
+    """The pieces of a part, the last of which has its signature."""
     kind = part.WhichOneof("data")
     if kind == "function_call":
         return [part]
@@ -286,84 +283,99 @@ def _cut(draw: st.DrawFn, part: protos.Part) -> list[protos.Part]:
 
 
 @st.composite
+def candidates(draw: st.DrawFn, index: int) -> tuple[protos.Candidate, list[Response]]:
+    """A whole candidate, and the chunks of it."""
+    parts, last = draw(whole_contents()), protos.Candidate(index=index, finish_reason=protos.Candidate.STOP)
+    last.citation_metadata.citation_sources.add(uri="u")
+    last.safety_ratings.add(category=protos.HarmCategory.HARM_CATEGORY_HATE_SPEECH)
+    searches = draw(st.lists(texts, max_size=3))
+    tokens = draw(st.lists(texts, max_size=3))
+    whole = protos.Candidate()
+    whole.CopyFrom(last)
+    whole.content.role = "model"
+    whole.content.parts.extend(parts)
+    whole.grounding_metadata.web_search_queries.extend(searches)
+    whole.logprobs_result.chosen_candidates.extend(protos.LogprobsResult.Candidate(token=token) for token in tokens)
+
+    chunks = []
+    for pieces in _chunk_parts(draw, parts):
+        chunk = make_chunk(index=index)
+        candidate = chunk.candidates[0]
+        candidate.content.parts.extend(pieces)
+        candidate.grounding_metadata.SetInParent()
+        candidate.logprobs_result.SetInParent()
+        chunks.append(chunk)
+    for place, search in zip(_places(draw, chunks, searches), searches, strict=True):
+        chunks[place].candidates[0].grounding_metadata.web_search_queries.append(search)
+    for place, token in zip(_places(draw, chunks, tokens), tokens, strict=True):
+        chunks[place].candidates[0].logprobs_result.chosen_candidates.add(token=token)
+    chunks[-1].candidates[0].MergeFrom(last)
+    return whole, chunks
+
+
+def _chunk_parts(draw: st.DrawFn, parts: list[protos.Part]) -> list[list[protos.Part]]:
+    """The parts of each chunk: a chunk ends after a piece, and may end after a whole part."""
+    chunks: list[list[protos.Part]] = [[]]
+    for part in parts:
+        if draw(st.booleans()):
+            chunks.append([])
+        for number, piece in enumerate(_split(draw, part)):
+            if number:
+                chunks.append([])
+            chunks[-1].append(piece)
+    return chunks
+
+
+def _places(draw: st.DrawFn, chunks: list[Response], items: list[str]) -> list[int]:
+    """The chunk of each item; the items keep their order."""
+    return sorted(draw(st.integers(0, len(chunks) - 1)) for _ in items)
+
+
+def _interleave(draw: st.DrawFn, queues: list[list[Response]]) -> list[Response]:
+    """One stream of the chunks of several candidates, some of them joined into one chunk."""
+    stream: list[Response] = []
+    while waiting := [queue for queue in queues if queue]:
+        chunk = draw(st.sampled_from(waiting)).pop(0)
+        index = chunk.candidates[0].index
+        join = draw(st.booleans())
+        if join and stream and all(candidate.index != index for candidate in stream[-1].candidates):
+            stream[-1].candidates.extend(chunk.candidates)
+        else:
+            stream.append(chunk)
+    return stream
+
+
+@st.composite
 def streams(draw: st.DrawFn) -> tuple[Response, list[Response]]:
-    """A whole response, and chunks that carry it."""
+    """A whole response, and a stream of its chunks."""
     whole = Response(model_version="v", response_id="r")
     whole.usage_metadata.total_token_count = draw(st.integers(1, 99))
     queues: list[list[Response]] = []
     for index in range(draw(st.integers(1, 3))):
-        parts, last = draw(whole_contents()), protos.Candidate(index=index, finish_reason=protos.Candidate.STOP)
-        last.citation_metadata.citation_sources.add(uri="u")
-        last.safety_ratings.add(category=protos.HarmCategory.HARM_CATEGORY_HATE_SPEECH)
-        searches = draw(st.lists(texts, max_size=3))
-        tokens = draw(st.lists(texts, max_size=3))
-        candidate = whole.candidates.add()
-        candidate.CopyFrom(last)
-        candidate.content.role = "model"
-        candidate.content.parts.extend(parts)
-        candidate.grounding_metadata.web_search_queries.extend(searches)
-        candidate.logprobs_result.chosen_candidates.extend(protos.LogprobsResult.Candidate(token=t) for t in tokens)
-
-        # A chunk ends after each piece, but whole parts may come together.
-        runs: list[list[protos.Part]] = [[]]
-        for part in parts:
-            pieces = _cut(draw, part)
-            if draw(st.booleans()):
-                runs.append([])
-            for number, piece in enumerate(pieces):
-                if number:
-                    runs.append([])
-                runs[-1].append(piece)
-        carried = [chunk({}, index=index) for _ in runs]
-        for each, run in zip(carried, runs, strict=True):
-            del each.candidates[0].content.parts[:]
-            each.candidates[0].content.parts.extend(run)
-        for field, items in (("searches", searches), ("tokens", tokens)):
-            places = sorted(draw(st.integers(0, len(carried) - 1)) for _ in items)
-            for place, item in zip(places, items, strict=True):
-                target = carried[place].candidates[0]
-                if field == "searches":
-                    target.grounding_metadata.web_search_queries.append(item)
-                else:
-                    target.logprobs_result.chosen_candidates.add(token=item)
-        carried[-1].candidates[0].MergeFrom(last)
-        for each in carried:
-            each.candidates[0].grounding_metadata.SetInParent()
-            each.candidates[0].logprobs_result.SetInParent()
-        queues.append(carried)
-    chunks: list[Response] = []
-    while queue := [each for each in queues if each]:
-        chunks.append(draw(st.sampled_from(queue)).pop(0))
-        if (
-            len(chunks) > 1
-            and draw(st.booleans())
-            and chunks[-1].candidates[0].index != chunks[-2].candidates[-1].index
-        ):
-            taken = chunks.pop()
-            if taken.candidates[0].index not in {candidate.index for candidate in chunks[-1].candidates}:
-                chunks[-1].candidates.extend(taken.candidates)
-            else:
-                chunks.append(taken)
-    chunks[0].model_version, chunks[-1].response_id = "v", "r"
-    chunks[-1].usage_metadata.CopyFrom(whole.usage_metadata)
-    return whole, chunks
+        candidate, chunks = draw(candidates(index))
+        whole.candidates.append(candidate)
+        queues.append(chunks)
+    stream = _interleave(draw, queues)
+    stream[0].model_version, stream[-1].response_id = "v", "r"
+    stream[-1].usage_metadata.CopyFrom(whole.usage_metadata)
+    return whole, stream
 
 
 @given(streams())
-def test_folding_any_chunking_equals_the_whole(stream: tuple[Response, list[Response]]) -> None:
-    """However a response is cut into chunks, folding them gives the response."""
+def test_any_chunking_merges_into_the_whole(stream: tuple[Response, list[Response]]) -> None:
+    """However a response is split into chunks, they merge into the response."""
     whole, chunks = stream
-    assert folded(*chunks) == whole
+    assert merge(*chunks) == whole
 
 
 @given(streams())
-def test_looking_changes_nothing(stream: tuple[Response, list[Response]]) -> None:
-    """Taking results on the way changes neither the result nor the chunks."""
+def test_reading_partial_results_changes_nothing(stream: tuple[Response, list[Response]]) -> None:
+    """Reading the result after each chunk changes neither the final result nor the chunks."""
     whole, chunks = stream
-    before = [each.SerializeToString(deterministic=True) for each in chunks]
-    fold = ResponseMerger()
-    for each in chunks:
-        fold.add(each)
-        fold.result()
-    assert fold.result() == whole
-    assert [each.SerializeToString(deterministic=True) for each in chunks] == before
+    before = [chunk.SerializeToString(deterministic=True) for chunk in chunks]
+    merger = ResponseMerger()
+    for chunk in chunks:
+        merger.add(chunk)
+        merger.result()
+    assert merger.result() == whole
+    assert [chunk.SerializeToString(deterministic=True) for chunk in chunks] == before

@@ -34,17 +34,17 @@ CODES = {
 }
 
 
-def test_every_code_is_there() -> None:
-    """The table below names every status that gRPC has but OK."""
+def test_table_has_every_code() -> None:
+    """The table of this test has every gRPC status code but OK."""
     assert CODES.keys() == {code.name for code in grpc.StatusCode} - {"OK"}
 
 
 @pytest.mark.parametrize("status", CODES)
-def test_code(status: str) -> None:
-    """Each status is an error class of its own, with the code that google.api_core gives it."""
-    kind, code = CODES[status]
+def test_error_class(status: str) -> None:
+    """Each status code has its own error class, with the HTTP code of google.api_core."""
+    error_type, code = CODES[status]
     error = parse_status(grpc.StatusCode[status], "no", None)
-    assert type(error) is kind
+    assert type(error) is error_type
     assert (error.status, error.code, error.grpc_status_code) == (status, code, grpc.StatusCode[status])
     assert (error.message, str(error), error.details, error.attempts) == ("no", f"{code} no", (), 1)
     assert isinstance(error, errors.APIError)
@@ -52,19 +52,19 @@ def test_code(status: str) -> None:
 
 
 @pytest.mark.parametrize("message", [None, ""])
-def test_no_message(message: str | None) -> None:
-    """A status without a message is said by its name."""
+def test_missing_message(message: str | None) -> None:
+    """The message of a status without one is its name."""
     assert str(parse_status(grpc.StatusCode.NOT_FOUND, message, ())) == "404 NOT_FOUND"
 
 
-def test_ok_is_no_error_of_its_own() -> None:
-    """A call that failed with OK failed in a way that nobody knows."""
+def test_ok_is_unknown_error() -> None:
+    """A call that failed with status OK is Unknown."""
     assert type(parse_status(grpc.StatusCode.OK, "what?", ())) is errors.Unknown
 
 
 DETAILS = (
     rpc.ErrorInfo(reason="API_KEY_INVALID", domain="googleapis.com", metadata={"service": "x"}),
-    rpc.RetryInfo(retry_delay={"seconds": 3}),  # type: ignore[arg-type]  # a dict does for a message
+    rpc.RetryInfo(retry_delay={"seconds": 3}),  # type: ignore[arg-type]  # protobuf takes a dict for a message
     rpc.QuotaFailure(violations=[rpc.QuotaFailure.Violation(subject="project:1", description="too many")]),
     rpc.BadRequest(field_violations=[rpc.BadRequest.FieldViolation(field="contents", description="empty")]),
     rpc.Help(links=[rpc.Help.Link(description="Docs", url="https://ai.google.dev")]),
@@ -72,7 +72,7 @@ DETAILS = (
 
 
 def trailing(*details: Any) -> list[tuple[str, bytes]]:
-    """The metadata that carries these details."""
+    """Trailing metadata with these details."""
     status = rpc.Status(code=8, message="no")
     for detail in details:
         packed = status.details.add()
@@ -81,19 +81,19 @@ def trailing(*details: Any) -> list[tuple[str, bytes]]:
 
 
 def test_details() -> None:
-    """The details of a status are decoded, each to its own message."""
+    """The details of a status are decoded, each as a message of its type."""
     pairs: list[tuple[str, str | bytes]] = [("x-other", "1"), *trailing(*DETAILS)]
     assert parse_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "no", pairs).details == DETAILS
 
 
-def test_details_there_and_back() -> None:
-    """What the server writes, the client reads."""
+def test_details_round_trip() -> None:
+    """The client decodes the details that the server encodes."""
     assert decode_details(encode_details(errors.ResourceExhausted("no", details=DETAILS))) == DETAILS
     assert encode_details(errors.ResourceExhausted("no")) == ()
 
 
-def test_details_of_an_unknown_type() -> None:
-    """A detail of a type that we do not know stays packed, and the others are decoded."""
+def test_detail_of_unknown_type() -> None:
+    """A detail of an unknown type stays packed, and the others are decoded."""
     unknown = struct_pb2.Value(string_value="x")
     pairs = trailing(DETAILS[0])
     status = rpc.Status.FromString(pairs[0][1])
@@ -108,29 +108,29 @@ def test_details_of_an_unknown_type() -> None:
     "pairs",
     [
         pytest.param([], id="none"),
-        pytest.param([("x-other", "1")], id="others only"),
-        pytest.param([(DETAILS_KEY, "a str")], id="text"),
+        pytest.param([("x-other", "1")], id="other keys only"),
+        pytest.param([(DETAILS_KEY, "a str")], id="str"),
         pytest.param([(DETAILS_KEY, b"")], id="empty"),
-        pytest.param([(DETAILS_KEY, b"\xff\xff\xff")], id="garbage"),
+        pytest.param([(DETAILS_KEY, b"\xff\xff\xff")], id="malformed"),
     ],
 )
 def test_no_details(pairs: list[tuple[str, str | bytes]]) -> None:
-    """Metadata without details, or with what is no Status, has none."""
+    """Metadata without a valid Status has no details."""
     assert parse_status(grpc.StatusCode.NOT_FOUND, "no", pairs).details == ()
 
 
 @given(st.binary(max_size=200))
-def test_garbage_for_a_status(garbage: bytes) -> None:
-    """Whatever bytes stand for the details, reading them raises nothing."""
-    assert isinstance(decode_details([(DETAILS_KEY, garbage)]), tuple)
+def test_malformed_status(data: bytes) -> None:
+    """Decoding details never raises, whatever the bytes."""
+    assert isinstance(decode_details([(DETAILS_KEY, data)]), tuple)
 
 
 @given(
     st.sampled_from(["google.rpc.ErrorInfo", "google.rpc.Code", "google.rpc", "google.protobuf.Any", ""]) | st.text(),
     st.binary(max_size=100),
 )
-def test_garbage_for_a_detail(name: str, garbage: bytes) -> None:
-    """Whatever a detail says of its type and holds, it is decoded or stays packed."""
+def test_malformed_detail(name: str, data: bytes) -> None:
+    """Every detail is decoded or stays packed, whatever its type and its bytes."""
     status = rpc.Status()
-    status.details.add(type_url=f"type.googleapis.com/{name}", value=garbage)
+    status.details.add(type_url=f"type.googleapis.com/{name}", value=data)
     assert len(decode_details([(DETAILS_KEY, status.SerializeToString())])) == 1

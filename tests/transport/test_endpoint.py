@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from genai_grpc import errors
 from genai_grpc._transport.endpoint import Endpoint, parse_endpoint, parse_proxy
-from genai_grpc._transport.tls import TLS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = "AIzaSyNotARealKey"
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "target", "address"),
+    ("endpoint", "parsed", "address"),
     [
         ("example.com", Endpoint("example.com", 443, tls=True), "example.com:443"),
         ("example.com:8443", Endpoint("example.com", 8443, tls=True), "example.com:8443"),
@@ -28,10 +22,10 @@ KEY = "AIzaSyNotARealKey"
         ("[::1]", Endpoint("::1", 443, tls=True), "[::1]:443"),
     ],
 )
-def test_target(endpoint: str, target: Endpoint, address: str) -> None:
-    """An endpoint is a host with or without a port, TLS unless it begins with http://."""
-    assert parse_endpoint(endpoint) == target
-    assert target.address == address
+def test_parse_endpoint(endpoint: str, parsed: Endpoint, address: str) -> None:
+    """An endpoint is a host with or without a port; it uses TLS unless it begins with http://."""
+    assert parse_endpoint(endpoint) == parsed
+    assert parsed.address == address
 
 
 @pytest.mark.parametrize(
@@ -53,8 +47,8 @@ def test_target(endpoint: str, target: Endpoint, address: str) -> None:
         "http://[::1",
     ],
 )
-def test_unreadable_endpoints(endpoint: str) -> None:
-    """What is no endpoint is refused with the forms there are."""
+def test_invalid_endpoint(endpoint: str) -> None:
+    """An invalid endpoint is refused, and the error says which forms are accepted."""
     with pytest.raises(
         errors.ConfigurationError, match=r"cannot parse the endpoint .*; pass host\[:port\] or https://"
     ):
@@ -62,47 +56,18 @@ def test_unreadable_endpoints(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", [f"https://user:{KEY}@host", f"https://:{KEY}@host", f"https://host?key={KEY}"])
-def test_secrets_in_endpoints(endpoint: str) -> None:
-    """A secret in an endpoint is refused without being shown."""
+def test_secret_in_endpoint(endpoint: str) -> None:
+    """An endpoint with a secret is refused, and the error does not show the secret."""
     with pytest.raises(errors.ConfigurationError, match="cannot parse the endpoint") as caught:
         parse_endpoint(endpoint)
     assert KEY not in str(caught.value)
 
 
-def test_tls_from_files(tmp_path: Path) -> None:
-    """PEM is given as bytes or as the path of a file."""
-    (tmp_path / "roots.pem").write_bytes(b"roots")
-    tls = TLS(root_certificates=str(tmp_path / "roots.pem"), certificate_chain=b"certificate", private_key=b"key")
-    assert tls.pem() == (b"roots", b"key", b"certificate")
-    assert TLS().pem() == (None, None, None)
-
-
-def test_tls_without_a_file(tmp_path: Path) -> None:
-    """A file that cannot be read is named, with what to pass."""
-    with pytest.raises(
-        errors.ConfigurationError, match=r"cannot read the root_certificates of TLS: .*absent.*pass PEM bytes"
-    ):
-        TLS(root_certificates=tmp_path / "absent").pem()
-
-
-def test_half_a_certificate() -> None:
-    """A client's certificate needs its key, and the other way round."""
-    with pytest.raises(errors.ConfigurationError, match="come together"):
-        TLS(certificate_chain=b"x")
-    with pytest.raises(errors.ConfigurationError, match="come together"):
-        TLS(private_key=b"x")
-
-
-def test_a_private_key_is_not_shown() -> None:
-    """What TLS holds is not in its repr."""
-    assert repr(TLS(certificate_chain=b"abc", private_key=b"secret")) == "TLS(certificate_chain=..., private_key=...)"
-
-
 @pytest.mark.parametrize(
     "proxy", ["proxy:3128", "socks5://proxy:1080", "https://proxy:3128", "http://proxy", "http://p:x"]
 )
-def test_unreadable_proxies(proxy: str) -> None:
-    """A proxy that gRPC cannot use is refused, its password not shown."""
+def test_invalid_proxy(proxy: str) -> None:
+    """A proxy that gRPC cannot use is refused, and the error does not show its password."""
     with pytest.raises(errors.ConfigurationError, match=r"cannot parse the proxy .*; pass http://") as caught:
         parse_proxy(proxy.replace("://", "://me:hunter2@"))
     assert "hunter2" not in str(caught.value)

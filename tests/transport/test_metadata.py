@@ -19,33 +19,37 @@ from genai_grpc._transport.config import ClientOptions, resolve
 from genai_grpc._transport.credentials import CallableKey, StaticKey
 from genai_grpc._transport.metadata import CACHE_SIZE, CallMetadata
 
-GET = protos.GetCachedContentRequest
 UPDATE = protos.UpdateCachedContentRequest(cached_content=protos.CachedContent(name="cachedContents/b c"))
 
 
-def headers(identity: Any = None, **arguments: Any) -> CallMetadata:
-    """The metadata of a client of these arguments."""
+def client_metadata(credentials: Any = None, **arguments: Any) -> CallMetadata:
+    """The metadata of a client with these arguments."""
     options = resolve(ClientOptions(**{"endpoint": "http://127.0.0.1:1", **arguments}), {})
-    return CallMetadata(options, identity or StaticKey(options.api_key))  # type: ignore[arg-type] # a str here, not a function
+    return CallMetadata(options, credentials or StaticKey(options.api_key))  # type: ignore[arg-type] # a str here, not a function
 
 
-def counting(**options: Any) -> Call[Any, Any, Any]:
-    """A call about a model."""
+def count_call(**options: Any) -> Call[Any, Any, Any]:
+    """A call that is routed by its model."""
     return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), identity, CallOptions(**options))
 
 
-def of(made: CallMetadata, call: Call[Any, Any, Any]) -> Metadata:
-    """The metadata of a call of somebody."""
-    metadata: Metadata | None = made.for_call(call)
-    assert metadata is not None
-    return metadata
+def get_call(name: str) -> Call[Any, Any, Any]:
+    """A call that is routed by the name of a cached content."""
+    return Call(GET_CACHED_CONTENT, protos.GetCachedContentRequest(name=name), identity)
 
 
-def test_who_and_what() -> None:
-    """The metadata says which client calls, for which resource, as whom, and what the client adds."""
-    found = dict(of(headers(api_key="k", metadata=[("x-goog-user-project", "p")]), counting()))
-    assert found.pop("x-goog-api-client").startswith(f"gl-python/{platform.python_version()} grpc/")
-    assert found == {
+def pairs(metadata: CallMetadata, call: Call[Any, Any, Any]) -> Metadata:
+    """The metadata of a call whose credentials need no refresh."""
+    built: Metadata | None = metadata.for_call(call)
+    assert built is not None
+    return built
+
+
+def test_pairs() -> None:
+    """A call's metadata has the client library, the routing parameter, the key, and the client's own pairs."""
+    metadata = dict(pairs(client_metadata(api_key="k", metadata=[("x-goog-user-project", "p")]), count_call()))
+    assert metadata.pop("x-goog-api-client").startswith(f"gl-python/{platform.python_version()} grpc/")
+    assert metadata == {
         "x-goog-request-params": "model=models/m",
         "x-goog-api-key": "k",
         "x-goog-user-project": "p",
@@ -53,60 +57,63 @@ def test_who_and_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "request_", "params"),
+    ("call", "params"),
     [
-        (GENERATE_CONTENT, protos.GenerateContentRequest(model="tunedModels/é"), "model=tunedModels/%C3%A9"),
-        (GET_CACHED_CONTENT, GET(name="cachedContents/a"), "name=cachedContents/a"),
-        (UPDATE_CACHED_CONTENT, UPDATE, "cached_content.name=cachedContents/b%20c"),
-        (LIST_MODELS, protos.ListModelsRequest(), None),
+        (
+            Call(GENERATE_CONTENT, protos.GenerateContentRequest(model="tunedModels/é"), identity),
+            "model=tunedModels/%C3%A9",
+        ),
+        (get_call("cachedContents/a"), "name=cachedContents/a"),
+        (Call(UPDATE_CACHED_CONTENT, UPDATE, identity), "cached_content.name=cachedContents/b%20c"),
+        (Call(LIST_MODELS, protos.ListModelsRequest(), identity), None),
     ],
-    ids=["model", "name", "nested", "none"],
+    ids=["model", "name", "nested field", "no field"],
 )
-def test_routing(method: Any, request_: Any, params: str | None) -> None:
-    """What a request is about is told for routing, quoted, as the method's path has it."""
-    assert dict(of(headers(), Call(method, request_, identity))).get("x-goog-request-params") == params
+def test_routing(call: Call[Any, Any, Any], params: str | None) -> None:
+    """The routing parameter is the method's routing field with its value in the request, percent-encoded."""
+    assert dict(pairs(client_metadata(), call)).get("x-goog-request-params") == params
 
 
-def test_made_once() -> None:
-    """The metadata of calls about one resource is one object, until another key is used."""
-    made = headers(api_key="k")
-    first = of(made, counting())
-    assert of(made, counting()) is first
-    made.credentials = StaticKey("another")
-    assert ("x-goog-api-key", "another") in of(made, counting())
+def test_cached_until_credentials_change() -> None:
+    """The metadata of calls with one routing parameter is the same object, until the credentials change."""
+    metadata = client_metadata(api_key="k")
+    first = pairs(metadata, count_call())
+    assert pairs(metadata, count_call()) is first
+    metadata.credentials = StaticKey("another")
+    assert ("x-goog-api-key", "another") in pairs(metadata, count_call())
 
 
-def test_not_kept_for_ever() -> None:
-    """A program that names thousands of resources does not keep the metadata of all."""
-    made = headers()
-    first = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), identity))
+def test_cache_is_bounded() -> None:
+    """A program that names thousands of resources does not cache the metadata of all."""
+    metadata = client_metadata()
+    first = pairs(metadata, get_call("0"))
     for number in range(CACHE_SIZE + 1):
-        of(made, Call(GET_CACHED_CONTENT, GET(name=str(number)), identity))
-    again = of(made, Call(GET_CACHED_CONTENT, GET(name="0"), identity))
+        pairs(metadata, get_call(str(number)))
+    again = pairs(metadata, get_call("0"))
     assert again == first
     assert again is not first
 
 
-def test_a_source_of_keys() -> None:
-    """A function is asked for the key at every call."""
+def test_key_function() -> None:
+    """A key function is called for every call."""
     keys = iter(["a", "a", "b"])
-    made = headers(CallableKey(lambda: next(keys)))
-    found = [of(made, counting()) for _ in range(3)]
-    assert [dict(each)["x-goog-api-key"] for each in found] == ["a", "a", "b"]
-    assert found[0] is found[1]
+    metadata = client_metadata(CallableKey(lambda: next(keys)))
+    built = [pairs(metadata, count_call()) for _ in range(3)]
+    assert [dict(each)["x-goog-api-key"] for each in built] == ["a", "a", "b"]
+    assert built[0] is built[1]
 
 
-@pytest.mark.parametrize(("key", "said"), [(None, "NoneType"), ("", "got str"), (b"k", "bytes"), ("k\n", "whole")])
-def test_a_source_of_something_else(key: Any, said: str) -> None:
-    """What a function returns instead of a key is refused without being shown."""
-    with pytest.raises(errors.ConfigurationError, match=said):
-        headers(CallableKey(lambda: key)).for_call(counting())
+@pytest.mark.parametrize(("key", "message"), [(None, "NoneType"), ("", "got str"), (b"k", "bytes"), ("k\n", "whole")])
+def test_key_function_without_key(key: Any, message: str) -> None:
+    """A key function that returns no valid key is refused, and the error does not show what it returned."""
+    with pytest.raises(errors.ConfigurationError, match=message):
+        client_metadata(CallableKey(lambda: key)).for_call(count_call())
 
 
-def test_a_calls_own() -> None:
-    """A call's own pairs come after the client's, and none that tells who calls goes over plaintext."""
+def test_metadata_of_call() -> None:
+    """A call's own pairs come after the client's; a token among them does not go over plaintext to another machine."""
     token = (("authorization", "Bearer t"),)
-    assert of(headers(endpoint="https://example.com"), counting(metadata=token))[-1] == token[0]
-    assert of(headers(), counting(metadata=token))[-1] == token[0]
+    assert pairs(client_metadata(endpoint="https://example.com"), count_call(metadata=token))[-1] == token[0]
+    assert pairs(client_metadata(), count_call(metadata=token))[-1] == token[0]
     with pytest.raises(errors.ConfigurationError, match="plaintext"):
-        headers(endpoint="http://192.0.2.1").for_call(counting(metadata=token))
+        client_metadata(endpoint="http://192.0.2.1").for_call(count_call(metadata=token))

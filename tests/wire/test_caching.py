@@ -12,14 +12,15 @@ import genai_grpc as genai
 from genai_grpc import errors, protos
 from genai_grpc.caching import CachedContent
 from genai_grpc.local import ScriptEngine
+from tests.conftest import Api
 
 HOUR = datetime.timedelta(hours=1)
 
 
 @pytest.fixture
-def cache(api: Any, client: genai.Client) -> CachedContent:
+def cache(api: Api, client: genai.Client) -> CachedContent:
     """A cached content of six words."""
-    made: CachedContent = api.call(
+    cache: CachedContent = api.call(
         CachedContent,
         "create",
         "gemini-pro",
@@ -28,11 +29,11 @@ def cache(api: Any, client: genai.Client) -> CachedContent:
         contents=[{"role": "user", "parts": "A long tale."}, {"role": "model", "parts": "Yes?"}],
         client=client,
     )
-    return made
+    return cache
 
 
 def test_create(cache: CachedContent) -> None:
-    """What is created has a name, the tokens it holds, and an hour to live."""
+    """A new cached content has a name, its token count, and expires after an hour by default."""
     assert cache.name.startswith("cachedContents/")
     assert (cache.model, cache.display_name) == ("models/gemini-pro", "the tale")
     assert cache.usage_metadata.total_token_count == 6
@@ -42,41 +43,39 @@ def test_create(cache: CachedContent) -> None:
 
 
 def test_repr(cache: CachedContent) -> None:
-    """What is shown says all there is to know."""
-    shown = str(cache)
-    assert shown == repr(cache)
+    """The repr shows the name, model, display name, token count and expiry."""
+    assert str(cache) == repr(cache)
     for value in (cache.name, "models/gemini-pro", "the tale", "total_token_count=6", str(cache.expire_time)):
-        assert value in shown
+        assert value in repr(cache)
 
 
-def test_get(api: Any, client: genai.Client, cache: CachedContent) -> None:
-    """What was created is found by its name, with and without cachedContents/, and its prompt is not sent back."""
+def test_get(api: Api, client: genai.Client, cache: CachedContent) -> None:
+    """A cached content is found by its name, with and without cachedContents/; its contents are not returned."""
     for name in (cache.name, cache.name.removeprefix("cachedContents/")):
-        found = api.call(CachedContent, "get", name, client=client)
-        assert found.to_proto() == cache.to_proto()
+        assert api.call(CachedContent, "get", name, client=client).to_proto() == cache.to_proto()
     assert not cache.to_proto().contents
     assert CachedContent(cache.name, client=client).to_proto() == cache.to_proto()
 
 
-def test_list(api: Any, client: genai.Client) -> None:
-    """All are listed in the order of their creation, over as many pages as it takes."""
+def test_list(api: Api, client: genai.Client) -> None:
+    """Every cached content is listed, in the order of creation, whatever the page size."""
     names = [
         api.call(CachedContent, "create", "gemini-pro", contents=f"Tale {n}", client=client).name for n in range(5)
     ]
-    for size in (1, 2, 5, 50):
-        found = api.items(CachedContent, "list", size, client=client)
-        assert [cache.name for cache in found] == names
-    api.call(found[2], "delete")
+    for page_size in (1, 2, 5, 50):
+        caches = api.items(CachedContent, "list", page_size, client=client)
+        assert [cache.name for cache in caches] == names
+    api.call(caches[2], "delete")
     assert [cache.name for cache in api.items(CachedContent, "list", client=client)] == names[:2] + names[3:]
 
 
 @pytest.mark.parametrize(
     "expiry",
     [{"ttl": 60}, {"ttl": datetime.timedelta(days=1)}, {"expire_time": 4_000_000_000}],
-    ids=["seconds", "timedelta", "moment"],
+    ids=["seconds", "timedelta", "expire time"],
 )
-def test_update(api: Any, client: genai.Client, cache: CachedContent, expiry: dict[str, Any]) -> None:
-    """An update takes effect on the service and on the object itself."""
+def test_update(api: Api, client: genai.Client, cache: CachedContent, expiry: dict[str, Any]) -> None:
+    """An update changes the cached content on the service, and the object."""
     before = cache.expire_time
     api.call(cache, "update", **expiry)
     assert cache.expire_time != before
@@ -85,14 +84,14 @@ def test_update(api: Any, client: genai.Client, cache: CachedContent, expiry: di
 
 
 @pytest.mark.parametrize("expiry", [{}, {"ttl": 1, "expire_time": 1}], ids=["neither", "both"])
-def test_a_wrong_update(api: Any, cache: CachedContent, expiry: dict[str, Any]) -> None:
-    """An update of nothing, or of two things, is refused before it is sent."""
+def test_invalid_update(api: Api, cache: CachedContent, expiry: dict[str, Any]) -> None:
+    """An update sets either the ttl or the expire time; any other is refused before it is sent."""
     with pytest.raises(ValueError, match="ttl"):
         api.call(cache, "update", **expiry)
 
 
-def test_delete(api: Any, client: genai.Client, cache: CachedContent) -> None:
-    """What was deleted is not found, nor deleted again."""
+def test_delete(api: Api, client: genai.Client, cache: CachedContent) -> None:
+    """A deleted cached content cannot be read, updated or deleted again."""
     assert api.call(cache, "delete") is None
     calls: list[Callable[[], Any]] = [
         lambda: api.call(CachedContent, "get", cache.name, client=client),
@@ -104,11 +103,11 @@ def test_delete(api: Any, client: genai.Client, cache: CachedContent) -> None:
             call()
 
 
-def test_a_model_of_it(api: Any, client: genai.Client, cache: CachedContent, script: ScriptEngine) -> None:
-    """The engine sees the cached prompt before the request's turns, and the cached tokens are counted as such."""
-    for given in (cache, cache.name):
+def test_generate(api: Api, client: genai.Client, cache: CachedContent, script: ScriptEngine) -> None:
+    """The engine gets the cached contents before the request's, and the usage has the cached tokens."""
+    for cached_content in (cache, cache.name):
         model = api.call(
-            genai.GenerativeModel, "from_cached_content", given, generation_config={"top_k": 3}, client=client
+            genai.GenerativeModel, "from_cached_content", cached_content, generation_config={"top_k": 3}, client=client
         )
         assert (model.model_name, model.cached_content) == ("models/gemini-pro", cache.name)
         script.reply("A boy", " grows up.")
@@ -121,8 +120,8 @@ def test_a_model_of_it(api: Any, client: genai.Client, cache: CachedContent, scr
         assert [turn.parts[0].text for turn in request.contents] == ["A long tale.", "Yes?", "What is it about?"]
 
 
-def test_the_wire(client: genai.Client, cache: CachedContent) -> None:
-    """A request names the cached content, and holds only what stands after it."""
+def test_request(client: genai.Client, cache: CachedContent) -> None:
+    """A request has the name of the cached content, and only the contents after it."""
     request = genai.GenerativeModel.from_cached_content(cache).build_request("Hi")
     assert request == protos.GenerateContentRequest(
         model="models/gemini-pro",
@@ -131,24 +130,24 @@ def test_the_wire(client: genai.Client, cache: CachedContent) -> None:
     )
 
 
-def test_its_client(client: genai.Client, cache: CachedContent) -> None:
-    """The model of a cached content asks where that came from, unless told otherwise."""
+def test_client_of_model(client: genai.Client, cache: CachedContent) -> None:
+    """The model of a cached content uses its client, unless another one is given."""
     assert genai.GenerativeModel.from_cached_content(cache).client is client
     other = genai.Client(endpoint="http://127.0.0.1:1")
     assert genai.GenerativeModel.from_cached_content(cache, client=other).client is other
 
 
-def test_count_tokens(api: Any, client: genai.Client, cache: CachedContent) -> None:
-    """Cached tokens are counted too, with and without contents of the request's own."""
+def test_count_tokens(api: Api, client: genai.Client, cache: CachedContent) -> None:
+    """The tokens of the cached content are counted, with and without contents of the request."""
     model = genai.GenerativeModel.from_cached_content(cache)
-    counted = api.count(model, "What is it about?")
-    assert (counted.total_tokens, counted.cached_content_token_count) == (10, 6)
-    counted = api.count(model)
-    assert (counted.total_tokens, counted.cached_content_token_count) == (6, 6)
+    count = api.count(model, "What is it about?")
+    assert (count.total_tokens, count.cached_content_token_count) == (10, 6)
+    count = api.count(model)
+    assert (count.total_tokens, count.cached_content_token_count) == (6, 6)
 
 
-def test_a_stream_and_a_chat(api: Any, cache: CachedContent, script: ScriptEngine) -> None:
-    """Streams and chats stand on the cached prompt, which does not enter their history."""
+def test_streamed_chat(api: Api, cache: CachedContent, script: ScriptEngine) -> None:
+    """A streamed chat uses the cached contents, which do not enter its history."""
     chat = genai.GenerativeModel.from_cached_content(cache).start_chat()
     script.reply("One,", " two")
     response = api.send(chat, "Count", stream=True)
@@ -159,18 +158,18 @@ def test_a_stream_and_a_chat(api: Any, cache: CachedContent, script: ScriptEngin
 
 
 @pytest.mark.parametrize(
-    "beside", [{"tools": [{"name": "add"}]}, {"tool_config": {"function_calling_config": "any"}}], ids=str
+    "arguments", [{"tools": [{"name": "add"}]}, {"tool_config": {"function_calling_config": "any"}}], ids=str
 )
-def test_what_cannot_stand_beside_it(api: Any, cache: CachedContent, beside: dict[str, Any]) -> None:
-    """Tools and their config belong to the cached content; a call that brings its own is refused."""
+def test_tools_with_cached_content(api: Api, cache: CachedContent, arguments: dict[str, Any]) -> None:
+    """Tools and tool config belong to the cached content; a call with its own is refused."""
     model = genai.GenerativeModel.from_cached_content(cache)
     for call in api.generate, api.count:
         with pytest.raises(ValueError, match="give them to CachedContent.create"):
-            call(model, "Hi", **beside)
+            call(model, "Hi", **arguments)
 
 
-def test_one_that_is_not_there(api: Any, client: genai.Client, cache: CachedContent) -> None:
-    """A model cannot be made of a cached content that is not there, nor asked when it has gone."""
+def test_missing_cached_content(api: Api, client: genai.Client, cache: CachedContent) -> None:
+    """A model cannot be made from a cached content that does not exist, nor called after that was deleted."""
     with pytest.raises(errors.NotFound):
         api.call(genai.GenerativeModel, "from_cached_content", "none", client=client)
     with pytest.raises(TypeError, match="a CachedContent or its name; got int"):

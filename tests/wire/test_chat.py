@@ -1,29 +1,27 @@
-"""Conversations over real gRPC."""
+"""Chats over real gRPC."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
-
-if TYPE_CHECKING:
-    from genai_grpc.local import ScriptEngine
-
+from genai_grpc.local import ScriptEngine
+from tests.conftest import Api
 
 SAFETY = protos.GenerateContentResponse.PromptFeedback.SAFETY
 
 
 def texts(turns: Any) -> list[tuple[str, str]]:
-    """Role and first text of each turn."""
+    """The role and the first text of each turn."""
     return [(turn.role, turn.parts[0].text) for turn in turns]
 
 
-def test_a_conversation(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Each message is sent with the history before it, and enters it with its reply."""
+def test_messages(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Each message is sent with the history before it, and enters the history with its reply."""
     script.reply("Hello!").reply("You are", " Ada.")
     chat = model.start_chat(history=[{"role": "user", "parts": "Hi"}, {"role": "model", "parts": "Hi."}])
     assert api.send(chat, "I am Ada.").text == "Hello!"
@@ -37,21 +35,21 @@ def test_a_conversation(api: Any, model: genai.GenerativeModel, script: ScriptEn
     assert texts(script.requests[1].contents) == texts(chat.history[:5])
 
 
-def test_a_stream(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A streamed reply enters the history once it is read; before that, nothing can go on."""
+def test_streamed_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A streamed reply enters the history once it is read to its end; until then the chat cannot continue."""
     script.reply("One,", " two").reply("Three")
     chat = model.start_chat()
     response = api.send(chat, "Count", stream=True)
-    for act in (lambda: chat.history, chat.rewind, lambda: api.send(chat, "Go on")):
+    for action in (lambda: chat.history, chat.rewind, lambda: api.send(chat, "Go on")):
         with pytest.raises(errors.IncompleteIterationError):
-            act()
+            action()
     api.resolve(response)
     assert texts(chat.history) == [("user", "Count"), ("model", "One, two")]
     assert api.send(chat, "Go on").text == "Three"
 
 
-def test_a_broken_stream(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """After a stream that failed half-way the chat is broken, until rewind returns what was sent and received."""
+def test_broken_stream(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """After a stream that failed half-way, the chat raises until `rewind` removes the message and its reply."""
     script.reply("One,", errors.InternalServerError("oops")).reply("One")
     chat = model.start_chat()
     response = api.send(chat, "Count", stream=True)
@@ -65,8 +63,8 @@ def test_a_broken_stream(api: Any, model: genai.GenerativeModel, script: ScriptE
     assert len(chat.history) == 2
 
 
-def test_last(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """The last reply can be looked at until it has entered the history."""
+def test_last(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """`last` is the last reply until it has entered the history."""
     script.reply("Hello")
     chat = model.start_chat()
     assert chat.last is None
@@ -76,8 +74,8 @@ def test_last(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> N
     assert chat.last is None
 
 
-def test_a_stream_whose_failure_was_not_met(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Rewinding meets the failure of a stream whose chunks were all taken, and returns what came before it."""
+def test_rewind_reads_the_end(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Rewinding a stream whose chunks were all read, but not its error, returns the chunks before the error."""
     script.reply("Hello", errors.DataLoss("the rest is lost"))
     chat = model.start_chat()
     next(iter(chat.send_message("Hi", stream=True)))
@@ -85,8 +83,8 @@ def test_a_stream_whose_failure_was_not_met(model: genai.GenerativeModel, script
     assert chat.history == []
 
 
-def test_a_reply_of_nothing(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A reply without a candidate is no turn."""
+def test_reply_without_candidate(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A reply without a candidate raises, and the history does not change."""
     script.reply(protos.GenerateContentResponse(response_id="1"))
     chat = model.start_chat()
     with pytest.raises(errors.StopCandidateException, match="the reply has no candidate"):
@@ -94,8 +92,8 @@ def test_a_reply_of_nothing(api: Any, model: genai.GenerativeModel, script: Scri
     assert chat.history == []
 
 
-def test_a_blocked_prompt(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A blocked prompt raises and leaves the history as it was."""
+def test_blocked_prompt(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A blocked prompt raises, and the history does not change."""
     feedback = protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
     script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
     chat = model.start_chat()
@@ -105,11 +103,11 @@ def test_a_blocked_prompt(api: Any, model: genai.GenerativeModel, script: Script
 
 
 @pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "OTHER"])
-def test_a_stopped_candidate(api: Any, model: genai.GenerativeModel, script: ScriptEngine, reason: str) -> None:
-    """A reply that ended for another reason than its own end raises, and the history is unchanged."""
-    ended = protos.Candidate.FinishReason.Value(reason)
+def test_stopped_candidate(api: Api, model: genai.GenerativeModel, script: ScriptEngine, reason: str) -> None:
+    """A reply with another finish reason than STOP or MAX_TOKENS raises, and the history does not change."""
+    finish_reason = protos.Candidate.FinishReason.Value(reason)
     content = protos.Content(parts=[protos.Part(text="Once")])
-    candidate = protos.Candidate(content=content, finish_reason=ended)
+    candidate = protos.Candidate(content=content, finish_reason=finish_reason)
     script.reply(protos.GenerateContentResponse(candidates=[candidate]))
     chat = model.start_chat()
     with pytest.raises(errors.StopCandidateException):
@@ -117,8 +115,8 @@ def test_a_stopped_candidate(api: Any, model: genai.GenerativeModel, script: Scr
     assert chat.history == []
 
 
-def test_a_failed_call(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A call that failed leaves the history as it was, and the chat goes on."""
+def test_failed_call(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A failed call does not change the history, and the chat can continue."""
     script.reply(errors.InvalidArgument("no")).reply("Yes")
     chat = model.start_chat()
     with pytest.raises(errors.InvalidArgument):
@@ -127,8 +125,8 @@ def test_a_failed_call(api: Any, model: genai.GenerativeModel, script: ScriptEng
     assert len(chat.history) == 2
 
 
-def test_rewind(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Rewinding takes back one turn of each side at a time."""
+def test_rewind(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Rewinding removes one message and its reply at a time."""
     script.reply("a").reply("b")
     chat = model.start_chat()
     api.send(chat, "1")
@@ -139,8 +137,8 @@ def test_rewind(api: Any, model: genai.GenerativeModel, script: ScriptEngine) ->
         chat.rewind()
 
 
-def test_an_edited_history(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """What a program changes in the history is sent as changed."""
+def test_edited_history(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Edits of the history are sent."""
     script.reply("a").reply("b")
     chat = model.start_chat()
     api.send(chat, "1")
@@ -149,8 +147,8 @@ def test_an_edited_history(api: Any, model: genai.GenerativeModel, script: Scrip
     assert script.requests[1].contents[1].parts[0].text == "changed"
 
 
-def test_a_copy(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A copy goes its own way."""
+def test_copy(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A copy continues independently."""
     script.reply("a").reply("b")
     chat = model.start_chat()
     api.send(chat, "1")
@@ -159,8 +157,8 @@ def test_a_copy(api: Any, model: genai.GenerativeModel, script: ScriptEngine) ->
     assert (len(chat.history), len(other.history)) == (2, 4)
 
 
-def test_thought_signatures(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A thought signature is sent back with the turn that it came in."""
+def test_thought_signatures(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A thought signature is sent back with its turn."""
     part = protos.Part(text="Four.", thought_signature=b"signed")
     candidate = protos.Candidate(content=protos.Content(parts=[part]))
     script.reply(protos.GenerateContentResponse(candidates=[candidate])).reply("Yes.")
@@ -170,31 +168,37 @@ def test_thought_signatures(api: Any, model: genai.GenerativeModel, script: Scri
     assert script.requests[1].contents[1].parts[0].thought_signature == b"signed"
 
 
-def test_histories_that_a_program_edits(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Whichever way a history is edited in place, it is sent as edited: its turns, its list, turns given and held."""
-    for number in range(6):
-        script.reply(f"answer {number}")
-    first = protos.Content(role="user", parts=[protos.Part(text="given")])
-    chat = model.start_chat(history=[first, {"role": "model", "parts": "made of a dict"}])
-    first.parts[0].text = "given, edited"
+def test_edits_in_place(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Edits in place are sent: of turns that were passed as history, and of the history's list and its turns."""
+    for number in range(3):
+        script.reply(f"reply {number}")
+    first = protos.Content(role="user", parts=[protos.Part(text="first")])
+    chat = model.start_chat(history=[first, {"role": "model", "parts": "from a dict"}])
+    first.parts[0].text = "first, edited"
     api.send(chat, "one")
-    held = chat.history
+    history = chat.history
     api.send(chat, "two")
-    held[2].parts[0].text = "one, edited"
+    history[2].parts[0].text = "one, edited"
     assert len(chat.history) == 6  # the last reply enters
-    del held[4:]
+    del history[4:]
     api.send(chat, "three")
     sent = [text for _, text in texts(script.requests[-1].contents)]
-    assert sent == ["given, edited", "made of a dict", "one, edited", "answer 0", "three"]
-    mine = protos.Content(role="user", parts=[protos.Part(text="mine")])
-    untouched = model.start_chat()
-    api.send(untouched, mine)
-    mine.parts[0].text = "mine, edited once it was sent"
-    last: Any = untouched.last
-    last.candidates[0].content.parts[0].text = "answer 3, edited before it enters"
-    api.send(untouched, "more")
+    assert sent == ["first, edited", "from a dict", "one, edited", "reply 0", "three"]
+
+
+def test_edits_of_messages_and_replies(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """An edit of a message after it was sent has no effect; an edit of a reply before it enters the history has one."""
+    for number in range(3):
+        script.reply(f"reply {number}")
+    message = protos.Content(role="user", parts=[protos.Part(text="message")])
+    chat = model.start_chat()
+    api.send(chat, message)
+    message.parts[0].text = "message, edited after it was sent"
+    last: Any = chat.last
+    last.candidates[0].content.parts[0].text = "reply 0, edited before it enters"
+    api.send(chat, "more")
     sent = [text for _, text in texts(script.requests[-1].contents)]
-    assert sent == ["mine", "answer 3, edited before it enters", "more"]
-    untouched.rewind()
-    api.send(untouched, "other")
+    assert sent == ["message", "reply 0, edited before it enters", "more"]
+    chat.rewind()
+    api.send(chat, "other")
     assert [text for _, text in texts(script.requests[-1].contents)][-1] == "other"

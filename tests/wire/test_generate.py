@@ -1,18 +1,18 @@
-"""Whole answers over real gRPC."""
+"""Unary calls over real gRPC."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
-from genai_grpc.local import ScriptEngine
+from genai_grpc.local import STALL, ScriptEngine, serve
+from genai_grpc.local.server import Server
+from tests.conftest import Api
 
 
-def test_an_answer(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """The chunks of the model are one answer, with the usage and ids that came with them."""
+def test_response(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The chunks of the engine are one response, with its usage and ID."""
     script.reply("Hello,", " world")
     response = api.generate(model, "Say hello")
     assert response.text == "Hello, world"
@@ -21,8 +21,8 @@ def test_an_answer(api: Any, model: genai.GenerativeModel, script: ScriptEngine)
     assert response.response_id == "script-1"
 
 
-def test_the_request(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """What is passed arrives, with the model's defaults below what the call says."""
+def test_request(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The server gets the contents and settings of the call, merged over the defaults of the model."""
     model = genai.GenerativeModel(
         "gemini-pro",
         generation_config={"temperature": 0.5, "max_output_tokens": 10},
@@ -31,8 +31,8 @@ def test_the_request(api: Any, model: genai.GenerativeModel, script: ScriptEngin
         client=model.client,
     )
     script.reply("Yes")
-    over = {"generation_config": {"temperature": 0.0}, "safety_settings": {"hate": "high"}}
-    api.generate(model, ["Is this", "one turn?"], **over)
+    overrides = {"generation_config": {"temperature": 0.0}, "safety_settings": {"hate": "high"}}
+    api.generate(model, ["Is this", "one turn?"], **overrides)
     (request,) = script.requests
     assert request.model == "models/gemini-pro"
     assert [part.text for part in request.contents[0].parts] == ["Is this", "one turn?"]
@@ -44,16 +44,16 @@ def test_the_request(api: Any, model: genai.GenerativeModel, script: ScriptEngin
     assert len(request.safety_settings) == 2
 
 
-def test_an_image(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """An image of the program arrives as a Blob."""
+def test_image(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A PIL image is sent as a Blob."""
     image = pytest.importorskip("PIL.Image").new("RGB", (4, 4), "red")
     script.reply("Red")
-    assert api.generate(model, ["What api is this?", image]).text == "Red"
+    assert api.generate(model, ["What colour is this?", image]).text == "Red"
     assert script.requests[0].contents[0].parts[1].inline_data.mime_type == "image/webp"
 
 
-def test_several_candidates(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Candidates are told apart by index, and `text` says where to read them."""
+def test_several_candidates(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The chunks of several candidates are merged by index, and `text` says where to read them."""
     chunks = [
         protos.GenerateContentResponse(
             candidates=[protos.Candidate(index=index, content=protos.Content(parts=[protos.Part(text=text)]))]
@@ -67,26 +67,26 @@ def test_several_candidates(api: Any, model: genai.GenerativeModel, script: Scri
         _ = response.text
 
 
-def test_count_tokens(api: Any, script: ScriptEngine, client: genai.Client) -> None:
-    """The whole request is counted, the system instruction and tools included."""
+def test_count_tokens(api: Api, script: ScriptEngine, client: genai.Client) -> None:
+    """The tokens of the whole request are counted, system instruction and tools included."""
     model = genai.GenerativeModel(system_instruction="one two", tools=[{"name": "f"}], client=client)
     assert api.count(model, "three four five").total_tokens == 5
     assert script.count_requests[0].tools[0].function_declarations[0].name == "f"
 
 
-def test_list_models(api: Any, client: genai.Client) -> None:
-    """Models are listed over as many pages as it takes."""
+def test_list_models(api: Api, client: genai.Client) -> None:
+    """Every model is listed, over several pages."""
     names = [model.name for model in api.list_models(client=client, page_size=1)]
     assert names == ["models/script", "models/gemini-pro"]
 
 
-def test_get_model(api: Any, client: genai.Client) -> None:
-    """A model says what it can do."""
+def test_get_model(api: Api, client: genai.Client) -> None:
+    """A model has the generation methods that it supports."""
     assert "generateContent" in api.get_model("gemini-pro", client=client).supported_generation_methods
 
 
-def test_unknown_model(api: Any, client: genai.Client) -> None:
-    """An unknown model is NotFound, and the error says how to list those there are."""
+def test_unknown_model(api: Api, client: genai.Client) -> None:
+    """An unknown model is NotFound, and the error says how to list the models."""
     with pytest.raises(errors.NotFound, match=r"models/nope.*list_models\(\)") as caught:
         api.generate(genai.GenerativeModel("nope", client=client), "Hi")
     assert caught.value.attempts == 1
@@ -95,58 +95,55 @@ def test_unknown_model(api: Any, client: genai.Client) -> None:
 
 @pytest.mark.parametrize("status", errors.APIError.__subclasses__(), ids=lambda status: status.status)
 def test_every_status(
-    api: Any, model: genai.GenerativeModel, script: ScriptEngine, status: type[errors.APIError]
+    api: Api, model: genai.GenerativeModel, script: ScriptEngine, status: type[errors.APIError]
 ) -> None:
-    """Each status code is a class of its own, with the message that the service sent."""
-    script.reply(status("that is why"))
-    with pytest.raises(status, match="that is why") as caught:
+    """Each status code has its own error class, with the message that the service sent."""
+    script.reply(status("the reason"))
+    with pytest.raises(status, match="the reason") as caught:
         api.generate(model, "Hi", request_options={"retry": None})
-    assert caught.value.message == "that is why"
+    assert caught.value.message == "the reason"
     assert caught.value.grpc_status_code.name == status.status
 
 
-def test_retries(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A call that found the service unavailable is tried again, and the answer is the later try's."""
+def test_retry(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A call is retried while the service is unavailable, and returns the reply of the last attempt."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
-    quickly = genai.types.RetryPolicy(initial_backoff=0.001)
-    assert api.generate(model, "Hi", request_options={"retry": quickly}).text == "Now"
+    retry = genai.types.RetryPolicy(initial_backoff=0.001)
+    assert api.generate(model, "Hi", request_options={"retry": retry}).text == "Now"
     assert len(script.requests) == 2
 
 
-def test_retries_end(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """The last error says how many tries there were."""
+def test_attempts_used_up(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The error of the last attempt has the number of attempts."""
     script.reply(errors.ServiceUnavailable("not now")).reply(errors.ServiceUnavailable("still not"))
+    retry = genai.types.RetryPolicy(max_attempts=2, initial_backoff=0.001)
     with pytest.raises(errors.ServiceUnavailable, match=r"still not \(after 2 attempts\)"):
-        api.generate(
-            model, "Hi", request_options={"retry": genai.types.RetryPolicy(max_attempts=2, initial_backoff=0.001)}
-        )
+        api.generate(model, "Hi", request_options={"retry": retry})
 
 
-def test_a_deadline(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A call ends at its deadline, and so does the model's work."""
-    from genai_grpc.local import STALL
-
+def test_deadline(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A call ends at its deadline, and the engine's work is cancelled."""
     script.reply("Wait", STALL)
     with pytest.raises(errors.DeadlineExceeded):
         api.generate(model, "Hi", request_options={"timeout": 0.5})
     script.wait_cancelled()
 
 
-def test_a_message_too_large(api: Any, model: genai.GenerativeModel) -> None:
-    """A request past the service's limit is refused with both sizes."""
+def test_request_too_large(api: Api, model: genai.GenerativeModel) -> None:
+    """A request above the service's size limit is refused, and the error gives both sizes."""
     blob = {"mime_type": "image/png", "data": bytes(21 << 20)}
     with pytest.raises(errors.InvalidArgument, match=r"22,?0\d\d,?\d\d\d.*20,?971,?520"):
         api.generate(model, blob)
 
 
-def test_a_large_reply(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A reply past gRPC's default limit of 4 MiB arrives."""
+def test_large_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A reply above gRPC's default limit of 4 MiB is received."""
     script.reply("x" * (5 << 20))
     assert len(api.generate(model, "Hi").text) == 5 << 20
 
 
-def test_default_client(script: ScriptEngine, server: Any) -> None:
-    """A program that configures once names no client again."""
+def test_default_client(script: ScriptEngine, server: Server) -> None:
+    """After `configure`, calls need no client."""
     script.reply("Hello")
     genai.configure(client_options={"api_endpoint": server.endpoint})
     assert genai.GenerativeModel().generate_content("Hi").text == "Hello"
@@ -154,11 +151,11 @@ def test_default_client(script: ScriptEngine, server: Any) -> None:
 
 
 def test_two_clients(script: ScriptEngine, client: genai.Client) -> None:
-    """Clients of different servers live side by side."""
-    from genai_grpc.local import serve
-
-    other = ScriptEngine().reply("from the other")
-    script.reply("from the one")
-    with serve(other) as second, genai.Client(endpoint=second.endpoint) as another:
-        assert genai.GenerativeModel(client=another).generate_content("Hi").text == "from the other"
-        assert genai.GenerativeModel(client=client).generate_content("Hi").text == "from the one"
+    """A program may have clients of several servers."""
+    script.reply("from the first")
+    with (
+        serve(ScriptEngine().reply("from the second")) as second_server,
+        genai.Client(endpoint=second_server.endpoint) as second_client,
+    ):
+        assert genai.GenerativeModel(client=second_client).generate_content("Hi").text == "from the second"
+        assert genai.GenerativeModel(client=client).generate_content("Hi").text == "from the first"

@@ -1,4 +1,4 @@
-"""Processes, threads, event loops and signals."""
+"""Processes, threads, event loops and signals, over real gRPC."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors
 from genai_grpc.local import STALL, ScriptEngine
+from genai_grpc.local.server import Server
 
 ROOT = Path(__file__).parents[2]
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A Python program of its own, on this project."""
+    """Start a Python program that imports this project."""
     path = os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
@@ -34,9 +34,9 @@ def start(program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_killed_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the server's process is killed in a stream, the chunks before come, then ServiceUnavailable."""
-    served = start(
+def test_killed_server() -> None:
+    """A stream whose server process is killed yields the chunks before, and then raises ServiceUnavailable."""
+    process = start(
         """
         import signal
         from genai_grpc.local import STALL, ScriptEngine, serve
@@ -45,18 +45,18 @@ def test_a_killed_server(monkeypatch: pytest.MonkeyPatch) -> None:
             signal.pause()
         """
     )
-    assert served.stdout is not None
+    assert process.stdout is not None
     try:
-        with genai.Client(endpoint=served.stdout.readline().strip()) as client:
+        with genai.Client(endpoint=process.stdout.readline().strip()) as client:
             response = genai.GenerativeModel(client=client).generate_content("Count", stream=True)
             chunks = iter(response)
             assert [next(chunks).text, next(chunks).text] == ["One,", " two"]
-            served.kill()
+            process.kill()
             with pytest.raises(errors.ServiceUnavailable):
                 next(chunks)
     finally:
-        served.kill()
-        served.communicate()
+        process.kill()
+        process.communicate()
 
 
 STREAM = """
@@ -71,7 +71,7 @@ UNARY = """
     import sys
     import genai_grpc as genai
     model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
-    print("asking")
+    print("calling")
     model.generate_content("Count")
 """
 
@@ -88,25 +88,25 @@ ASYNC = """
 
 
 @pytest.mark.parametrize("program", [STREAM, UNARY, ASYNC], ids=["stream", "unary", "async"])
-def test_ctrl_c(program: str, server: Any, script: ScriptEngine) -> None:
-    """Ctrl-C ends the program with KeyboardInterrupt, cancels the call, and the model's work ends."""
+def test_ctrl_c(program: str, server: Server, script: ScriptEngine) -> None:
+    """Ctrl-C ends a program with KeyboardInterrupt, and cancels its call and the engine's work."""
     script.reply("One,", STALL)
-    running = start(program, server.endpoint)
-    assert running.stdout is not None
-    running.stdout.readline()
-    while not script.requests:  # the call has reached the engine
+    process = start(program, server.endpoint)
+    assert process.stdout is not None
+    process.stdout.readline()
+    while not script.requests:  # until the call reaches the engine
         pass
-    running.send_signal(signal.SIGINT)
-    _, complaints = running.communicate(timeout=30)
-    assert running.returncode == -signal.SIGINT
-    assert "KeyboardInterrupt" in complaints
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in stderr
     script.wait_cancelled()
 
 
-def test_exit_with_a_stream_open(server: Any, script: ScriptEngine) -> None:
-    """A program may end with a stream half read: it does not hang and says nothing."""
+def test_exit_with_open_stream(server: Server, script: ScriptEngine) -> None:
+    """A program that ends with an open stream neither hangs nor writes to stderr."""
     script.reply("One,", STALL)
-    running = start(
+    process = start(
         """
         import sys
         import genai_grpc as genai
@@ -116,17 +116,16 @@ def test_exit_with_a_stream_open(server: Any, script: ScriptEngine) -> None:
         """,
         server.endpoint,
     )
-    assert running.communicate(timeout=30) == ("One,\n", "")
-    assert running.returncode == 0
+    assert process.communicate(timeout=30) == ("One,\n", "")
+    assert process.returncode == 0
     script.wait_cancelled()
 
 
-def test_a_fork(model: genai.GenerativeModel, script: ScriptEngine, server: Any) -> None:
-    """A forked child makes a channel of its own, and the parent's goes on."""
-    del server
+def test_fork(script: ScriptEngine, server: Server) -> None:
+    """A forked child connects anew, and the parent's channel still works."""
     for _ in range(3):
         script.reply("Hello")
-    running = start(
+    process = start(
         """
         import os, sys
         import genai_grpc as genai
@@ -137,23 +136,23 @@ def test_a_fork(model: genai.GenerativeModel, script: ScriptEngine, server: Any)
         if child:
             os.waitpid(child, 0)
         """,
-        model.client.endpoint,
+        server.endpoint,
     )
-    said, complaints = running.communicate(timeout=30)
-    # The two may write at once, so that their lines run together.
-    assert (said.count("Hello"), complaints) == (3, "")
+    stdout, stderr = process.communicate(timeout=30)
+    # Lines that both processes write at the same time may be mixed.
+    assert (stdout.count("Hello"), stderr) == (3, "")
 
 
 def test_several_loops(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Each asyncio.run has a channel of its own."""
+    """A client may be used in one event loop after another, with a channel for each."""
 
-    async def ask() -> str:
+    async def call() -> str:
         async with model.client:
             return (await model.generate_content_async("Hi")).text
 
     for number in range(3):
         script.reply(str(number))
-        assert asyncio.run(ask()) == str(number)
+        assert asyncio.run(call()) == str(number)
 
 
 def test_threads(model: genai.GenerativeModel, script: ScriptEngine) -> None:
@@ -161,37 +160,37 @@ def test_threads(model: genai.GenerativeModel, script: ScriptEngine) -> None:
     for _ in range(64):
         script.reply("Hello")
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: model.generate_content("Hi").text, range(64)))
-    assert answers == ["Hello"] * 64
+        replies = list(pool.map(lambda _: model.generate_content("Hi").text, range(64)))
+    assert replies == ["Hello"] * 64
 
 
-def test_many_at_once(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Hundreds of async calls are in flight together."""
+def test_many_concurrent_calls(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Hundreds of async calls may be in flight at the same time."""
     for _ in range(300):
         script.reply("Hello")
 
-    async def ask_all() -> list[str]:
+    async def call_all() -> list[str]:
         async with model.client:
             responses = await asyncio.gather(*(model.generate_content_async("Hi") for _ in range(300)))
         return [response.text for response in responses]
 
-    assert asyncio.run(ask_all()) == ["Hello"] * 300
+    assert asyncio.run(call_all()) == ["Hello"] * 300
 
 
-def test_a_closed_client(client: genai.Client, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A client that was closed connects again at the next call."""
+def test_call_after_close(client: genai.Client, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A closed client connects again at its next call."""
     for word in "one", "two":
         script.reply(word)
         assert model.generate_content("Hi").text == word
         client.close()
 
 
-def _ask(endpoint: str) -> str:
+def _call(endpoint: str) -> str:
     return genai.GenerativeModel(client=genai.Client(endpoint=endpoint)).generate_content("Hi").text
 
 
-def test_spawn(script: ScriptEngine, server: Any) -> None:
-    """Spawned processes make clients of their own."""
+def test_spawn(script: ScriptEngine, server: Server) -> None:
+    """Each spawned process has its own client."""
     script.reply("Hello").reply("Hello")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        assert pool.map(_ask, [server.endpoint] * 2) == ["Hello"] * 2
+        assert pool.map(_call, [server.endpoint] * 2) == ["Hello"] * 2

@@ -1,4 +1,4 @@
-"""A key goes to the server, and nowhere else."""
+"""API keys over real gRPC: sent to the server, and shown nowhere."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from genai_grpc.local import ScriptEngine, serve
 KEY = "AIzaSy-a-very-secret-key"
 
 
-def test_a_key_arrives(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    """A server that asks for a key gets it; a wrong one is Unauthenticated."""
+def test_key_sent_and_not_shown(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    """The server gets the key, a wrong one is Unauthenticated, and no log, repr, error or output shows either."""
     caplog.set_level(logging.DEBUG)
     with serve(ScriptEngine().reply("Hello"), api_key=KEY) as server:
         with genai.Client(KEY, endpoint=server.endpoint) as client:
@@ -25,17 +25,19 @@ def test_a_key_arrives(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFi
             model = genai.GenerativeModel(client=client)
             with pytest.raises(errors.Unauthenticated) as caught:
                 model.generate_content("Hi")
-            shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    said = capfd.readouterr()
-    for place in (caplog.text, repr(client), str(caught.value), repr(caught.value), said.out, said.err):
-        assert "AIzaSy" not in place
-    # The frame of this test holds the key; no frame below it shows it, with all locals as error trackers take them.
-    assert "AIzaSy" not in shown[shown.index("generate_content") :]
+            tracebacks = "".join(
+                traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+            )
+    output = capfd.readouterr()
+    for text in (caplog.text, repr(client), str(caught.value), repr(caught.value), output.out, output.err):
+        assert "AIzaSy" not in text
+    # Error trackers record the local variables of all frames. Only the frame of this test has the key.
+    assert "AIzaSy" not in tracebacks[tracebacks.index("generate_content") :]
 
 
 @pytest.mark.parametrize("endpoint", ["http://192.0.2.1", "http://example.com", "http://localhost.example.com:50051"])
 def test_no_key_over_plaintext(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key for a plaintext address that is not loopback is refused before anything is sent."""
+    """A key for a plaintext endpoint that is not loopback is refused before anything is sent."""
     with pytest.raises(errors.ConfigurationError, match="plaintext") as caught:
         genai.Client(KEY, endpoint=endpoint)
     assert KEY not in str(caught.value)
@@ -45,17 +47,17 @@ def test_no_key_over_plaintext(endpoint: str, monkeypatch: pytest.MonkeyPatch) -
         genai.GenerativeModel().generate_content("Hi")
 
 
-def test_no_key_at_all() -> None:
-    """Without a key and a local target there is one error, which names the ways to give one."""
+def test_missing_key() -> None:
+    """Without a key and a local endpoint, the error names each way to give one."""
     genai.configure()
     with pytest.raises(errors.ConfigurationError) as caught:
         genai.GenerativeModel().generate_content("Hi")
-    for way in ("api_key=", "GEMINI_API_KEY", "GOOGLE_API_KEY", "genai-grpc serve"):
-        assert way in str(caught.value)
+    for remedy in ("api_key=", "GEMINI_API_KEY", "GOOGLE_API_KEY", "genai-grpc serve"):
+        assert remedy in str(caught.value)
 
 
-def test_the_environments_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GEMINI_API_KEY is taken before GOOGLE_API_KEY, and an argument before both."""
+def test_key_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GEMINI_API_KEY takes precedence over GOOGLE_API_KEY, and an argument over both."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     monkeypatch.setenv("GOOGLE_API_KEY", "another")
     with serve(ScriptEngine().reply("Hello"), api_key=KEY) as server:
@@ -67,8 +69,8 @@ def test_the_environments_key(monkeypatch: pytest.MonkeyPatch) -> None:
             genai.GenerativeModel().generate_content("Hi")
 
 
-def test_a_key_is_given_once() -> None:
-    """A key given twice is an error, even if it is the same."""
+def test_key_given_twice() -> None:
+    """A key given twice is refused, even if both are equal."""
     options: Any = {"api_key": KEY}
     with pytest.raises(ValueError, match="twice") as caught:
         genai.configure(api_key=KEY, client_options=options)

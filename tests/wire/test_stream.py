@@ -1,10 +1,10 @@
-"""Streamed answers over real gRPC."""
+"""Streamed calls over real gRPC."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as StillWaiting
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 import pytest
@@ -12,18 +12,20 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import errors, protos
 from genai_grpc.local import STALL, ScriptEngine
+from genai_grpc.local.server import Server
+from tests.conftest import Api
 
 SAFETY = protos.GenerateContentResponse.PromptFeedback.SAFETY
 
 
-def read(api: Any, response: Any) -> list[str]:
-    """The texts of the chunks to come."""
+def read(api: Api, response: Any) -> list[str]:
+    """The texts of all chunks of a response."""
     chunks = api.chunks(response)
     return [chunk.text for chunk in iter(lambda: api.next(chunks), None)]
 
 
-def test_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream hands out its chunks, then is the same response as the whole, and can be read again."""
+def test_chunks(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream yields its chunks, and then has the merged response; it can be iterated again."""
     script.reply("One,", " two,", " three")
     response = api.generate(model, "Count", stream=True)
     assert read(api, response) == ["One,", " two,", " three"]
@@ -31,8 +33,8 @@ def test_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) ->
     assert read(api, response) == ["One,", " two,", " three"]
 
 
-def test_a_chunk_does_not_wait_for_the_next(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A chunk is handed out when it arrives, though the next one never does."""
+def test_chunk_without_lookahead(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A chunk is yielded when it arrives, even if the next one never does."""
     script.reply("One,", STALL)
     response = api.generate(model, "Count", stream=True)
     assert api.next(api.chunks(response)).text == "One,"
@@ -40,8 +42,8 @@ def test_a_chunk_does_not_wait_for_the_next(api: Any, model: genai.GenerativeMod
     script.wait_cancelled()
 
 
-def test_resolve(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream can be read to its end at once."""
+def test_resolve(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """`resolve` reads a stream to its end, which its text needs."""
     script.reply("One,", " two")
     response = api.generate(model, "Count", stream=True)
     with pytest.raises(errors.IncompleteIterationError, match="resolve"):
@@ -50,8 +52,8 @@ def test_resolve(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -
     assert response.text == "One, two"
 
 
-def test_exactly_as_many_chunks_as_come(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A program that takes exactly as many chunks as come can read the text after."""
+def test_exactly_all_chunks_read(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A program that reads exactly as many chunks as there are can then read the text."""
     script.reply("One,", " two")
     response = model.generate_content("Count", stream=True)
     for expected, chunk in zip(["One,", " two"], response, strict=False):
@@ -59,15 +61,15 @@ def test_exactly_as_many_chunks_as_come(model: genai.GenerativeModel, script: Sc
     assert response.text == "One, two"
 
 
-def test_an_error_at_once(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream that fails before its first chunk fails where it is begun."""
+def test_error_before_first_chunk(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream that fails before its first chunk fails in the call that opens it."""
     script.reply(errors.InvalidArgument("no"))
     with pytest.raises(errors.InvalidArgument):
         api.generate(model, "Hi", stream=True)
 
 
-def test_an_error_after_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream's error comes after the chunks before it, and is not tried again."""
+def test_error_after_chunks(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream's error is raised after the chunks before it, and is not retried."""
     script.reply("One,", " two", errors.ServiceUnavailable("cancelled"))
     response = api.generate(model, "Count", stream=True)
     chunks = api.chunks(response)
@@ -77,16 +79,16 @@ def test_an_error_after_chunks(api: Any, model: genai.GenerativeModel, script: S
     assert len(script.requests) == 1
 
 
-def test_a_retry_before_the_first_chunk(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream is tried again as long as none of its chunks has arrived."""
+def test_retry_before_first_chunk(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream is retried as long as none of its chunks has arrived."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
     policy = genai.types.RetryPolicy(initial_backoff=0.001)
     response = api.generate(model, "Hi", stream=True, request_options={"retry": policy})
     assert read(api, response) == ["Now"]
 
 
-def test_a_killed_server(api: Any, model: genai.GenerativeModel, script: ScriptEngine, server: Any) -> None:
-    """When the server dies in a stream, the chunks before come, then ServiceUnavailable."""
+def test_stopped_server(api: Api, model: genai.GenerativeModel, script: ScriptEngine, server: Server) -> None:
+    """A stream whose server stops yields the chunks before, and then raises ServiceUnavailable."""
     script.reply("One,", " two", STALL)
     response = api.generate(model, "Count", stream=True)
     chunks = api.chunks(response)
@@ -96,16 +98,16 @@ def test_a_killed_server(api: Any, model: genai.GenerativeModel, script: ScriptE
         api.next(chunks)
 
 
-def test_no_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream may end without a chunk."""
+def test_no_chunks(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream that ends without a chunk is an empty response."""
     script.reply()
     response = api.generate(model, "Hi", stream=True)
     assert read(api, response) == []
     assert not response.candidates
 
 
-def test_a_blocked_prompt(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A blocked prompt shows in the feedback at once, and raises on iteration."""
+def test_blocked_prompt(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The feedback of a blocked prompt is available at once; iteration raises BlockedPromptException."""
     feedback = protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
     script.reply(protos.GenerateContentResponse(prompt_feedback=feedback))
     response = api.generate(model, "Hi", stream=True)
@@ -114,8 +116,8 @@ def test_a_blocked_prompt(api: Any, model: genai.GenerativeModel, script: Script
         api.next(api.chunks(response))
 
 
-def test_leaving_a_block_cancels(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream used as a context manager is cancelled on the way out, and the model's work ends."""
+def test_context_manager(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Leaving the context manager cancels the stream and the engine's work."""
     script.reply("One,", STALL)
     with model.generate_content("Count", stream=True) as response:
         for chunk in response:
@@ -124,18 +126,18 @@ def test_leaving_a_block_cancels(model: genai.GenerativeModel, script: ScriptEng
     script.wait_cancelled()
 
 
-def test_a_dropped_stream(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream that nobody holds any more is cancelled."""
+def test_dropped_stream(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream to which there is no reference any more is cancelled."""
     script.reply("One,", STALL)
     model.generate_content("Count", stream=True)
     script.wait_cancelled()
 
 
-def test_a_cancelled_task(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_cancelled_task(model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """Cancelling the task that reads a stream cancels the call."""
     script.reply("One,", STALL)
 
-    async def read_for_ever() -> None:
+    async def cancel_reader() -> None:
         response = await model.generate_content_async("Count", stream=True)
         reader = asyncio.ensure_future(response.resolve())
         await asyncio.sleep(0.05)
@@ -144,19 +146,19 @@ def test_a_cancelled_task(model: genai.GenerativeModel, script: ScriptEngine) ->
             await reader
         await model.client.aclose()
 
-    asyncio.run(read_for_ever())
+    asyncio.run(cancel_reader())
     script.wait_cancelled()
 
 
 def test_closed_by_another_thread(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream can be closed while another thread waits for its next chunk: the wait is over at once."""
+    """A stream may be closed while another thread waits for its next chunk, which ends the wait."""
     script.reply("One,", STALL)
     response = model.generate_content("Count", stream=True)
     chunks = iter(response)
     assert next(chunks).text == "One,"
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(next, chunks)
-        with pytest.raises(StillWaiting):
+        with pytest.raises(FutureTimeoutError):
             waiting.result(timeout=0.1)
         response.close()
         with pytest.raises(errors.Cancelled):
@@ -165,18 +167,18 @@ def test_closed_by_another_thread(model: genai.GenerativeModel, script: ScriptEn
 
 
 def test_read_by_other_threads(model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """Streams that one thread began are read by others, all at once, and none gets another's chunks."""
+    """Streams that one thread opened may be read by others concurrently, each with its own chunks."""
     words = [[f"{stream}.{number} " for number in range(200)] for stream in range(8)]
-    for said in words:
-        script.reply(*said)
+    for texts in words:
+        script.reply(*texts)
     responses = [model.generate_content("Count", stream=True) for _ in words]
     with ThreadPoolExecutor(len(words)) as pool:
-        read = list(pool.map(lambda response: [chunk.text for chunk in response], responses))
-    assert read == words
+        results = list(pool.map(lambda response: [chunk.text for chunk in response], responses))
+    assert results == words
 
 
-def test_a_deadline_in_a_stream(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream's deadline counts over all of it."""
+def test_deadline(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The deadline of a stream bounds the whole stream; the chunks before it stay readable."""
     script.reply("One,", STALL)
     response = api.generate(model, "Count", stream=True, request_options={"timeout": 1})
     with pytest.raises(errors.DeadlineExceeded):
@@ -184,15 +186,15 @@ def test_a_deadline_in_a_stream(api: Any, model: genai.GenerativeModel, script: 
     assert response.text == "One,"
 
 
-def test_many_chunks(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A long stream arrives whole and in order."""
+def test_many_chunks(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A long stream is received completely and in order."""
     words = [f"{number} " for number in range(2000)]
     script.reply(*words)
     assert read(api, api.generate(model, "Count", stream=True)) == words
 
 
-def test_chunks_without_text(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A program that prints the text of every chunk meets thoughts, an empty end and bare usage without an error."""
+def test_chunks_without_text(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The text of a chunk of thoughts, without parts or with usage only is empty, not an error."""
 
     def chunk(*parts: protos.Part) -> protos.GenerateContentResponse:
         candidate = protos.Candidate(content=protos.Content(parts=parts), finish_reason=protos.Candidate.STOP)
@@ -205,8 +207,8 @@ def test_chunks_without_text(api: Any, model: genai.GenerativeModel, script: Scr
     assert (response.text, response.thoughts, response.usage_metadata.total_token_count) == ("Four.", "Hm.", 3)
 
 
-def test_a_blocked_stream_is_over(api: Any, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A stream that began with a blocked prompt is cancelled, and has no candidates."""
+def test_stream_cancelled_after_blocked_prompt(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A stream whose prompt was blocked is cancelled, and has no candidates."""
     script.reply(
         protos.GenerateContentResponse(
             prompt_feedback=protos.GenerateContentResponse.PromptFeedback(block_reason=SAFETY)
