@@ -24,6 +24,7 @@ Res = TypeVar("Res", bound=Message)
 # The Python packages that hold the messages of each proto package.
 _PACKAGES: Final = {
     "google.ai.generativelanguage.v1beta": "genai_grpc_protos.v1beta",
+    "google.longrunning": "genai_grpc_protos.longrunning",
     "google.protobuf": "genai_grpc_protos.protobuf",
 }
 
@@ -86,7 +87,7 @@ def _message_class(descriptor: Descriptor) -> Any:
 
 
 def _http_path(descriptor: Any) -> str:
-    """The path of a method's `google.api.http` rule."""
+    """The path of a method's `google.api.http` rule; "" for a method without one, such as a bidirectional stream."""
     # Parsed with classes of our own pool: descriptor.GetOptions() would import descriptor_pb2, which takes 15 ms.
     file: Any = message_class("google.protobuf.FileDescriptorProto").FromString(
         descriptor.containing_service.file.serialized_pb
@@ -94,5 +95,6 @@ def _http_path(descriptor: Any) -> str:
     service = next(each for each in file.service if each.name == descriptor.containing_service.name)
     method = next(each for each in service.method if each.name == descriptor.name)
     rule = method.options.Extensions[POOL.FindExtensionByName("google.api.http")]  # type: ignore[no-untyped-call, unused-ignore]  # as above
-    path: str = getattr(rule, rule.WhichOneof("pattern"))
+    pattern = rule.WhichOneof("pattern")
+    path: str = "" if pattern is None else getattr(rule, pattern)
     return path

@@ -114,17 +114,7 @@ def test_every_method() -> None:
     assert RPCS.keys() == ROUTING_FIELDS.keys() == methods
 
 
-def cases(table: Mapping[str, Any], broken: tuple[str, ...], raises: type[Exception]) -> list[Any]:
-    """A case for each method; `broken` ones are known to fail."""
-    mark = pytest.mark.xfail(raises=raises, strict=True)
-    return [pytest.param(name, value, id=name, marks=mark if name in broken else ()) for name, value in table.items()]
-
-
-@pytest.mark.parametrize(
-    ("name", "rpc"),
-    # Their response is a google.longrunning.Operation, whose package Method does not know yet.
-    cases(RPCS, ("ModelService.CreateTunedModel", "PredictionService.PredictLongRunning"), KeyError),
-)
+@pytest.mark.parametrize(("name", "rpc"), RPCS.items(), ids=list(RPCS))
 def test_agrees_with_stub(name: str, rpc: Rpc) -> None:
     """A method has the path, the streaming flag and the message classes of its generated stub."""
     method: Method[Any, Any] = Method(f"{PACKAGE}.{name}")
@@ -133,11 +123,7 @@ def test_agrees_with_stub(name: str, rpc: Rpc) -> None:
     assert method.response is rpc.response
 
 
-@pytest.mark.parametrize(
-    ("name", "field"),
-    # It has no google.api.http rule, which Method does not expect yet.
-    cases(ROUTING_FIELDS, ("GenerativeService.BidiGenerateContent",), TypeError),
-)
+@pytest.mark.parametrize(("name", "field"), ROUTING_FIELDS.items(), ids=list(ROUTING_FIELDS))
 def test_routing(name: str, field: str | None) -> None:
     """The routing field is the one in the method's HTTP path, and its value is read from the request."""
     method: Method[Any, Any] = Method(f"{PACKAGE}.{name}")
