@@ -123,15 +123,7 @@ class CachedContent:
         """
         client = client or default_client()
         call = _create_call(
-            model,
-            display_name,
-            system_instruction,
-            contents,
-            tools,
-            tool_config,
-            ttl,
-            expire_time,
-            request_options,
+            model, display_name, system_instruction, contents, tools, tool_config, ttl, expire_time, request_options
         )
         return cls.from_proto(sync_transport(client).call(call), client=client)
 
@@ -153,15 +145,7 @@ class CachedContent:
         """The async twin of `create`."""
         client = client or default_client()
         call = _create_call(
-            model,
-            display_name,
-            system_instruction,
-            contents,
-            tools,
-            tool_config,
-            ttl,
-            expire_time,
-            request_options,
+            model, display_name, system_instruction, contents, tools, tool_config, ttl, expire_time, request_options
         )
         return cls.from_proto(await async_transport(client).call(call), client=client)
 
