@@ -1,6 +1,6 @@
 """Automatic function calling: the program's functions answer the model's calls until it replies with text.
 
-One operation for whole replies and one for streamed ones; the sync and the async transport drive both.
+One operation for whole replies and one for streamed ones; the sync and the async driver both perform them.
 """
 
 from __future__ import annotations
@@ -10,48 +10,58 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._coerce.serialize import SerializedContents
+from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionLibrary, to_function_response
-from genai_grpc._responses.merge import ResponseMerger
-from genai_grpc._rpc.call import AnyCall
-from genai_grpc._rpc.operation import CallFunctions, Operation, ReadChunk, Yield
+from genai_grpc._rpc.operation import CallFunctions, CallMethod, Operation, ReadChunk, Yield
 from genai_grpc.errors import FunctionCallingError
 
 if TYPE_CHECKING:
     from genai_grpc.types import AutomaticFunctionCalling
 
-__all__ = ["MakeCall", "ToolLoopState", "run_tool_loop", "stream_tool_loop"]
+__all__ = ["Generate", "ToolLoopState", "run_tool_loop", "stream_tool_loop"]
 
-MakeCall: TypeAlias = Callable[[SerializedContents], AnyCall]
+# The step that has the model generate for these turns.
+Generate: TypeAlias = Callable[[TurnList], CallMethod]
 FunctionCall: TypeAlias = tuple[protos.FunctionCall, CallableFunctionDeclaration]
 
 
 class ToolLoopState:
     """What one message of the user has led to.
 
+    Args:
+        history: The turns before the message.
+        serialized: The same, serialized; None if the program may edit them.
+        message: The user's turn.
+
     Attributes:
-        contents: All turns of the next request.
+        turns: All turns of the next request.
         sent: The turns sent since the message, itself included: then each reply with function calls and its answers.
         received: The last reply.
     """
 
-    __slots__ = ("contents", "received", "sent")
+    __slots__ = ("received", "sent", "turns")
 
-    def __init__(self, history: SerializedContents, message: protos.Content) -> None:
-        self.contents = history
+    def __init__(
+        self, history: list[protos.Content], serialized: SerializedContents | None, message: protos.Content
+    ) -> None:
+        self.turns = TurnList(history, None if serialized is None else serialized.copy())
         self.sent: list[protos.Content] = []
         self.received: Any = None
         self.append(message)
 
     def append(self, *turns: protos.Content) -> None:
         """Add turns to the next request."""
+        serialized = self.turns.serialized
         for turn in turns:
-            self.contents.append(turn)
+            self.turns.append(turn)
             self.sent.append(turn)
+            if serialized is not None:
+                serialized.append(turn)
+        self.turns.serialized = serialized
 
 
 def run_tool_loop(
-    make_call: MakeCall,
+    generate: Generate,
     check: Callable[[Any], object],
     state: ToolLoopState,
     functions: FunctionLibrary,
@@ -60,14 +70,14 @@ def run_tool_loop(
     """Answer function calls until the model replies without one; returns the last response.
 
     Args:
-        make_call: Makes the call for these turns.
+        generate: Returns the step that has the model generate for these turns.
         check: Raises for a response that cannot enter a history.
         state: Grows with the function calls and their answers.
         functions: The functions that answer.
         settings: Limits, and what to do about errors.
     """
     for round_number in range(settings.max_rounds + 1):
-        response = yield make_call(state.contents)
+        response = yield generate(state.turns)
         check(response)
         content = response.candidates[0].content
         calls = _callable_functions(content, functions)
@@ -80,27 +90,52 @@ def run_tool_loop(
 
 
 def stream_tool_loop(
-    make_call: MakeCall, state: ToolLoopState, functions: FunctionLibrary, settings: AutomaticFunctionCalling
+    generate: Generate, state: ToolLoopState, functions: FunctionLibrary, settings: AutomaticFunctionCalling
 ) -> Operation[None]:
     """The same for streamed replies; yields every chunk, with whether it starts another reply."""
     for round_number in range(settings.max_rounds + 1):
-        stream, chunk = yield make_call(state.contents)
-        merger, starts_reply = ResponseMerger(), True
+        response = yield generate(state.turns)
+        if response.prompt_feedback.block_reason:
+            yield Yield(((response._result, True),))
+            return
+        chunks, starts_reply = _chunks_of(response), True
         try:
-            while chunk is not None:
-                merger.add(chunk)
-                yield Yield(((chunk, starts_reply),))
+            while (chunk := (yield ReadChunk(chunks))) is not None:
+                yield Yield(((chunk._result, starts_reply),))
                 starts_reply = False
-                chunk = yield ReadChunk(stream)
         finally:
-            stream.cancel()
-        candidates = merger.result().candidates
+            response._cancel()
+        candidates = response.candidates
         calls = _callable_functions(candidates[0].content, functions) if len(candidates) == 1 else []
         if not calls:
             return
         _check_rounds(round_number, settings, calls)
         answers = yield from _answer(calls, settings)
         state.append(_model_turn(candidates[0].content), answers)
+
+
+class _Chunks:
+    """The chunks of a response, read by iterating over it, so that what wraps the response sees them."""
+
+    def __init__(self, response: Any) -> None:
+        self._iterator = iter(response)
+
+    def read(self) -> Any:
+        return next(self._iterator, None)
+
+
+class _AsyncChunks:
+    """The async twin of `_Chunks`."""
+
+    def __init__(self, response: Any) -> None:
+        self._iterator = aiter(response)
+
+    async def read(self) -> Any:
+        return await anext(self._iterator, None)
+
+
+def _chunks_of(response: Any) -> _Chunks | _AsyncChunks:
+    return _AsyncChunks(response) if hasattr(response, "__aiter__") else _Chunks(response)
 
 
 def _callable_functions(content: protos.Content, functions: FunctionLibrary) -> list[FunctionCall]:

@@ -100,14 +100,22 @@ class GenerateRequest:
         # The serialized request without contents, and the schema, of a call without overrides; built once.
         self._default: tuple[bytes, Any] | None = None
 
-    @property
-    def candidate_count(self) -> int:
-        """The default number of candidates."""
-        return self.settings.get("candidate_count") or 1
+    def replace(self, **defaults: Any) -> GenerateRequest:
+        """The same model with other defaults, by the names of the constructor's parameters."""
+        unchanged = {
+            "safety_settings": self.safety,
+            "generation_config": self.settings,
+            "tools": self.functions,
+            "tool_config": self.tool_config,
+            "system_instruction": self.system_instruction,
+        }
+        replaced = GenerateRequest(self.model_name, **{**unchanged, **defaults})
+        replaced.cached_content = self.cached_content
+        return replaced
 
-    def functions_of(self, overrides: Overrides) -> FunctionLibrary | None:
-        """The tools of a call."""
-        return self.functions if overrides.tools is None else to_function_library(overrides.tools)
+    def functions_of(self, tools: ToolsType | None) -> FunctionLibrary | None:
+        """The tools of a call that names these: they replace the model's."""
+        return self.functions if tools is None else to_function_library(tools)
 
     def message(self, contents: ContentsType | None, overrides: Overrides) -> protos.GenerateContentRequest:
         """The request as a message."""
@@ -150,7 +158,7 @@ class GenerateRequest:
         return Call(COUNT_TOKENS, count, identity, to_options(overrides.request_options))
 
     def _without_contents(self, overrides: Overrides) -> protos.GenerateContentRequest:
-        functions = self.functions_of(overrides)
+        functions = self.functions_of(overrides.tools)
         tool_config = overrides.tool_config
         request = protos.GenerateContentRequest(
             model=self.model_name,

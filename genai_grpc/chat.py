@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_content, to_contents
-from genai_grpc._coerce.serialize import SerializedContents
+from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.settings import to_generation_settings
-from genai_grpc._function_calling import MakeCall, ToolLoopState, run_tool_loop, stream_tool_loop
-from genai_grpc._generate_request import GenerateRequest, Overrides
+from genai_grpc._coerce.tools import FunctionLibrary
+from genai_grpc._function_calling import ToolLoopState, run_tool_loop, stream_tool_loop
+from genai_grpc._generate_request import Overrides
 from genai_grpc._responses.text import COMPLETE_REASONS
-from genai_grpc._rpc.call import AnyCall, Call, identity
-from genai_grpc._rpc.operation import OpenStream, Operation
-from genai_grpc.client import Client, async_transport, sync_transport
+from genai_grpc._rpc.operation import CallMethod, OpenStream, Operation
+from genai_grpc._transport.sync import SyncDriver
 from genai_grpc.errors import (
     BlockedPromptException,
     BrokenResponseError,
@@ -45,13 +45,28 @@ AnyResponse = GenerateContentResponse | AsyncGenerateContentResponse
 
 
 class ChatModel(Protocol):
-    """What a chat needs of a model; `GenerativeModel` is one."""
+    """What a chat needs of a model: `GenerativeModel`, a subclass, or anything that generates as it does.
 
-    _generate_request: GenerateRequest
+    A chat sends each request through these methods, so that whatever overrides or wraps them sees what chats send.
+    """
 
     @property
-    def client(self) -> Client:
-        """The client that performs its calls."""
+    def generate_content(self) -> Callable[..., Any]:
+        """Generates a response, as `GenerativeModel.generate_content` does."""
+        ...
+
+    @property
+    def generate_content_async(self) -> Callable[..., Any]:
+        """Its async twin."""
+        ...
+
+    @property
+    def _get_tools_lib(self) -> Callable[[Any], FunctionLibrary | None]:
+        """Returns the tools of a call."""
+        ...
+
+
+_SYNC = SyncDriver()
 
 
 class ChatSession:
@@ -79,7 +94,7 @@ class ChatSession:
         history: Iterable[StrictContentType] | None = None,
         enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
     ) -> None:
-        _check_candidate_count(model._generate_request.candidate_count)
+        _check_candidate_count(getattr(model, "_generation_config", None))
         self.model = model
         self.enable_automatic_function_calling = enable_automatic_function_calling
         self._state: ToolLoopState | None = None
@@ -124,7 +139,7 @@ class ChatSession:
         """
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
         operation = self._send(GenerateContentResponse, content, stream, overrides)
-        return sync_transport(self.model.client).run(operation)
+        return _SYNC.run(operation)
 
     async def send_message_async(
         self,
@@ -140,7 +155,9 @@ class ChatSession:
         """The async twin of `send_message`."""
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
         operation = self._send(AsyncGenerateContentResponse, content, stream, overrides)
-        return await async_transport(self.model.client).run(operation)
+        from genai_grpc._transport.aio import AsyncDriver  # asyncio takes 30 ms, and sync programs do without
+
+        return await AsyncDriver().run(operation)
 
     @property
     def history(self) -> list[protos.Content]:
@@ -164,6 +181,14 @@ class ChatSession:
         shared = set(map(id, items)).intersection(map(id, self._history))
         self._serialized = None if shared else SerializedContents.of_turns(self._history)
         self._state = None
+
+    @property
+    def _last_sent(self) -> protos.Content | None:
+        return None if self._state is None else self._state.sent[0]
+
+    @property
+    def _last_received(self) -> AnyResponse | None:
+        return self.last
 
     @property
     def last(self) -> AnyResponse | None:
@@ -236,28 +261,27 @@ class ChatSession:
         self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides
     ) -> Operation[Response]:
         """The operation of one message: one call, or as many as the model's function calls take."""
-        _check_candidate_count(to_generation_settings(overrides.generation_config).get("candidate_count") or 1)
+        _check_candidate_count(to_generation_settings(overrides.generation_config))
         message = to_content(content)
         self._commit()
-        history = self._serialized
-        history = SerializedContents.of_turns(self._history) if history is None else history.copy()
-        state = ToolLoopState(history, protos.Content(role=message.role or "user", parts=message.parts))
-        request = self.model._generate_request
+        turn = protos.Content(role=message.role or "user", parts=message.parts)
+        state = ToolLoopState(self._history, self._serialized, turn)
+        options = {**overrides._asdict(), "stream": stream}
 
-        def make_call(contents: SerializedContents) -> Call[Any, Any, Response]:
-            return request.call(response_type, contents, stream, overrides)
+        def generate(turns: TurnList) -> CallMethod:
+            return CallMethod(self.model, "generate_content", {"contents": turns, **options})
 
         automatic = self.enable_automatic_function_calling
-        functions = request.functions_of(overrides) if automatic else None
+        functions = self.model._get_tools_lib(overrides.tools) if automatic else None
         if functions is None:
-            response: Response = yield make_call(state.contents)
+            response: Response = yield generate(state.turns)
         else:
             settings = automatic if isinstance(automatic, AutomaticFunctionCalling) else AutomaticFunctionCalling()
             if stream:
-                opened = yield OpenStream(stream_tool_loop(_opening(make_call), state, functions, settings))
+                opened = yield OpenStream(stream_tool_loop(generate, state, functions, settings))
                 response = response_type.from_stream(opened)
             else:
-                response = yield from run_tool_loop(make_call, _check_complete, state, functions, settings)
+                response = yield from run_tool_loop(generate, _check_complete, state, functions, settings)
         if stream:
             _check_prompt(response)
         else:
@@ -285,9 +309,10 @@ class ChatSession:
         reply = protos.Content(role=received.role, parts=received.parts)
         self._history += [*self._state.sent, reply]
         if self._serialized is not None:
-            # All that was sent is serialized already; only the reply is new.
-            self._serialized = self._state.contents
-            self._serialized.append(reply)
+            # All that was sent is serialized already, unless something has read the turns; only the reply is new.
+            self._serialized = self._state.turns.serialized
+            if self._serialized is not None:
+                self._serialized.append(reply)
         self._state = None
 
     def __copy__(self) -> Self:
@@ -296,16 +321,6 @@ class ChatSession:
     def __repr__(self) -> str:
         state = "" if self._state is None else f", last={type(self._state.received).__name__}"
         return f"ChatSession(model={self.model!r}, turns={len(self._history)}{state})"
-
-
-def _opening(make_call: MakeCall) -> MakeCall:
-    """The same calls, with the open stream itself as their result."""
-
-    def make_opening_call(contents: SerializedContents) -> AnyCall:
-        call = make_call(contents)
-        return Call(call.method, call.request, identity, call.options)
-
-    return make_opening_call
 
 
 def _candidates(response: AnyResponse) -> Sequence[protos.Candidate]:
@@ -345,6 +360,7 @@ def _answers_calls(turn: protos.Content) -> bool:
     return bool(turn.parts) and all(part.WhichOneof("data") == "function_response" for part in turn.parts)
 
 
-def _check_candidate_count(count: int) -> None:
+def _check_candidate_count(settings: Any) -> None:
+    count = (settings.get("candidate_count") or 1) if isinstance(settings, Mapping) else 1
     if count > 1:
         raise ValueError(f"a chat takes one candidate per turn; candidate_count is {count}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genai_grpc import protos
 from genai_grpc._coerce.serialize import SerializedContents
+from genai_grpc._coerce.tools import FunctionLibrary
 from genai_grpc._generate_request import GenerateRequest, Overrides
 from genai_grpc.client import Client, async_transport, default_client, sync_transport
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
@@ -132,6 +133,55 @@ class GenerativeModel:
     def client(self) -> Client:
         """The client that performs its calls."""
         return default_client() if self._client is None else self._client
+
+    # The attributes of google.generativeai's class that other libraries read, and write.
+
+    @property
+    def _model_name(self) -> str:
+        return self._generate_request.model_name
+
+    @property
+    def _generation_config(self) -> dict[str, Any]:
+        return self._generate_request.settings
+
+    @_generation_config.setter
+    def _generation_config(self, generation_config: GenerationConfigType | None) -> None:
+        self._generate_request = self._generate_request.replace(generation_config=generation_config)
+
+    @property
+    def _safety_settings(self) -> dict[int, int]:
+        return self._generate_request.safety
+
+    @_safety_settings.setter
+    def _safety_settings(self, safety_settings: SafetySettingOptions | None) -> None:
+        self._generate_request = self._generate_request.replace(safety_settings=safety_settings)
+
+    @property
+    def _tools(self) -> FunctionLibrary | None:
+        return self._generate_request.functions
+
+    @_tools.setter
+    def _tools(self, tools: ToolsType | None) -> None:
+        self._generate_request = self._generate_request.replace(tools=tools)
+
+    @property
+    def _tool_config(self) -> protos.ToolConfig | None:
+        return self._generate_request.tool_config
+
+    @_tool_config.setter
+    def _tool_config(self, tool_config: ToolConfigType | None) -> None:
+        self._generate_request = self._generate_request.replace(tool_config=tool_config)
+
+    @property
+    def _system_instruction(self) -> protos.Content | None:
+        return self._generate_request.system_instruction
+
+    @_system_instruction.setter
+    def _system_instruction(self, system_instruction: ContentType | None) -> None:
+        self._generate_request = self._generate_request.replace(system_instruction=system_instruction)
+
+    def _get_tools_lib(self, tools: ToolsType | None) -> FunctionLibrary | None:
+        return self._generate_request.functions_of(tools)
 
     def generate_content(
         self,

@@ -7,12 +7,12 @@ from the first chunk.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
-from genai_grpc._responses.stream import AsyncStream, SyncStream
+from genai_grpc._responses.stream import AsyncIteratorStream, AsyncStream, IteratorStream, SyncStream
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._responses.text import COMPLETE_REASONS, no_text, one_line, part_text
 from genai_grpc.errors import IncompleteIterationError
@@ -20,7 +20,6 @@ from genai_grpc.errors import IncompleteIterationError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from genai_grpc._responses.stream import AsyncStream, SyncStream
     from genai_grpc.protos import GenerateContentResponse as Chunk
 
 __all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentResponse"]
@@ -169,6 +168,29 @@ class BaseResponse:
         """What ended the stream early, once it was read; BlockedPromptException if the prompt was blocked."""
         return None if self._buffer is None else self._buffer.error
 
+    # The attributes of google.generativeai's responses that other libraries read.
+
+    @property
+    def _result(self) -> Chunk:
+        return self._message()
+
+    @property
+    def _done(self) -> bool:
+        return self._buffer is None or self._buffer.ended
+
+    @property
+    def _error(self) -> Exception | None:
+        return self.error
+
+    @property
+    def _iterator(self) -> Any:
+        return None if self._buffer is None or self._buffer.ended else self._buffer.stream
+
+    def _cancel(self) -> None:
+        """End the stream, if it is open."""
+        if self._buffer is not None:
+            self._buffer.cancel()
+
     def to_dict(self) -> dict[str, Any]:
         """The response so far as JSON-ready dicts: proto field names, enums as numbers, defaults included."""
         from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
@@ -222,10 +244,9 @@ class BaseResponse:
         from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         fields = to_json_dict(self._message(), preserving_proto_field_name=True)
-        done = self._buffer is None or self._buffer.ended
         error = "" if self.error is None else f", error={self.error!r}"
         result = json.dumps(fields, indent=2, ensure_ascii=False)
-        return f"{type(self).__name__}(done={done}{error}, result={result})"
+        return f"{type(self).__name__}(done={self._done}{error}, result={result})"
 
     def _need_end(self) -> None:
         if self._buffer is not None and not self._buffer.ended:
@@ -265,6 +286,17 @@ class GenerateContentResponse(BaseResponse):
         """An open stream and its first chunk, or None if it ended without one; `schema` is the type of `parsed`."""
         return cls(None, StreamBuffer.from_stream(*opened), schema)
 
+    @classmethod
+    def from_iterator(cls, iterator: Iterable[Any]) -> Self:
+        """A response whose chunks come from an iterator of messages or dicts; the first one is read at once.
+
+        >>> chunks = [{"candidates": [{"content": {"parts": [{"text": text}]}}]} for text in ("Hel", "lo")]
+        >>> [chunk.text for chunk in GenerateContentResponse.from_iterator(chunks)]
+        ['Hel', 'lo']
+        """
+        stream = IteratorStream(iterator)
+        return cls.from_stream((stream, stream.read()))
+
     def __iter__(self) -> Iterator[Self]:
         if (buffer := self._buffer) is None:
             yield type(self)(self._whole, None, None, True)
@@ -292,8 +324,7 @@ class GenerateContentResponse(BaseResponse):
 
     def close(self) -> None:
         """Cancel the stream if it is open. Chunks that have arrived stay readable."""
-        if self._buffer is not None:
-            self._buffer.cancel()
+        self._cancel()
 
     def __enter__(self) -> Self:
         return self
@@ -318,6 +349,12 @@ class AsyncGenerateContentResponse(BaseResponse):
     def from_stream(cls, opened: tuple[AsyncStream, Chunk | None], schema: Any = None) -> Self:
         """An open stream and its first chunk, or None if it ended without one; `schema` is the type of `parsed`."""
         return cls(None, StreamBuffer.from_stream(*opened), schema)
+
+    @classmethod
+    async def from_aiterator(cls, iterator: AsyncIterable[Any]) -> Self:
+        """A response whose chunks come from an async iterator of messages or dicts; the first one is read at once."""
+        stream = AsyncIteratorStream(iterator)
+        return cls.from_stream((stream, await stream.read()))
 
     async def __aiter__(self) -> AsyncIterator[Self]:
         if (buffer := self._buffer) is None:
@@ -345,8 +382,7 @@ class AsyncGenerateContentResponse(BaseResponse):
 
     async def aclose(self) -> None:
         """Cancel the stream if it is open. Chunks that have arrived stay readable."""
-        if self._buffer is not None:
-            self._buffer.cancel()
+        self._cancel()
 
     async def __aenter__(self) -> Self:
         return self

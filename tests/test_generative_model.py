@@ -175,7 +175,6 @@ def test_arguments_not_modified() -> None:
 def test_attributes_and_repr() -> None:
     """A model has its resource name and number of candidates; its repr shows its arguments."""
     model = GenerativeModel("gemini-pro", generation_config={"candidateCount": 2}, system_instruction="Be kind.")
-    assert (model.model_name, model._generate_request.candidate_count) == ("models/gemini-pro", 2)
-    assert GenerativeModel()._generate_request.candidate_count == 1
+    assert (model.model_name, model._generation_config) == ("models/gemini-pro", {"candidate_count": 2})
     for shown in ("models/gemini-pro", "'candidate_count': 2", "Be kind."):
         assert shown in repr(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from genai_grpc import protos
@@ -114,7 +114,7 @@ def _to_turn_source(value: Any) -> TurnSource:
         return to_message(protos.Content, value)
     kind, parts = classify(value["parts"])
     # A single part is accepted in place of a list of one.
-    items = map(classify, parts) if kind == "sequence" else [(kind, parts)]
+    items: Iterable[tuple[Kind, Any]] = map(classify, parts) if kind == "sequence" else [(kind, parts)]
     sources = [to_part_source(*item) for item in items]
     rest = {key: item for key, item in value.items() if key != "parts"}
     return TurnParts(to_message(protos.Content, rest).role, sources)

@@ -7,6 +7,7 @@ data of a Blob are copied once, into the request.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
@@ -17,7 +18,7 @@ from genai_grpc._coerce.part_source import PartSource
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["SerializedContents"]
+__all__ = ["SerializedContents", "TurnList"]
 
 
 class SerializedContents:
@@ -42,6 +43,8 @@ class SerializedContents:
             TypeError: As `to_contents` does.
             ValueError: As `to_contents` does.
         """
+        if type(value) is TurnList and value.serialized is not None:
+            return cls(value.serialized._chunks)
         if type(value) is str and value:  # the most frequent case; the code below returns the same bytes
             header, text = _text(value)
             return cls([_CONTENTS + _varint(len(header) + len(text) + len(_USER)) + header, text, _USER])
@@ -67,6 +70,41 @@ class SerializedContents:
     def to_messages(self) -> list[protos.Content]:
         """The turns as messages."""
         return list(protos.GenerateContentRequest.FromString(self.to_bytes()).contents)
+
+
+class TurnList(list[protos.Content]):
+    """The turns of a request with their serialized form, for the contents that a chat passes to its model.
+
+    A program that reads an item or changes the list may change what is sent. So the serialized form is dropped then,
+    and the list is serialized when it is sent.
+
+    Attributes:
+        serialized: The serialized turns; None once the list was read or changed.
+    """
+
+    __slots__ = ("serialized",)
+
+    def __init__(self, turns: Iterable[protos.Content], serialized: SerializedContents | None) -> None:
+        super().__init__(turns)
+        self.serialized = serialized
+
+
+def _dropping(method: Any) -> Any:
+    """A method of list that drops the serialized form first."""
+
+    @wraps(method)
+    def call(self: TurnList, *arguments: Any, **keywords: Any) -> Any:
+        self.serialized = None
+        return method(self, *arguments, **keywords)
+
+    return call
+
+
+for _name in (
+    *("__getitem__", "__iter__", "__reversed__", "__setitem__", "__delitem__", "__iadd__", "__add__", "__eq__"),
+    *("append", "clear", "copy", "extend", "insert", "pop", "remove", "reverse", "sort", "__imul__", "__mul__"),
+):
+    setattr(TurnList, _name, _dropping(getattr(list, _name)))
 
 
 def _content(turn: protos.Content) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import AsyncIterable, Generator, Iterable
+from typing import Any, Protocol
 
 from genai_grpc.protos import GenerateContentResponse as Chunk
+from genai_grpc_protos._convert import to_message
 
-__all__ = ["AsyncStream", "SyncStream"]
+__all__ = ["AsyncIteratorStream", "AsyncStream", "IteratorStream", "SyncStream"]
 
 
 class SyncStream(Protocol):
@@ -35,3 +37,36 @@ class AsyncStream(Protocol):
 
     def cancel(self) -> None:
         """End the stream now."""
+
+
+class IteratorStream:
+    """The chunks of an iterator, as a stream."""
+
+    starts_reply = False
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        self._iterator = iter(iterable)
+
+    def read(self) -> Chunk | None:
+        chunk = next(self._iterator, None)
+        return None if chunk is None else to_message(Chunk, chunk)
+
+    def cancel(self) -> None:
+        if isinstance(self._iterator, Generator):
+            self._iterator.close()
+
+
+class AsyncIteratorStream:
+    """The chunks of an async iterator, as a stream."""
+
+    starts_reply = False
+
+    def __init__(self, iterable: AsyncIterable[Any]) -> None:
+        self._iterator = aiter(iterable)
+
+    async def read(self) -> Chunk | None:
+        chunk = await anext(self._iterator, None)
+        return None if chunk is None else to_message(Chunk, chunk)
+
+    def cancel(self) -> None:
+        """Nothing to end: an async iterator can only be closed by awaiting."""

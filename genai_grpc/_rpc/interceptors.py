@@ -83,6 +83,7 @@ def intercept(
     request: Any = call.request  # decoded: see above
     info = CallInfo(call.method.path, request, call.method.streaming)
     states: list[tuple[Interceptor, Any]] = []
+    streaming = call.method.streaming
 
     def on_attempt(number: int) -> None:
         for each, state in states:
@@ -96,19 +97,18 @@ def intercept(
         for each in interceptors:
             states.append((each, each.before(info)))  # noqa: PERF401 -- those before one that raises are in the list
         reply = yield from attempts(on_attempt)
-        if call.method.streaming:
-            stream, _ = reply
+        if streaming:
             try:
                 for each, state in reversed(states):
                     each.first_chunk(state)
             except BaseException:
-                stream.cancel()
+                reply[0].cancel()
                 raise
     except BaseException as error:
         after(error, None)
         raise
-    if call.method.streaming:
-        stream.add_done_callback(after)
+    if streaming:
+        reply[0].add_done_callback(after)
     else:
         after(None, reply)
     return reply

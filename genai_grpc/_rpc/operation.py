@@ -17,6 +17,7 @@ __all__ = [
     "Acquire",
     "Attempt",
     "CallFunctions",
+    "CallMethod",
     "OpenStream",
     "Operation",
     "ReadChunk",
@@ -81,6 +82,14 @@ class CallFunctions(NamedTuple):
     catch: bool = False
 
 
+class CallMethod(NamedTuple):
+    """Call a method of an object, or in async its twin, `name_async`. Sent back: its result."""
+
+    owner: Any
+    name: str
+    arguments: dict[str, Any]
+
+
 class Yield(NamedTuple):
     """Hand items to the consumer, from an operation that is iterated."""
 
@@ -88,7 +97,7 @@ class Yield(NamedTuple):
 
 
 # A Call as a step is performed with its retries. Sent back: its result.
-Step: TypeAlias = "Attempt | Acquire | Sleep | ReadChunk | OpenStream | CallFunctions | Yield | AnyCall"
+Step: TypeAlias = "Attempt | Acquire | Sleep | ReadChunk | OpenStream | CallFunctions | CallMethod | Yield | AnyCall"
 Operation: TypeAlias = Generator[Step, Any, Out]
 
 

@@ -15,6 +15,7 @@ from genai_grpc._rpc.operation import (
     Acquire,
     Attempt,
     CallFunctions,
+    CallMethod,
     OpenStream,
     Operation,
     ReadChunk,
@@ -26,17 +27,13 @@ from genai_grpc._rpc.operation import (
 from genai_grpc._transport.base import Transport
 from genai_grpc.errors import APIError
 
-__all__ = ["AsyncTransport"]
+__all__ = ["AsyncDriver", "AsyncTransport"]
 
 Out = TypeVar("Out")
 
 
-class AsyncTransport(Transport, ABC):
-    """Drives operations on the running event loop."""
-
-    def call(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
-        """Perform one call, with retries."""
-        return self.run(self._operation(call), call.parse)
+class AsyncDriver:
+    """Drives operations on the running event loop: all of their steps but calls."""
 
     async def run(self, operation: Operation[Any], parse: Callable[[Any], Out] = identity) -> Out:
         """Perform an operation, and return what `parse` makes of its result.
@@ -47,8 +44,7 @@ class AsyncTransport(Transport, ABC):
             step = next(operation)
             while True:
                 try:
-                    # Nearly every step is an attempt.
-                    result = await self._attempt(step) if type(step) is Attempt else await self._execute(step)
+                    result = await self._execute(step)
                 except APIError as error:
                     step = operation.throw(error)
                 else:
@@ -75,18 +71,10 @@ class AsyncTransport(Transport, ABC):
                 else:
                     result = await self._execute(step)
 
-    @abstractmethod
-    async def _attempt(self, attempt: Attempt) -> Any:
-        """Perform one attempt; the reply, or the open stream and its first chunk. Raises APIError."""
-
     async def _execute(self, step: Step) -> Any:
         match step:
-            case Attempt():
-                return await self._attempt(step)
             case Acquire(limiter, seconds):
                 return await _acquire(limiter, seconds)
-            case Call():
-                return await self.call(step)
             case Sleep(seconds):
                 return await asyncio.sleep(seconds)
             case ReadChunk(stream):
@@ -96,10 +84,34 @@ class AsyncTransport(Transport, ABC):
                 return stream, await stream.read()
             case CallFunctions(functions, catch):
                 return await _call_functions([function for _, function in functions], catch)
+            case CallMethod(owner, name, arguments):
+                return await getattr(owner, f"{name}_async")(**arguments)
             case Yield():
                 raise AssertionError("only an operation that is iterated may yield items")
+            case Attempt() | Call():
+                raise AssertionError("only a transport performs calls")
             case _:
                 raise unexpected_step(step)
+
+
+class AsyncTransport(Transport, AsyncDriver, ABC):
+    """Drives operations on the running event loop, calls included."""
+
+    def call(self, call: Call[Any, Any, Out]) -> Coroutine[Any, Any, Out]:
+        """Perform one call, with retries."""
+        return self.run(self._operation(call), call.parse)
+
+    @abstractmethod
+    async def _attempt(self, attempt: Attempt) -> Any:
+        """Perform one attempt; the reply, or the open stream and its first chunk. Raises APIError."""
+
+    async def _execute(self, step: Step) -> Any:
+        # Nearly every step is an attempt.
+        if type(step) is Attempt:
+            return await self._attempt(step)
+        if isinstance(step, Call):
+            return await self.call(step)
+        return await super()._execute(step)
 
 
 async def _acquire(limiter: ConcurrencyLimiter, seconds: float) -> bool:

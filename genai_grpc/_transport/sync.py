@@ -16,6 +16,7 @@ from genai_grpc._rpc.operation import (
     Acquire,
     Attempt,
     CallFunctions,
+    CallMethod,
     OpenStream,
     Operation,
     ReadChunk,
@@ -27,17 +28,13 @@ from genai_grpc._rpc.operation import (
 from genai_grpc._transport.base import Transport
 from genai_grpc.errors import APIError
 
-__all__ = ["SyncTransport"]
+__all__ = ["SyncDriver", "SyncTransport"]
 
 Out = TypeVar("Out")
 
 
-class SyncTransport(Transport, ABC):
-    """Drives operations on the calling thread."""
-
-    def call(self, call: Call[Any, Any, Out]) -> Out:
-        """Perform one call, with retries."""
-        return self.run(self._operation(call), call.parse)
+class SyncDriver:
+    """Drives operations on the calling thread: all of their steps but calls."""
 
     def run(self, operation: Operation[Any], parse: Callable[[Any], Out] = identity) -> Out:
         """Perform an operation, and return what `parse` makes of its result.
@@ -48,8 +45,7 @@ class SyncTransport(Transport, ABC):
             step = next(operation)
             while True:
                 try:
-                    # Nearly every step is an attempt.
-                    result = self._attempt(step) if type(step) is Attempt else self._execute(step)
+                    result = self._execute(step)
                 except APIError as error:
                     step = operation.throw(error)
                 else:
@@ -75,18 +71,10 @@ class SyncTransport(Transport, ABC):
                 else:
                     result = self._execute(step)
 
-    @abstractmethod
-    def _attempt(self, attempt: Attempt) -> Any:
-        """Perform one attempt; the reply, or the open stream and its first chunk. Raises APIError."""
-
     def _execute(self, step: Step) -> Any:
         match step:
-            case Attempt():
-                return self._attempt(step)
             case Acquire(limiter, seconds):
                 return _acquire(limiter, seconds)
-            case Call():
-                return self.call(step)
             case Sleep(seconds):
                 time.sleep(seconds)
                 return None
@@ -97,10 +85,34 @@ class SyncTransport(Transport, ABC):
                 return stream, stream.read()
             case CallFunctions(functions, catch):
                 return [_call_function(name, function, catch) for name, function in functions]
+            case CallMethod(owner, name, arguments):
+                return getattr(owner, name)(**arguments)
             case Yield():
                 raise AssertionError("only an operation that is iterated may yield items")
+            case Attempt() | Call():
+                raise AssertionError("only a transport performs calls")
             case _:
                 raise unexpected_step(step)
+
+
+class SyncTransport(Transport, SyncDriver, ABC):
+    """Drives operations on the calling thread, calls included."""
+
+    def call(self, call: Call[Any, Any, Out]) -> Out:
+        """Perform one call, with retries."""
+        return self.run(self._operation(call), call.parse)
+
+    @abstractmethod
+    def _attempt(self, attempt: Attempt) -> Any:
+        """Perform one attempt; the reply, or the open stream and its first chunk. Raises APIError."""
+
+    def _execute(self, step: Step) -> Any:
+        # Nearly every step is an attempt.
+        if type(step) is Attempt:
+            return self._attempt(step)
+        if isinstance(step, Call):
+            return self.call(step)
+        return super()._execute(step)
 
 
 def _acquire(limiter: ConcurrencyLimiter, seconds: float) -> bool:

@@ -137,7 +137,8 @@ class _Stream(RpcStream):
             self._timed_out = True
             self._rpc.cancel()
         else:
-            self._timer = asyncio.get_running_loop().call_later(left, _check_idle, weakref.ref(self))
+            ref: weakref.ref[_Stream] = weakref.ref(self)
+            self._timer = asyncio.get_running_loop().call_later(left, _check_idle, ref)
 
     def _end(self, error: APIError | None) -> None:
         if self._timer is not None:
