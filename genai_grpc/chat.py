@@ -299,6 +299,7 @@ class ChatSession:
         except IncompleteIterationError:
             raise
         except Exception as error:
+            self._state.received._error = error
             raise BrokenResponseError(
                 "the last reply cannot enter the history (see the error before this one); "
                 "chat.last holds it, and chat.rewind() removes it and its message"
@@ -319,8 +320,9 @@ class ChatSession:
         return type(self)(self.model, list(self.history), self.enable_automatic_function_calling)
 
     def __repr__(self) -> str:
-        state = "" if self._state is None else f", last={type(self._state.received).__name__}"
-        return f"ChatSession(model={self.model!r}, turns={len(self._history)}{state})"
+        model = repr(self.model).replace("\n", "\n    ")
+        last = "" if self._state is None else f",\n    last={type(self._state.received).__name__}"
+        return f"ChatSession(\n    model={model},\n    history=<{len(self._history)} turns>{last}\n)"
 
 
 def _candidates(response: AnyResponse) -> Sequence[protos.Candidate]:

@@ -345,10 +345,14 @@ class GenerativeModel:
 
     def __repr__(self) -> str:
         request = self._generate_request
-        instruction = request.system_instruction
-        return (
-            f"GenerativeModel(model_name={request.model_name!r}, generation_config={request.settings!r}, "
-            f"safety_settings={request.safety!r}, tools={request.functions!r}, "
-            f"system_instruction={None if instruction is None else [part.text for part in instruction.parts]!r}, "
-            f"cached_content={request.cached_content!r})"
-        )
+        parts = () if request.system_instruction is None else request.system_instruction.parts
+        arguments = {
+            "model_name": request.model_name,
+            "generation_config": request.settings,
+            "safety_settings": request.safety,
+            "tools": request.functions,
+            "system_instruction": "\n".join(part.text for part in parts) if parts else None,
+            "cached_content": request.cached_content,
+        }
+        lines = ",\n".join(f"    {name}={value!r}" for name, value in arguments.items())
+        return f"genai.GenerativeModel(\n{lines}\n)"

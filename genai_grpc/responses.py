@@ -15,7 +15,7 @@ from genai_grpc import protos
 from genai_grpc._responses.stream import AsyncIteratorStream, AsyncStream, IteratorStream, SyncStream
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._responses.text import COMPLETE_REASONS, no_text, one_line, part_text
-from genai_grpc.errors import IncompleteIterationError
+from genai_grpc.errors import BlockedPromptException, IncompleteIterationError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,7 +32,7 @@ class BaseResponse:
     7
     """
 
-    __slots__ = ("_buffer", "_is_chunk", "_schema", "_whole")
+    __slots__ = ("_buffer", "_failure", "_is_chunk", "_schema", "_whole")
 
     def __init__(
         self, whole: Chunk | None, buffer: StreamBuffer | None, schema: Any = None, is_chunk: bool = False
@@ -42,13 +42,15 @@ class BaseResponse:
         self._buffer = buffer
         self._schema = schema
         self._is_chunk = is_chunk
+        self._failure: Exception | None = None
 
     @classmethod
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
         """A whole response; `schema` is the Python type of `parsed`."""
+        whole = cls(response, None, schema)
         if response.HasField("prompt_feedback") and response.prompt_feedback.block_reason:
-            return cls(None, StreamBuffer.from_stream(None, response), schema)
-        return cls(response, None, schema)
+            whole._failure = BlockedPromptException(response)
+        return whole
 
     @property
     def candidates(self) -> Sequence[protos.Candidate]:
@@ -165,8 +167,11 @@ class BaseResponse:
 
     @property
     def error(self) -> Exception | None:
-        """What ended the stream early, once it was read; BlockedPromptException if the prompt was blocked."""
-        return None if self._buffer is None else self._buffer.error
+        """What ended the stream early, once it was read; BlockedPromptException if the prompt was blocked.
+
+        Also the StopCandidateException for which a chat's reply cannot enter its history, once that was read.
+        """
+        return self._failure if self._buffer is None or self._buffer.error is None else self._buffer.error
 
     # The attributes of google.generativeai's responses that other libraries read.
 
@@ -181,6 +186,10 @@ class BaseResponse:
     @property
     def _error(self) -> Exception | None:
         return self.error
+
+    @_error.setter
+    def _error(self, error: Exception | None) -> None:
+        self._failure = error
 
     @property
     def _iterator(self) -> Any:
@@ -228,7 +237,7 @@ class BaseResponse:
     def __reduce__(self) -> tuple[Any, ...]:
         buffer = self._buffer
         if buffer is None:
-            return type(self), (self._whole, None, self._schema, self._is_chunk)
+            return _whole, (type(self), self._whole, self._schema, self._is_chunk, self._failure)
         if not buffer.ended:
             raise TypeError("a stream that has not been read to its end cannot be pickled; call resolve() first")
         return _restored, (type(self), buffer.reply(), self._schema, buffer.error)
@@ -241,12 +250,16 @@ class BaseResponse:
             return f"```\n{self!r}\n```"
 
     def __repr__(self) -> str:
-        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_json_dict  # as above
 
         fields = to_json_dict(self._message(), preserving_proto_field_name=True)
-        error = "" if self.error is None else f", error={self.error!r}"
-        result = json.dumps(fields, indent=2, ensure_ascii=False)
-        return f"{type(self).__name__}(done={self._done}{error}, result={result})"
+        result = json.dumps(fields, indent=2, ensure_ascii=False).replace("\n", "\n    ")
+        iterator = None if self._done else f"<{type(self._iterator).__name__}>"
+        error = "" if self.error is None else f",\nerror={self.error!r}"
+        return (
+            f"response:\n{type(self).__name__}(\n    done={self._done},\n    iterator={iterator},\n"
+            f"    result=protos.GenerateContentResponse({result}),\n){error}"
+        )
 
     def _need_end(self) -> None:
         if self._buffer is not None and not self._buffer.ended:
@@ -402,6 +415,12 @@ def _pull(buffer: StreamBuffer) -> None:
 
 def _is_enum(schema: Any) -> bool:
     return isinstance(schema, type) and issubclass(schema, Enum)
+
+
+def _whole(kind: type[Any], whole: Chunk, schema: Any, is_chunk: bool, failure: Exception | None) -> Any:
+    response = kind(whole, None, schema, is_chunk)
+    response._error = failure
+    return response
 
 
 def _restored(kind: type[Any], chunks: list[bytes], schema: Any, error: Exception | None) -> Any:

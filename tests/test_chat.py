@@ -102,5 +102,6 @@ def test_invalid_json(model: GenerativeModel, text: str) -> None:
 
 def test_repr(model: GenerativeModel) -> None:
     """The repr shows the model and the number of turns."""
-    assert "turns=2" in repr(model.start_chat(history=[HI, HELLO]))
-    assert "models/gemini-pro" in repr(model.start_chat())
+    shown = repr(model.start_chat(history=[HI, HELLO]))
+    assert shown.startswith("ChatSession(\n    model=genai.GenerativeModel(\n        model_name='models/gemini-pro',\n")
+    assert shown.endswith("    ),\n    history=<2 turns>\n)")

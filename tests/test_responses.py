@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -285,17 +286,28 @@ def test_chunks_without_parts(api: ResponseApi) -> None:
 
 
 def test_blocked_prompt(api: ResponseApi) -> None:
-    """The feedback of a blocked prompt is available at once; iteration raises BlockedPromptException."""
-    blocked = Response(prompt_feedback=Feedback(block_reason=Feedback.SAFETY))
-    for response in (api.response_type.from_response(blocked), api.open(blocked)[0]):
-        assert response.prompt_feedback.block_reason == Feedback.SAFETY
-        assert isinstance(response.error, errors.BlockedPromptException)
-        for _ in range(2):
-            with pytest.raises(errors.BlockedPromptException) as caught:
-                api.read(response)
-            assert caught.value.args == (blocked.prompt_feedback,)
-        with pytest.raises(errors.BlockedPromptException):
-            api.resolve(response)
+    """The feedback of a blocked prompt is available at once; iteration raises the whole response."""
+    blocked = Response(prompt_feedback=Feedback(block_reason=Feedback.SAFETY), model_version="1")
+    response, _ = api.open(blocked)
+    assert response.prompt_feedback.block_reason == Feedback.SAFETY
+    assert isinstance(response.error, errors.BlockedPromptException)
+    for _ in range(2):
+        with pytest.raises(errors.BlockedPromptException) as caught:
+            api.read(response)
+        assert caught.value.args == (blocked,)
+    with pytest.raises(errors.BlockedPromptException):
+        api.resolve(response)
+
+
+def test_blocked_prompt_unstreamed(api: ResponseApi) -> None:
+    """A blocked response that was not streamed is one chunk, and its error has the whole response."""
+    blocked = Response(prompt_feedback=Feedback(block_reason=Feedback.SAFETY), model_version="1")
+    response = api.response_type.from_response(blocked)
+    assert [chunk.prompt_feedback for chunk in api.read(response)] == [blocked.prompt_feedback]
+    assert isinstance(response.error, errors.BlockedPromptException)
+    assert response.error.args == (blocked,)
+    restored = pickle.loads(pickle.dumps(response))
+    assert repr(restored) == repr(response)
 
 
 def test_blocked_prompt_has_no_text() -> None:
@@ -344,9 +356,11 @@ def test_to_dict(api: ResponseApi) -> None:
 def test_repr(api: ResponseApi) -> None:
     """The repr shows the response so far, whether it is complete, and what ended it early."""
     response, _ = api.open(*text_chunks("One,", " zwölf"), error=errors.ServiceUnavailable("gone"))
-    assert repr(response).startswith(f"{api.response_type.__name__}(done=False, result={{")
+    name = api.response_type.__name__
+    assert repr(response).startswith(f"response:\n{name}(\n    done=False,\n    iterator=<")
     assert '"text": "One,"' in repr(response)
     with pytest.raises(errors.ServiceUnavailable):
         api.resolve(response)
-    assert "done=True, error=ServiceUnavailable('gone')" in repr(response)
+    assert "    done=True,\n    iterator=None,\n    result=protos.GenerateContentResponse({\n" in repr(response)
+    assert repr(response).endswith("}),\n),\nerror=ServiceUnavailable('gone')")
     assert '"text": "One, zwölf"' in repr(response)

@@ -51,7 +51,7 @@ class StreamBuffer:
         buffer.chunks.append(first.SerializeToString())
         if first.prompt_feedback.block_reason:
             buffer.cancel()
-            buffer.error = BlockedPromptException(first.prompt_feedback)
+            buffer.error = BlockedPromptException(first)
         return buffer
 
     @classmethod

@@ -156,8 +156,8 @@ def _getattribute(plain: Callable[[Any, str], Any], enums: dict[str, Mapping[int
 
 
 def _bool(self: Any) -> bool:
-    """Whether a field is set."""
-    return bool(self.ListFields())
+    """Whether a field has a value other than zero, empty, or a message that is itself false."""
+    return any(value for _, value in self.ListFields())
 
 
 def _contains(self: Any, name: str) -> bool:

@@ -267,11 +267,14 @@ def test_value(value: Any, kind: str) -> None:
             protos.FunctionCall, {"args": {"a": b"x"}}, TypeError, "FunctionCall.args: .*bytes", id="bytes in a Struct"
         ),
         pytest.param(
+            protos.CachedContent, {"ttl": "soon"}, ValueError, "CachedContent.ttl: .*soon", id="str as Duration"
+        ),
+        pytest.param(
             protos.CachedContent,
-            {"ttl": "3s"},
-            TypeError,
-            "CachedContent.ttl: cannot make a Duration from str",
-            id="ttl",
+            {"expire_time": "soon"},
+            ValueError,
+            "CachedContent.expire_time: ",
+            id="str as Timestamp",
         ),
     ],
 )

@@ -241,7 +241,7 @@ def _set_well_known(message: Message, value: object, path: str) -> bool:
             target.FromDatetime(value)
         case "google.protobuf.Timestamp", int():
             target.FromSeconds(value)
-        case "google.protobuf.Timestamp", str():
+        case (("google.protobuf.Duration" | "google.protobuf.Timestamp"), str()):
             try:
                 target.FromJsonString(value)
             except ValueError as error:
