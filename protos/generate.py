@@ -23,6 +23,7 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
+import idioms
 import languages
 
 HERE: Final = Path(__file__).parent
@@ -117,7 +118,7 @@ def generate(output: Path) -> None:
         # From the descriptor set, which has no comments: those of other projects' files are not ours to publish.
         protoc(f"--descriptor_set_in={descriptors}", *mypy, f"--mypy_out={out}", *REFERENCED)
         shutil.copy(descriptors, package)
-        for source in sorted((HERE / "python").glob("*.py")):
+        for source in sorted((HERE / "python").glob("*.py*")):
             shutil.copy(source, package)
         (package / "py.typed").touch()
         files = {file.name: file for file in FileDescriptorSet.FromString(descriptors.read_bytes()).file}
@@ -167,7 +168,10 @@ def write_module(package: Path, file: FileDescriptorProto, compiled: Path) -> No
         source = stem.with_name(stem.name + suffix)
         # protoc writes a `_pb2_grpc.py` for files without services too, with nothing in it.
         if source.exists() and (suffix == "_pb2.pyi" or b"\nservice " in (HERE / proto).read_bytes()):
-            (folder / f"{name}{suffix}").write_text(HEADER + rewrite_imports(source.read_text()))
+            code = rewrite_imports(source.read_text())
+            if suffix == "_pb2.pyi" and file.name.startswith(OURS):
+                code = idioms.rewrite(code)
+            (folder / f"{name}{suffix}").write_text(HEADER + code)
 
 
 def write_inits(package: Path, files: list[FileDescriptorProto]) -> None:

@@ -78,7 +78,7 @@ def test_message_class(descriptor: Any) -> None:
     assert cls.__qualname__ == name
     assert attrgetter(cls.__qualname__)(importlib.import_module(cls.__module__)) is cls
     message = cls()
-    for copied in (pickle.loads(pickle.dumps(message)), copy.copy(message), copy.deepcopy(message)):  # noqa: S301 -- pickled here
+    for copied in (pickle.loads(pickle.dumps(message)), copy.copy(message), copy.deepcopy(message)):
         assert type(copied) is cls
         assert copied == message
 
@@ -90,7 +90,7 @@ def test_pickle_protocols() -> None:
         block_reason=protos.GenerateContentResponse.PromptFeedback.OTHER
     )
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        history = pickle.loads(pickle.dumps({"turns": [turn, turn], "feedback": nested}, protocol))  # noqa: S301 -- pickled here
+        history = pickle.loads(pickle.dumps({"turns": [turn, turn], "feedback": nested}, protocol))
         assert history == {"turns": [turn, turn], "feedback": nested}
         assert history["turns"][0] is history["turns"][1]
 

@@ -83,3 +83,20 @@ script = local.ScriptEngine().reply("Hello", errors.ServiceUnavailable("not now"
 with local.serve(script) as server:
     assert_type(server, local.Server)
     assert_type(server.endpoint, str)
+
+# Messages and enums, with the conveniences of proto-plus.
+candidate = protos.Candidate({"finish_reason": 1}, index=0, content={"role": "model", "parts": [{"text": "Hi"}]})
+assert_type(candidate.finish_reason.name, str)
+assert_type(protos.Candidate.FinishReason.STOP.name, str)
+assert_type(protos.Candidate.FinishReason["STOP"].value, int)
+assert_type([kind.name for kind in protos.Type], list[str])
+assert_type(protos.Type.Name(1), str)
+assert_type(candidate.finish_reason == protos.Candidate.FinishReason.STOP, bool)
+content = protos.Content(candidate.content)
+content.parts = [protos.Part(text="Hi"), {"text": "there"}]
+assert_type("parts" in content, bool)
+assert_type(type(content).to_dict(content), dict[str, Any])
+assert_type(protos.Content.from_json(protos.Content.to_json(content)), protos.Content)
+schema = protos.Schema(type_=protos.Type.STRING)
+schema.format_ = "date-time"
+assert_type(protos.Schema().format_, str)

@@ -200,7 +200,7 @@ def test_chunks_without_text(api: Api, model: genai.GenerativeModel, script: Scr
         candidate = protos.Candidate(content=protos.Content(parts=parts), finish_reason=protos.Candidate.STOP)
         return protos.GenerateContentResponse(candidates=[candidate])
 
-    usage = protos.GenerateContentResponse(usage_metadata={"total_token_count": 3})  # type: ignore[arg-type]
+    usage = protos.GenerateContentResponse(usage_metadata={"total_token_count": 3})
     script.reply(chunk(protos.Part(text="Hm.", thought=True)), "Four.", chunk(), usage)
     response = api.generate(model, "2 + 2?", stream=True)
     assert read(api, response) == ["", "Four.", "", ""]

@@ -24,7 +24,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class ListCachedContentsRequest(google.protobuf.message.Message):
+class ListCachedContentsRequest(genai_grpc_protos._typing.Message):
     """Asks for one page of entries."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -41,7 +41,10 @@ class ListCachedContentsRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
     ) -> None: ...
@@ -50,7 +53,7 @@ class ListCachedContentsRequest(google.protobuf.message.Message):
 Global___ListCachedContentsRequest: typing_extensions.TypeAlias = ListCachedContentsRequest
 
 @typing.final
-class ListCachedContentsResponse(google.protobuf.message.Message):
+class ListCachedContentsResponse(genai_grpc_protos._typing.Message):
     """One page of entries."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -62,11 +65,16 @@ class ListCachedContentsResponse(google.protobuf.message.Message):
     @property
     def cached_contents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.cached_content_pb2.CachedContent]:
         """The entries on this page, without their prompts."""
+    @cached_contents.setter
+    def cached_contents(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        cached_contents: collections.abc.Iterable[genai_grpc_protos.v1beta.cached_content_pb2.CachedContent] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        cached_contents: collections.abc.Iterable[genai_grpc_protos.v1beta.cached_content_pb2.CachedContent | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["cached_contents", b"cached_contents", "next_page_token", b"next_page_token"]) -> None: ...
@@ -74,7 +82,7 @@ class ListCachedContentsResponse(google.protobuf.message.Message):
 Global___ListCachedContentsResponse: typing_extensions.TypeAlias = ListCachedContentsResponse
 
 @typing.final
-class CreateCachedContentRequest(google.protobuf.message.Message):
+class CreateCachedContentRequest(genai_grpc_protos._typing.Message):
     """Asks for a new entry."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -83,11 +91,16 @@ class CreateCachedContentRequest(google.protobuf.message.Message):
     @property
     def cached_content(self) -> genai_grpc_protos.v1beta.cached_content_pb2.CachedContent:
         """The entry to store; `model` must be set, and the service picks the name."""
+    @cached_content.setter
+    def cached_content(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        cached_content: genai_grpc_protos.v1beta.cached_content_pb2.CachedContent | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        cached_content: genai_grpc_protos.v1beta.cached_content_pb2.CachedContent | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cached_content", b"cached_content"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["cached_content", b"cached_content"]) -> None: ...
@@ -95,7 +108,7 @@ class CreateCachedContentRequest(google.protobuf.message.Message):
 Global___CreateCachedContentRequest: typing_extensions.TypeAlias = CreateCachedContentRequest
 
 @typing.final
-class GetCachedContentRequest(google.protobuf.message.Message):
+class GetCachedContentRequest(genai_grpc_protos._typing.Message):
     """Asks for one entry."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -105,7 +118,10 @@ class GetCachedContentRequest(google.protobuf.message.Message):
     """Which entry to read, in the form `cachedContents/{id}`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -113,7 +129,7 @@ class GetCachedContentRequest(google.protobuf.message.Message):
 Global___GetCachedContentRequest: typing_extensions.TypeAlias = GetCachedContentRequest
 
 @typing.final
-class UpdateCachedContentRequest(google.protobuf.message.Message):
+class UpdateCachedContentRequest(genai_grpc_protos._typing.Message):
     """Asks for a new expiry for one entry."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -123,16 +139,23 @@ class UpdateCachedContentRequest(google.protobuf.message.Message):
     @property
     def cached_content(self) -> genai_grpc_protos.v1beta.cached_content_pb2.CachedContent:
         """The entry to change, found by its `name`, with the new `expire_time` or `ttl`."""
+    @cached_content.setter
+    def cached_content(self, value: typing.Any) -> None: ...
 
     @property
     def update_mask(self) -> genai_grpc_protos.protobuf.field_mask_pb2.FieldMask:
         """Paths to change in the entry; only the expiry can be named, as `ttl` or `expire_time`."""
+    @update_mask.setter
+    def update_mask(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        cached_content: genai_grpc_protos.v1beta.cached_content_pb2.CachedContent | None = ...,
-        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        cached_content: genai_grpc_protos.v1beta.cached_content_pb2.CachedContent | typing.Any | None = ...,
+        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cached_content", b"cached_content", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["cached_content", b"cached_content", "update_mask", b"update_mask"]) -> None: ...
@@ -140,7 +163,7 @@ class UpdateCachedContentRequest(google.protobuf.message.Message):
 Global___UpdateCachedContentRequest: typing_extensions.TypeAlias = UpdateCachedContentRequest
 
 @typing.final
-class DeleteCachedContentRequest(google.protobuf.message.Message):
+class DeleteCachedContentRequest(genai_grpc_protos._typing.Message):
     """Asks for one entry to be removed."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -150,7 +173,10 @@ class DeleteCachedContentRequest(google.protobuf.message.Message):
     """Which entry to remove, in the form `cachedContents/{id}`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...

@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class CachedContent(google.protobuf.message.Message):
+class CachedContent(genai_grpc_protos._typing.Message):
     """A processed prompt prefix that later generation requests can refer to by name, which spares the
     tokens from being sent and processed again. It works only with the model it was made for.
     """
@@ -33,7 +33,7 @@ class CachedContent(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class UsageMetadata(google.protobuf.message.Message):
+    class UsageMetadata(genai_grpc_protos._typing.Message):
         """Size of the cache entry."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -43,7 +43,10 @@ class CachedContent(google.protobuf.message.Message):
         """Tokens that the entry holds, over its instruction, contents and tools."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             total_token_count: builtins.int = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["total_token_count", b"total_token_count"]) -> None: ...
@@ -71,54 +74,75 @@ class CachedContent(google.protobuf.message.Message):
         """Moment (UTC) after which the entry is gone. Replies always carry it, even if the caller set
         `ttl`.
         """
+    @expire_time.setter
+    def expire_time(self, value: typing.Any) -> None: ...
 
     @property
     def ttl(self) -> genai_grpc_protos.protobuf.duration_pb2.Duration:
         """Lifespan of the entry, for the service to turn into `expire_time`; replies never carry it."""
+    @ttl.setter
+    def ttl(self, value: typing.Any) -> None: ...
 
     @property
     def system_instruction(self) -> genai_grpc_protos.v1beta.content_pb2.Content:
         """Standing instruction that governs all uses of the entry; text parts only."""
+    @system_instruction.setter
+    def system_instruction(self, value: typing.Any) -> None: ...
 
     @property
     def contents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Content]:
         """Turns to keep, placed ahead of those in each request that uses the entry."""
+    @contents.setter
+    def contents(self, value: typing.Any) -> None: ...
 
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Tool]:
         """Tools that the model may use whenever the entry is in play."""
+    @tools.setter
+    def tools(self, value: typing.Any) -> None: ...
 
     @property
     def tool_config(self) -> genai_grpc_protos.v1beta.content_pb2.ToolConfig:
         """Settings that hold for all of `tools`."""
+    @tool_config.setter
+    def tool_config(self, value: typing.Any) -> None: ...
 
     @property
     def create_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """Moment (UTC) at which the service stored the entry."""
+    @create_time.setter
+    def create_time(self, value: typing.Any) -> None: ...
 
     @property
     def update_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """Moment (UTC) of the latest change; differs from `create_time` once the expiry was changed."""
+    @update_time.setter
+    def update_time(self, value: typing.Any) -> None: ...
 
     @property
     def usage_metadata(self) -> Global___CachedContent.UsageMetadata:
         """How many tokens the entry takes up."""
+    @usage_metadata.setter
+    def usage_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        expire_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        ttl: genai_grpc_protos.protobuf.duration_pb2.Duration | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        expire_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        ttl: genai_grpc_protos.protobuf.duration_pb2.Duration | typing.Any | None = ...,
         name: builtins.str | None = ...,
         display_name: builtins.str | None = ...,
         model: builtins.str | None = ...,
-        system_instruction: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
-        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content] | None = ...,
-        tools: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Tool] | None = ...,
-        tool_config: genai_grpc_protos.v1beta.content_pb2.ToolConfig | None = ...,
-        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        usage_metadata: Global___CachedContent.UsageMetadata | None = ...,
+        system_instruction: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
+        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        tools: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Tool | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        tool_config: genai_grpc_protos.v1beta.content_pb2.ToolConfig | typing.Any | None = ...,
+        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        usage_metadata: Global___CachedContent.UsageMetadata | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_display_name", b"_display_name", "_model", b"_model", "_name", b"_name", "_system_instruction", b"_system_instruction", "_tool_config", b"_tool_config", "create_time", b"create_time", "display_name", b"display_name", "expiration", b"expiration", "expire_time", b"expire_time", "model", b"model", "name", b"name", "system_instruction", b"system_instruction", "tool_config", b"tool_config", "ttl", b"ttl", "update_time", b"update_time", "usage_metadata", b"usage_metadata"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_display_name", b"_display_name", "_model", b"_model", "_name", b"_name", "_system_instruction", b"_system_instruction", "_tool_config", b"_tool_config", "contents", b"contents", "create_time", b"create_time", "display_name", b"display_name", "expiration", b"expiration", "expire_time", b"expire_time", "model", b"model", "name", b"name", "system_instruction", b"system_instruction", "tool_config", b"tool_config", "tools", b"tools", "ttl", b"ttl", "update_time", b"update_time", "usage_metadata", b"usage_metadata"]) -> None: ...

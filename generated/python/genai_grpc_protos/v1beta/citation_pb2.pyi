@@ -22,7 +22,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class CitationMetadata(google.protobuf.message.Message):
+class CitationMetadata(genai_grpc_protos._typing.Message):
     """All the attributions for one candidate reply."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -33,18 +33,23 @@ class CitationMetadata(google.protobuf.message.Message):
         """One entry per attributed stretch; stretches may overlap, and an empty list means none were
         found.
         """
+    @citation_sources.setter
+    def citation_sources(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        citation_sources: collections.abc.Iterable[Global___CitationSource] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        citation_sources: collections.abc.Iterable[Global___CitationSource | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["citation_sources", b"citation_sources"]) -> None: ...
 
 Global___CitationMetadata: typing_extensions.TypeAlias = CitationMetadata
 
 @typing.final
-class CitationSource(google.protobuf.message.Message):
+class CitationSource(genai_grpc_protos._typing.Message):
     """Links one stretch of the reply to the work it resembles."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -62,14 +67,19 @@ class CitationSource(google.protobuf.message.Message):
     uri: builtins.str
     """Address of the work; absent if it has none."""
     license: builtins.str
+    license_: builtins.str
     """License of the GitHub project from which the stretch comes. It matters when code is cited."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         start_index: builtins.int | None = ...,
         end_index: builtins.int | None = ...,
         uri: builtins.str | None = ...,
         license: builtins.str | None = ...,
+        license_: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_end_index", b"_end_index", "_license", b"_license", "_start_index", b"_start_index", "_uri", b"_uri", "end_index", b"end_index", "license", b"license", "start_index", b"start_index", "uri", b"uri"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_end_index", b"_end_index", "_license", b"_license", "_start_index", b"_start_index", "_uri", b"_uri", "end_index", b"end_index", "license", b"license", "start_index", b"start_index", "uri", b"uri"]) -> None: ...

@@ -12,7 +12,7 @@ import collections.abc
 import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import genai_grpc_protos.protobuf.struct_pb2
 import genai_grpc_protos.type.interval_pb2
@@ -28,10 +28,10 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 class _Type:
-    ValueType = typing.NewType("ValueType", builtins.int)
+    class ValueType(genai_grpc_protos._typing.EnumMember): ...
     V: typing_extensions.TypeAlias = ValueType
 
-class _TypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Type.ValueType], builtins.type):
+class _TypeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_Type.ValueType]):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     TYPE_UNSPECIFIED: _Type.ValueType  # 0
     """No type was given; not valid in a schema, so do not send it."""
@@ -72,10 +72,10 @@ NULL: Type.ValueType  # 7
 Global___Type: typing_extensions.TypeAlias = Type
 
 class _Modality:
-    ValueType = typing.NewType("ValueType", builtins.int)
+    class ValueType(genai_grpc_protos._typing.EnumMember): ...
     V: typing_extensions.TypeAlias = ValueType
 
-class _ModalityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Modality.ValueType], builtins.type):
+class _ModalityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_Modality.ValueType]):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     MODALITY_UNSPECIFIED: _Modality.ValueType  # 0
     """No kind of media was recorded."""
@@ -108,7 +108,7 @@ DOCUMENT: Modality.ValueType  # 5
 Global___Modality: typing_extensions.TypeAlias = Modality
 
 @typing.final
-class Content(google.protobuf.message.Message):
+class Content(genai_grpc_protos._typing.Message):
     """One turn of a conversation: who speaks, and the parts that make up what they say."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -122,11 +122,16 @@ class Content(google.protobuf.message.Message):
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Part]:
         """Pieces of the turn, read in order; text, images and calls may be mixed freely."""
+    @parts.setter
+    def parts(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        parts: collections.abc.Iterable[Global___Part] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        parts: collections.abc.Iterable[Global___Part | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         role: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["parts", b"parts", "role", b"role"]) -> None: ...
@@ -134,7 +139,7 @@ class Content(google.protobuf.message.Message):
 Global___Content: typing_extensions.TypeAlias = Content
 
 @typing.final
-class Part(google.protobuf.message.Message):
+class Part(genai_grpc_protos._typing.Message):
     """The smallest unit of a turn: exactly one payload from `data`, plus notes about that payload."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -161,55 +166,74 @@ class Part(google.protobuf.message.Message):
     @property
     def inline_data(self) -> Global___Blob:
         """Media small enough to travel inside the request, such as an image, with its MIME type."""
+    @inline_data.setter
+    def inline_data(self, value: typing.Any) -> None: ...
 
     @property
     def function_call(self) -> Global___FunctionCall:
         """A call the model wants the client to make; the client answers with a `function_response`."""
+    @function_call.setter
+    def function_call(self, value: typing.Any) -> None: ...
 
     @property
     def function_response(self) -> Global___FunctionResponse:
         """What a function gave back, sent by the client so that the model can carry on."""
+    @function_response.setter
+    def function_response(self, value: typing.Any) -> None: ...
 
     @property
     def file_data(self) -> Global___FileData:
         """A pointer to media stored elsewhere, for content too large or too often reused to send
         inline.
         """
+    @file_data.setter
+    def file_data(self, value: typing.Any) -> None: ...
 
     @property
     def executable_code(self) -> Global___ExecutableCode:
         """A program the model wrote; appears only when the `code_execution` tool is on."""
+    @executable_code.setter
+    def executable_code(self, value: typing.Any) -> None: ...
 
     @property
     def code_execution_result(self) -> Global___CodeExecutionResult:
         """What happened when the service ran the `executable_code` of an earlier part."""
+    @code_execution_result.setter
+    def code_execution_result(self, value: typing.Any) -> None: ...
 
     @property
     def video_metadata(self) -> Global___VideoMetadata:
         """Which stretch of a video to use and how densely to sample it. Valid only if the payload is
         video, given as `inline_data` or `file_data`.
         """
+    @video_metadata.setter
+    def video_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def part_metadata(self) -> genai_grpc_protos.protobuf.struct_pb2.Struct:
         """Free-form notes for the application's own bookkeeping, such as the source file of the part or
         the stream it belongs to.
         """
+    @part_metadata.setter
+    def part_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         text: builtins.str = ...,
-        inline_data: Global___Blob | None = ...,
-        function_call: Global___FunctionCall | None = ...,
-        function_response: Global___FunctionResponse | None = ...,
-        file_data: Global___FileData | None = ...,
-        executable_code: Global___ExecutableCode | None = ...,
-        code_execution_result: Global___CodeExecutionResult | None = ...,
-        video_metadata: Global___VideoMetadata | None = ...,
+        inline_data: Global___Blob | typing.Any | None = ...,
+        function_call: Global___FunctionCall | typing.Any | None = ...,
+        function_response: Global___FunctionResponse | typing.Any | None = ...,
+        file_data: Global___FileData | typing.Any | None = ...,
+        executable_code: Global___ExecutableCode | typing.Any | None = ...,
+        code_execution_result: Global___CodeExecutionResult | typing.Any | None = ...,
+        video_metadata: Global___VideoMetadata | typing.Any | None = ...,
         thought: builtins.bool = ...,
         thought_signature: builtins.bytes = ...,
-        part_metadata: genai_grpc_protos.protobuf.struct_pb2.Struct | None = ...,
+        part_metadata: genai_grpc_protos.protobuf.struct_pb2.Struct | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["code_execution_result", b"code_execution_result", "data", b"data", "executable_code", b"executable_code", "file_data", b"file_data", "function_call", b"function_call", "function_response", b"function_response", "inline_data", b"inline_data", "metadata", b"metadata", "part_metadata", b"part_metadata", "text", b"text", "video_metadata", b"video_metadata"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["code_execution_result", b"code_execution_result", "data", b"data", "executable_code", b"executable_code", "file_data", b"file_data", "function_call", b"function_call", "function_response", b"function_response", "inline_data", b"inline_data", "metadata", b"metadata", "part_metadata", b"part_metadata", "text", b"text", "thought", b"thought", "thought_signature", b"thought_signature", "video_metadata", b"video_metadata"]) -> None: ...
@@ -221,7 +245,7 @@ class Part(google.protobuf.message.Message):
 Global___Part: typing_extensions.TypeAlias = Part
 
 @typing.final
-class FunctionResponsePart(google.protobuf.message.Message):
+class FunctionResponsePart(genai_grpc_protos._typing.Message):
     """One piece of media in a function's result, for example a screenshot the function took."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -230,11 +254,16 @@ class FunctionResponsePart(google.protobuf.message.Message):
     @property
     def inline_data(self) -> Global___FunctionResponseBlob:
         """The media itself, with its MIME type."""
+    @inline_data.setter
+    def inline_data(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        inline_data: Global___FunctionResponseBlob | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        inline_data: Global___FunctionResponseBlob | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["data", b"data", "inline_data", b"inline_data"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["data", b"data", "inline_data", b"inline_data"]) -> None: ...
@@ -243,7 +272,7 @@ class FunctionResponsePart(google.protobuf.message.Message):
 Global___FunctionResponsePart: typing_extensions.TypeAlias = FunctionResponsePart
 
 @typing.final
-class Blob(google.protobuf.message.Message):
+class Blob(genai_grpc_protos._typing.Message):
     """Binary media carried in the message. Text belongs in `Part.text`, not here."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -258,7 +287,10 @@ class Blob(google.protobuf.message.Message):
     """The media as unencoded bytes; gRPC needs no base64."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         mime_type: builtins.str = ...,
         data: builtins.bytes = ...,
     ) -> None: ...
@@ -267,7 +299,7 @@ class Blob(google.protobuf.message.Message):
 Global___Blob: typing_extensions.TypeAlias = Blob
 
 @typing.final
-class FunctionResponseBlob(google.protobuf.message.Message):
+class FunctionResponseBlob(genai_grpc_protos._typing.Message):
     """Binary media in a function's result. Text belongs in `FunctionResponse.response`, not here."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -282,7 +314,10 @@ class FunctionResponseBlob(google.protobuf.message.Message):
     """The media as unencoded bytes; gRPC needs no base64."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         mime_type: builtins.str = ...,
         data: builtins.bytes = ...,
     ) -> None: ...
@@ -291,7 +326,7 @@ class FunctionResponseBlob(google.protobuf.message.Message):
 Global___FunctionResponseBlob: typing_extensions.TypeAlias = FunctionResponseBlob
 
 @typing.final
-class FileData(google.protobuf.message.Message):
+class FileData(genai_grpc_protos._typing.Message):
     """Reference to media by address, typically a file uploaded through the Files API."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -304,7 +339,10 @@ class FileData(google.protobuf.message.Message):
     """Address of the media, usually the `uri` of an uploaded `File`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         mime_type: builtins.str = ...,
         file_uri: builtins.str = ...,
     ) -> None: ...
@@ -313,7 +351,7 @@ class FileData(google.protobuf.message.Message):
 Global___FileData: typing_extensions.TypeAlias = FileData
 
 @typing.final
-class VideoMetadata(google.protobuf.message.Message):
+class VideoMetadata(genai_grpc_protos._typing.Message):
     """Selects the part of a video the model sees and its sampling rate."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -328,16 +366,23 @@ class VideoMetadata(google.protobuf.message.Message):
     @property
     def start_offset(self) -> genai_grpc_protos.protobuf.duration_pb2.Duration:
         """Where to begin, counted from the first frame; absent means the beginning."""
+    @start_offset.setter
+    def start_offset(self, value: typing.Any) -> None: ...
 
     @property
     def end_offset(self) -> genai_grpc_protos.protobuf.duration_pb2.Duration:
         """Where to stop, counted from the first frame; absent means the end."""
+    @end_offset.setter
+    def end_offset(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        start_offset: genai_grpc_protos.protobuf.duration_pb2.Duration | None = ...,
-        end_offset: genai_grpc_protos.protobuf.duration_pb2.Duration | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        start_offset: genai_grpc_protos.protobuf.duration_pb2.Duration | typing.Any | None = ...,
+        end_offset: genai_grpc_protos.protobuf.duration_pb2.Duration | typing.Any | None = ...,
         fps: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset"]) -> builtins.bool: ...
@@ -346,7 +391,7 @@ class VideoMetadata(google.protobuf.message.Message):
 Global___VideoMetadata: typing_extensions.TypeAlias = VideoMetadata
 
 @typing.final
-class ExecutableCode(google.protobuf.message.Message):
+class ExecutableCode(genai_grpc_protos._typing.Message):
     """A program the model wrote for the `CodeExecution` tool. The service runs it unasked and reports
     in a `CodeExecutionResult`; the client has nothing to run.
     """
@@ -354,10 +399,10 @@ class ExecutableCode(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Language:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _LanguageEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[ExecutableCode._Language.ValueType], builtins.type):
+    class _LanguageEnumTypeWrapper(genai_grpc_protos._typing.EnumType[ExecutableCode._Language.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         LANGUAGE_UNSPECIFIED: ExecutableCode._Language.ValueType  # 0
         """No language was given; not valid for real code, so do not send it."""
@@ -380,7 +425,10 @@ class ExecutableCode(google.protobuf.message.Message):
     """Full source text of the program."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         language: Global___ExecutableCode.Language.ValueType = ...,
         code: builtins.str = ...,
     ) -> None: ...
@@ -389,16 +437,16 @@ class ExecutableCode(google.protobuf.message.Message):
 Global___ExecutableCode: typing_extensions.TypeAlias = ExecutableCode
 
 @typing.final
-class CodeExecutionResult(google.protobuf.message.Message):
+class CodeExecutionResult(genai_grpc_protos._typing.Message):
     """Report on one run of model-written code; it comes after the part with the `ExecutableCode`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Outcome:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _OutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[CodeExecutionResult._Outcome.ValueType], builtins.type):
+    class _OutcomeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[CodeExecutionResult._Outcome.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         OUTCOME_UNSPECIFIED: CodeExecutionResult._Outcome.ValueType  # 0
         """No outcome was recorded; not valid for a real run, so do not send it."""
@@ -431,7 +479,10 @@ class CodeExecutionResult(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         outcome: Global___CodeExecutionResult.Outcome.ValueType = ...,
         output: builtins.str = ...,
     ) -> None: ...
@@ -440,7 +491,7 @@ class CodeExecutionResult(google.protobuf.message.Message):
 Global___CodeExecutionResult: typing_extensions.TypeAlias = CodeExecutionResult
 
 @typing.final
-class Tool(google.protobuf.message.Message):
+class Tool(genai_grpc_protos._typing.Message):
     """A set of abilities offered to the model for one request. Every field switches on one ability, and
     unset fields leave theirs off.
     """
@@ -448,7 +499,7 @@ class Tool(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class GoogleSearch(google.protobuf.message.Message):
+    class GoogleSearch(genai_grpc_protos._typing.Message):
         """Lets the model look things up with Google Search and ground its answer in the results."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -457,26 +508,31 @@ class Tool(google.protobuf.message.Message):
         @property
         def time_range_filter(self) -> genai_grpc_protos.type.interval_pb2.Interval:
             """Keeps only results from this period. Give both ends or neither; half-open ranges are invalid."""
+        @time_range_filter.setter
+        def time_range_filter(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
-            time_range_filter: genai_grpc_protos.type.interval_pb2.Interval | None = ...,
+            ignore_unknown_fields: builtins.bool = ...,
+            time_range_filter: genai_grpc_protos.type.interval_pb2.Interval | typing.Any | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["time_range_filter", b"time_range_filter"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["time_range_filter", b"time_range_filter"]) -> None: ...
 
     @typing.final
-    class ComputerUse(google.protobuf.message.Message):
+    class ComputerUse(genai_grpc_protos._typing.Message):
         """Lets the model drive a user interface through predefined actions that the client performs."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
         class _Environment:
-            ValueType = typing.NewType("ValueType", builtins.int)
+            class ValueType(genai_grpc_protos._typing.EnumMember): ...
             V: typing_extensions.TypeAlias = ValueType
 
-        class _EnvironmentEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Tool.ComputerUse._Environment.ValueType], builtins.type):
+        class _EnvironmentEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Tool.ComputerUse._Environment.ValueType]):
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
             ENVIRONMENT_UNSPECIFIED: Tool.ComputerUse._Environment.ValueType  # 0
             """No environment was given; the service assumes a browser."""
@@ -500,10 +556,15 @@ class Tool(google.protobuf.message.Message):
             """Names of predefined actions to withhold from the model; empty withholds none. Use it to
             narrow what the model can do, or to swap in a declaration of your own for an action.
             """
+        @excluded_predefined_functions.setter
+        def excluded_predefined_functions(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             environment: Global___Tool.ComputerUse.Environment.ValueType = ...,
             excluded_predefined_functions: collections.abc.Iterable[builtins.str] | None = ...,
         ) -> None: ...
@@ -522,46 +583,65 @@ class Tool(google.protobuf.message.Message):
         """Functions the client can run. The service never runs them: a reply carries a `FunctionCall` for
         each one the model wants, and the client sends each result in its next turn.
         """
+    @function_declarations.setter
+    def function_declarations(self, value: typing.Any) -> None: ...
 
     @property
     def google_search_retrieval(self) -> Global___GoogleSearchRetrieval:
         """The older search tool, with a dial for when to search; newer models take `google_search`."""
+    @google_search_retrieval.setter
+    def google_search_retrieval(self, value: typing.Any) -> None: ...
 
     @property
     def code_execution(self) -> Global___CodeExecution:
         """Lets the model write Python that the service runs while it answers."""
+    @code_execution.setter
+    def code_execution(self, value: typing.Any) -> None: ...
 
     @property
     def google_search(self) -> Global___Tool.GoogleSearch:
         """Grounds answers in live Google Search results."""
+    @google_search.setter
+    def google_search(self, value: typing.Any) -> None: ...
 
     @property
     def computer_use(self) -> Global___Tool.ComputerUse:
         """Adds the declarations of predefined user-interface actions to the request."""
+    @computer_use.setter
+    def computer_use(self, value: typing.Any) -> None: ...
 
     @property
     def url_context(self) -> Global___UrlContext:
         """Lets the model read web pages whose addresses appear in the prompt."""
+    @url_context.setter
+    def url_context(self, value: typing.Any) -> None: ...
 
     @property
     def file_search(self) -> Global___FileSearch:
         """Grounds answers in documents that were imported into a store beforehand."""
+    @file_search.setter
+    def file_search(self, value: typing.Any) -> None: ...
 
     @property
     def google_maps(self) -> Global___GoogleMaps:
         """Grounds answers in data about places from Google Maps."""
+    @google_maps.setter
+    def google_maps(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        function_declarations: collections.abc.Iterable[Global___FunctionDeclaration] | None = ...,
-        google_search_retrieval: Global___GoogleSearchRetrieval | None = ...,
-        code_execution: Global___CodeExecution | None = ...,
-        google_search: Global___Tool.GoogleSearch | None = ...,
-        computer_use: Global___Tool.ComputerUse | None = ...,
-        url_context: Global___UrlContext | None = ...,
-        file_search: Global___FileSearch | None = ...,
-        google_maps: Global___GoogleMaps | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        function_declarations: collections.abc.Iterable[Global___FunctionDeclaration | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        google_search_retrieval: Global___GoogleSearchRetrieval | typing.Any | None = ...,
+        code_execution: Global___CodeExecution | typing.Any | None = ...,
+        google_search: Global___Tool.GoogleSearch | typing.Any | None = ...,
+        computer_use: Global___Tool.ComputerUse | typing.Any | None = ...,
+        url_context: Global___UrlContext | typing.Any | None = ...,
+        file_search: Global___FileSearch | typing.Any | None = ...,
+        google_maps: Global___GoogleMaps | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["code_execution", b"code_execution", "computer_use", b"computer_use", "file_search", b"file_search", "google_maps", b"google_maps", "google_search", b"google_search", "google_search_retrieval", b"google_search_retrieval", "url_context", b"url_context"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["code_execution", b"code_execution", "computer_use", b"computer_use", "file_search", b"file_search", "function_declarations", b"function_declarations", "google_maps", b"google_maps", "google_search", b"google_search", "google_search_retrieval", b"google_search_retrieval", "url_context", b"url_context"]) -> None: ...
@@ -569,7 +649,7 @@ class Tool(google.protobuf.message.Message):
 Global___Tool: typing_extensions.TypeAlias = Tool
 
 @typing.final
-class GoogleMaps(google.protobuf.message.Message):
+class GoogleMaps(genai_grpc_protos._typing.Message):
     """Settings of the tool that brings in data about places."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -581,7 +661,10 @@ class GoogleMaps(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         enable_widget: builtins.bool = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["enable_widget", b"enable_widget"]) -> None: ...
@@ -589,7 +672,7 @@ class GoogleMaps(google.protobuf.message.Message):
 Global___GoogleMaps: typing_extensions.TypeAlias = GoogleMaps
 
 @typing.final
-class UrlContext(google.protobuf.message.Message):
+class UrlContext(genai_grpc_protos._typing.Message):
     """Switches on reading of web pages; its presence is the whole setting."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -601,7 +684,7 @@ class UrlContext(google.protobuf.message.Message):
 Global___UrlContext: typing_extensions.TypeAlias = UrlContext
 
 @typing.final
-class FileSearch(google.protobuf.message.Message):
+class FileSearch(genai_grpc_protos._typing.Message):
     """Settings of the tool that searches imported documents. Fill the store first; this message only
     queries it.
     """
@@ -609,7 +692,7 @@ class FileSearch(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class RetrievalResource(google.protobuf.message.Message):
+    class RetrievalResource(genai_grpc_protos._typing.Message):
         """Names one store to search."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -619,13 +702,16 @@ class FileSearch(google.protobuf.message.Message):
         """Resource name of the store, in the form `ragStores/{id}`."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             rag_store_name: builtins.str = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["rag_store_name", b"rag_store_name"]) -> None: ...
 
     @typing.final
-    class RetrievalConfig(google.protobuf.message.Message):
+    class RetrievalConfig(genai_grpc_protos._typing.Message):
         """Limits on what a search brings back."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -640,7 +726,10 @@ class FileSearch(google.protobuf.message.Message):
         """
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             top_k: builtins.int | None = ...,
             metadata_filter: builtins.str = ...,
         ) -> None: ...
@@ -653,16 +742,23 @@ class FileSearch(google.protobuf.message.Message):
     @property
     def retrieval_resources(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FileSearch.RetrievalResource]:
         """Stores to search; the service takes exactly one at present."""
+    @retrieval_resources.setter
+    def retrieval_resources(self, value: typing.Any) -> None: ...
 
     @property
     def retrieval_config(self) -> Global___FileSearch.RetrievalConfig:
         """How much to fetch and from which documents; absent uses service defaults."""
+    @retrieval_config.setter
+    def retrieval_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        retrieval_resources: collections.abc.Iterable[Global___FileSearch.RetrievalResource] | None = ...,
-        retrieval_config: Global___FileSearch.RetrievalConfig | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        retrieval_resources: collections.abc.Iterable[Global___FileSearch.RetrievalResource | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        retrieval_config: Global___FileSearch.RetrievalConfig | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["retrieval_config", b"retrieval_config"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["retrieval_config", b"retrieval_config", "retrieval_resources", b"retrieval_resources"]) -> None: ...
@@ -670,7 +766,7 @@ class FileSearch(google.protobuf.message.Message):
 Global___FileSearch: typing_extensions.TypeAlias = FileSearch
 
 @typing.final
-class GoogleSearchRetrieval(google.protobuf.message.Message):
+class GoogleSearchRetrieval(genai_grpc_protos._typing.Message):
     """Settings of the older tool that grounds answers in public web pages."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -679,11 +775,16 @@ class GoogleSearchRetrieval(google.protobuf.message.Message):
     @property
     def dynamic_retrieval_config(self) -> Global___DynamicRetrievalConfig:
         """Decides which prompts cause a search; absent, every prompt does."""
+    @dynamic_retrieval_config.setter
+    def dynamic_retrieval_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        dynamic_retrieval_config: Global___DynamicRetrievalConfig | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        dynamic_retrieval_config: Global___DynamicRetrievalConfig | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["dynamic_retrieval_config", b"dynamic_retrieval_config"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["dynamic_retrieval_config", b"dynamic_retrieval_config"]) -> None: ...
@@ -691,16 +792,16 @@ class GoogleSearchRetrieval(google.protobuf.message.Message):
 Global___GoogleSearchRetrieval: typing_extensions.TypeAlias = GoogleSearchRetrieval
 
 @typing.final
-class DynamicRetrievalConfig(google.protobuf.message.Message):
+class DynamicRetrievalConfig(genai_grpc_protos._typing.Message):
     """Controls when a search takes place."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Mode:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _ModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[DynamicRetrievalConfig._Mode.ValueType], builtins.type):
+    class _ModeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[DynamicRetrievalConfig._Mode.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         MODE_UNSPECIFIED: DynamicRetrievalConfig._Mode.ValueType  # 0
         """No policy was given; the service searches for every prompt."""
@@ -725,7 +826,10 @@ class DynamicRetrievalConfig(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         mode: Global___DynamicRetrievalConfig.Mode.ValueType = ...,
         dynamic_threshold: builtins.float | None = ...,
     ) -> None: ...
@@ -736,7 +840,7 @@ class DynamicRetrievalConfig(google.protobuf.message.Message):
 Global___DynamicRetrievalConfig: typing_extensions.TypeAlias = DynamicRetrievalConfig
 
 @typing.final
-class CodeExecution(google.protobuf.message.Message):
+class CodeExecution(genai_grpc_protos._typing.Message):
     """Switches on the Python sandbox; its presence is the whole setting. Replies may then hold
     `ExecutableCode` and `CodeExecutionResult` parts.
     """
@@ -750,7 +854,7 @@ class CodeExecution(google.protobuf.message.Message):
 Global___CodeExecution: typing_extensions.TypeAlias = CodeExecution
 
 @typing.final
-class ToolConfig(google.protobuf.message.Message):
+class ToolConfig(genai_grpc_protos._typing.Message):
     """Settings that apply across all the tools of a request."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -760,16 +864,23 @@ class ToolConfig(google.protobuf.message.Message):
     @property
     def function_calling_config(self) -> Global___FunctionCallingConfig:
         """Whether, and which, functions the model may call; absent means `AUTO`."""
+    @function_calling_config.setter
+    def function_calling_config(self, value: typing.Any) -> None: ...
 
     @property
     def retrieval_config(self) -> Global___RetrievalConfig:
         """Where the user is and what language they use, for tools that search."""
+    @retrieval_config.setter
+    def retrieval_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        function_calling_config: Global___FunctionCallingConfig | None = ...,
-        retrieval_config: Global___RetrievalConfig | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        function_calling_config: Global___FunctionCallingConfig | typing.Any | None = ...,
+        retrieval_config: Global___RetrievalConfig | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["function_calling_config", b"function_calling_config", "retrieval_config", b"retrieval_config"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["function_calling_config", b"function_calling_config", "retrieval_config", b"retrieval_config"]) -> None: ...
@@ -777,7 +888,7 @@ class ToolConfig(google.protobuf.message.Message):
 Global___ToolConfig: typing_extensions.TypeAlias = ToolConfig
 
 @typing.final
-class RetrievalConfig(google.protobuf.message.Message):
+class RetrievalConfig(genai_grpc_protos._typing.Message):
     """Facts about the end user that make search results more relevant."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -789,11 +900,16 @@ class RetrievalConfig(google.protobuf.message.Message):
     @property
     def lat_lng(self) -> genai_grpc_protos.type.latlng_pb2.LatLng:
         """Position of the user in degrees, for questions like what is nearby."""
+    @lat_lng.setter
+    def lat_lng(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        lat_lng: genai_grpc_protos.type.latlng_pb2.LatLng | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        lat_lng: genai_grpc_protos.type.latlng_pb2.LatLng | typing.Any | None = ...,
         language_code: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["lat_lng", b"lat_lng"]) -> builtins.bool: ...
@@ -802,16 +918,16 @@ class RetrievalConfig(google.protobuf.message.Message):
 Global___RetrievalConfig: typing_extensions.TypeAlias = RetrievalConfig
 
 @typing.final
-class FunctionCallingConfig(google.protobuf.message.Message):
+class FunctionCallingConfig(genai_grpc_protos._typing.Message):
     """Rules for how the model uses the declared functions."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Mode:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _ModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[FunctionCallingConfig._Mode.ValueType], builtins.type):
+    class _ModeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[FunctionCallingConfig._Mode.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         MODE_UNSPECIFIED: FunctionCallingConfig._Mode.ValueType  # 0
         """No mode was given; the service falls back to `AUTO`. Leave `mode` unset and do not send this."""
@@ -855,10 +971,15 @@ class FunctionCallingConfig(google.protobuf.message.Message):
         """Subset of declared function names the model may call; empty allows all. Set it only with `ANY`
         or `VALIDATED`, and spell each as in `FunctionDeclaration.name`.
         """
+    @allowed_function_names.setter
+    def allowed_function_names(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         mode: Global___FunctionCallingConfig.Mode.ValueType = ...,
         allowed_function_names: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
@@ -867,7 +988,7 @@ class FunctionCallingConfig(google.protobuf.message.Message):
 Global___FunctionCallingConfig: typing_extensions.TypeAlias = FunctionCallingConfig
 
 @typing.final
-class FunctionDeclaration(google.protobuf.message.Message):
+class FunctionDeclaration(genai_grpc_protos._typing.Message):
     """Tells the model that a function exists, what it is for and which arguments it takes. The client
     keeps the implementation and runs it.
     """
@@ -875,10 +996,10 @@ class FunctionDeclaration(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Behavior:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _BehaviorEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[FunctionDeclaration._Behavior.ValueType], builtins.type):
+    class _BehaviorEnumTypeWrapper(genai_grpc_protos._typing.EnumType[FunctionDeclaration._Behavior.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         UNSPECIFIED: FunctionDeclaration._Behavior.ValueType  # 0
         """No behavior was given; the service treats the function as `BLOCKING`."""
@@ -917,32 +1038,43 @@ class FunctionDeclaration(google.protobuf.message.Message):
         """Arguments as an `OBJECT` schema, one property per case-sensitive argument name. Absent with no
         `parameters_json_schema` means no arguments.
         """
+    @parameters.setter
+    def parameters(self, value: typing.Any) -> None: ...
 
     @property
     def parameters_json_schema(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """Arguments as a JSON Schema document whose top level has type `object`. Use either this or
         `parameters`, never both.
         """
+    @parameters_json_schema.setter
+    def parameters_json_schema(self, value: typing.Any) -> None: ...
 
     @property
     def response(self) -> Global___Schema:
         """Shape of the function's result, as an OpenAPI-style schema."""
+    @response.setter
+    def response(self, value: typing.Any) -> None: ...
 
     @property
     def response_json_schema(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """Shape of the function's result, as a JSON Schema document. Use either this or `response`, never
         both.
         """
+    @response_json_schema.setter
+    def response_json_schema(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         description: builtins.str = ...,
-        parameters: Global___Schema | None = ...,
-        parameters_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
-        response: Global___Schema | None = ...,
-        response_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
+        parameters: Global___Schema | typing.Any | None = ...,
+        parameters_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
+        response: Global___Schema | typing.Any | None = ...,
+        response_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
         behavior: Global___FunctionDeclaration.Behavior.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_parameters", b"_parameters", "_parameters_json_schema", b"_parameters_json_schema", "_response", b"_response", "_response_json_schema", b"_response_json_schema", "parameters", b"parameters", "parameters_json_schema", b"parameters_json_schema", "response", b"response", "response_json_schema", b"response_json_schema"]) -> builtins.bool: ...
@@ -959,7 +1091,7 @@ class FunctionDeclaration(google.protobuf.message.Message):
 Global___FunctionDeclaration: typing_extensions.TypeAlias = FunctionDeclaration
 
 @typing.final
-class FunctionCall(google.protobuf.message.Message):
+class FunctionCall(genai_grpc_protos._typing.Message):
     """A request from the model to run one declared function with these arguments."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -976,13 +1108,18 @@ class FunctionCall(google.protobuf.message.Message):
         """Values by argument name, as a JSON object; absent if the call has no arguments. Check them
         before use, as the model can get them wrong.
         """
+    @args.setter
+    def args(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         id: builtins.str = ...,
         name: builtins.str = ...,
-        args: genai_grpc_protos.protobuf.struct_pb2.Struct | None = ...,
+        args: genai_grpc_protos.protobuf.struct_pb2.Struct | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_args", b"_args", "args", b"args"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_args", b"_args", "args", b"args", "id", b"id", "name", b"name"]) -> None: ...
@@ -991,16 +1128,16 @@ class FunctionCall(google.protobuf.message.Message):
 Global___FunctionCall: typing_extensions.TypeAlias = FunctionCall
 
 @typing.final
-class FunctionResponse(google.protobuf.message.Message):
+class FunctionResponse(genai_grpc_protos._typing.Message):
     """The client's answer to one `FunctionCall`, which the model reads before its next turn."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Scheduling:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _SchedulingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[FunctionResponse._Scheduling.ValueType], builtins.type):
+    class _SchedulingEnumTypeWrapper(genai_grpc_protos._typing.EnumType[FunctionResponse._Scheduling.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         SCHEDULING_UNSPECIFIED: FunctionResponse._Scheduling.ValueType  # 0
         """No schedule was given; the service acts as for `WHEN_IDLE`."""
@@ -1047,18 +1184,25 @@ class FunctionResponse(google.protobuf.message.Message):
         """Result as a JSON object with keys of your choice, such as `result`. To report a failure, put
         the details under `error` so that the model can react.
         """
+    @response.setter
+    def response(self, value: typing.Any) -> None: ...
 
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FunctionResponsePart]:
         """Media that belongs to the result, in order; MIME types may differ from part to part."""
+    @parts.setter
+    def parts(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         id: builtins.str = ...,
         name: builtins.str = ...,
-        response: genai_grpc_protos.protobuf.struct_pb2.Struct | None = ...,
-        parts: collections.abc.Iterable[Global___FunctionResponsePart] | None = ...,
+        response: genai_grpc_protos.protobuf.struct_pb2.Struct | typing.Any | None = ...,
+        parts: collections.abc.Iterable[Global___FunctionResponsePart | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         will_continue: builtins.bool = ...,
         scheduling: Global___FunctionResponse.Scheduling.ValueType | None = ...,
     ) -> None: ...
@@ -1069,7 +1213,7 @@ class FunctionResponse(google.protobuf.message.Message):
 Global___FunctionResponse: typing_extensions.TypeAlias = FunctionResponse
 
 @typing.final
-class Schema(google.protobuf.message.Message):
+class Schema(genai_grpc_protos._typing.Message):
     """Describes a JSON value, for function arguments and structured replies, in a part of the OpenAPI
     3.0 schema language. Schemas nest through `items`, `properties` and `any_of`.
     """
@@ -1077,7 +1221,7 @@ class Schema(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class PropertiesEntry(google.protobuf.message.Message):
+    class PropertiesEntry(genai_grpc_protos._typing.Message):
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
         KEY_FIELD_NUMBER: builtins.int
@@ -1085,11 +1229,16 @@ class Schema(google.protobuf.message.Message):
         key: builtins.str
         @property
         def value(self) -> Global___Schema: ...
+        @value.setter
+        def value(self, value: typing.Any) -> None: ...
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             key: builtins.str = ...,
-            value: Global___Schema | None = ...,
+            value: Global___Schema | typing.Any | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
@@ -1117,8 +1266,10 @@ class Schema(google.protobuf.message.Message):
     PROPERTY_ORDERING_FIELD_NUMBER: builtins.int
     DEFAULT_FIELD_NUMBER: builtins.int
     type: Global___Type.ValueType
+    type_: Global___Type.ValueType
     """Kind of JSON value, which decides which other fields apply."""
     format: builtins.str
+    format_: builtins.str
     """Refinement of `type`, such as `int32`, `date-time` or `enum`. Unknown formats are accepted, and
     few of them change what the model does.
     """
@@ -1149,47 +1300,68 @@ class Schema(google.protobuf.message.Message):
     @property
     def enum(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The only strings allowed, for a `STRING` whose `format` is `enum`, such as `["LOW", "HIGH"]`."""
+    @enum.setter
+    def enum(self, value: typing.Any) -> None: ...
 
     @property
     def items(self) -> Global___Schema:
         """Schema that every element of an `ARRAY` must meet."""
+    @items.setter
+    def items(self, value: typing.Any) -> None: ...
 
     @property
     def properties(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, Global___Schema]:
         """Members of an `OBJECT`: member name to the schema of its value."""
+    @properties.setter
+    def properties(self, value: typing.Any) -> None: ...
 
     @property
     def required(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Keys of `properties` that an `OBJECT` must have; all others may be left out."""
+    @required.setter
+    def required(self, value: typing.Any) -> None: ...
 
     @property
     def example(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """A sample value; counts only on the outermost schema."""
+    @example.setter
+    def example(self, value: typing.Any) -> None: ...
 
     @property
     def any_of(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Schema]:
         """Alternatives of which the value must satisfy at least one."""
+    @any_of.setter
+    def any_of(self, value: typing.Any) -> None: ...
 
     @property
     def property_ordering(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Keys of `properties` in the order the model should write them. This is an extension of OpenAPI,
         where members have no order.
         """
+    @property_ordering.setter
+    def property_ordering(self, value: typing.Any) -> None: ...
 
     @property
     def default(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """Accepted so that schemas written for other tools still load; the service ignores it."""
+    @default.setter
+    def default(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         type: Global___Type.ValueType = ...,
+        type_: Global___Type.ValueType = ...,
         format: builtins.str = ...,
+        format_: builtins.str = ...,
         title: builtins.str = ...,
         description: builtins.str = ...,
         nullable: builtins.bool = ...,
         enum: collections.abc.Iterable[builtins.str] | None = ...,
-        items: Global___Schema | None = ...,
+        items: Global___Schema | typing.Any | None = ...,
         max_items: builtins.int = ...,
         min_items: builtins.int = ...,
         properties: collections.abc.Mapping[builtins.str, Global___Schema] | None = ...,
@@ -1201,10 +1373,10 @@ class Schema(google.protobuf.message.Message):
         min_length: builtins.int = ...,
         max_length: builtins.int = ...,
         pattern: builtins.str = ...,
-        example: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
-        any_of: collections.abc.Iterable[Global___Schema] | None = ...,
+        example: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
+        any_of: collections.abc.Iterable[Global___Schema | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         property_ordering: collections.abc.Iterable[builtins.str] | None = ...,
-        default: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
+        default: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_items", b"_items", "_maximum", b"_maximum", "_minimum", b"_minimum", "default", b"default", "example", b"example", "items", b"items", "maximum", b"maximum", "minimum", b"minimum"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_items", b"_items", "_maximum", b"_maximum", "_minimum", b"_minimum", "any_of", b"any_of", "default", b"default", "description", b"description", "enum", b"enum", "example", b"example", "format", b"format", "items", b"items", "max_items", b"max_items", "max_length", b"max_length", "max_properties", b"max_properties", "maximum", b"maximum", "min_items", b"min_items", "min_length", b"min_length", "min_properties", b"min_properties", "minimum", b"minimum", "nullable", b"nullable", "pattern", b"pattern", "properties", b"properties", "property_ordering", b"property_ordering", "required", b"required", "title", b"title", "type", b"type"]) -> None: ...
@@ -1218,7 +1390,7 @@ class Schema(google.protobuf.message.Message):
 Global___Schema: typing_extensions.TypeAlias = Schema
 
 @typing.final
-class GroundingPassage(google.protobuf.message.Message):
+class GroundingPassage(genai_grpc_protos._typing.Message):
     """A text given with the request for the model to answer from."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1230,12 +1402,17 @@ class GroundingPassage(google.protobuf.message.Message):
     @property
     def content(self) -> Global___Content:
         """What the passage says."""
+    @content.setter
+    def content(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         id: builtins.str = ...,
-        content: Global___Content | None = ...,
+        content: Global___Content | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["content", b"content"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["content", b"content", "id", b"id"]) -> None: ...
@@ -1243,7 +1420,7 @@ class GroundingPassage(google.protobuf.message.Message):
 Global___GroundingPassage: typing_extensions.TypeAlias = GroundingPassage
 
 @typing.final
-class GroundingPassages(google.protobuf.message.Message):
+class GroundingPassages(genai_grpc_protos._typing.Message):
     """The texts that a request gives the model to answer from."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1252,18 +1429,23 @@ class GroundingPassages(google.protobuf.message.Message):
     @property
     def passages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GroundingPassage]:
         """Passages in any number, each with its own `id`."""
+    @passages.setter
+    def passages(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        passages: collections.abc.Iterable[Global___GroundingPassage] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        passages: collections.abc.Iterable[Global___GroundingPassage | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["passages", b"passages"]) -> None: ...
 
 Global___GroundingPassages: typing_extensions.TypeAlias = GroundingPassages
 
 @typing.final
-class ModalityTokenCount(google.protobuf.message.Message):
+class ModalityTokenCount(genai_grpc_protos._typing.Message):
     """How many tokens one kind of media accounts for."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1276,7 +1458,10 @@ class ModalityTokenCount(google.protobuf.message.Message):
     """Tokens of that kind alone, not the whole of the prompt or reply."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         modality: Global___Modality.ValueType = ...,
         token_count: builtins.int = ...,
     ) -> None: ...

@@ -9,7 +9,7 @@ lives and whether a prompt can use it yet. The bytes themselves are never part o
 import builtins
 import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import genai_grpc_protos.protobuf.timestamp_pb2
 import genai_grpc_protos.rpc.status_pb2
@@ -24,16 +24,16 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class File(google.protobuf.message.Message):
+class File(genai_grpc_protos._typing.Message):
     """Describes one stored file that prompts can point to instead of carrying the bytes inline."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _State:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _StateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[File._State.ValueType], builtins.type):
+    class _StateEnumTypeWrapper(genai_grpc_protos._typing.EnumType[File._State.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         STATE_UNSPECIFIED: File._State.ValueType  # 0
         """No state was given; it stands in when the service leaves the field out."""
@@ -57,10 +57,10 @@ class File(google.protobuf.message.Message):
     """The service could not prepare the file; `error` says why."""
 
     class _Source:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _SourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[File._Source.ValueType], builtins.type):
+    class _SourceEnumTypeWrapper(genai_grpc_protos._typing.EnumType[File._Source.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         SOURCE_UNSPECIFIED: File._Source.ValueType  # 0
         """No source was given; it stands in when the service does not report one."""
@@ -120,40 +120,53 @@ class File(google.protobuf.message.Message):
     @property
     def video_metadata(self) -> Global___VideoFileMetadata:
         """This is filled in by the service when the file is a video."""
+    @video_metadata.setter
+    def video_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def create_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the service stored the file."""
+    @create_time.setter
+    def create_time(self, value: typing.Any) -> None: ...
 
     @property
     def update_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when this record last changed."""
+    @update_time.setter
+    def update_time(self, value: typing.Any) -> None: ...
 
     @property
     def expiration_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the service will drop the file; it is absent if the file has no expiry."""
+    @expiration_time.setter
+    def expiration_time(self, value: typing.Any) -> None: ...
 
     @property
     def error(self) -> genai_grpc_protos.rpc.status_pb2.Status:
         """Says what went wrong when `state` is `FAILED`, and is absent otherwise."""
+    @error.setter
+    def error(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        video_metadata: Global___VideoFileMetadata | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        video_metadata: Global___VideoFileMetadata | typing.Any | None = ...,
         name: builtins.str = ...,
         display_name: builtins.str = ...,
         mime_type: builtins.str = ...,
         size_bytes: builtins.int = ...,
-        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        expiration_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
+        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        expiration_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
         sha256_hash: builtins.bytes = ...,
         uri: builtins.str = ...,
         download_uri: builtins.str = ...,
         state: Global___File.State.ValueType = ...,
         source: Global___File.Source.ValueType = ...,
-        error: genai_grpc_protos.rpc.status_pb2.Status | None = ...,
+        error: genai_grpc_protos.rpc.status_pb2.Status | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "error", b"error", "expiration_time", b"expiration_time", "metadata", b"metadata", "update_time", b"update_time", "video_metadata", b"video_metadata"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "download_uri", b"download_uri", "error", b"error", "expiration_time", b"expiration_time", "metadata", b"metadata", "mime_type", b"mime_type", "name", b"name", "sha256_hash", b"sha256_hash", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "update_time", b"update_time", "uri", b"uri", "video_metadata", b"video_metadata"]) -> None: ...
@@ -162,7 +175,7 @@ class File(google.protobuf.message.Message):
 Global___File: typing_extensions.TypeAlias = File
 
 @typing.final
-class VideoFileMetadata(google.protobuf.message.Message):
+class VideoFileMetadata(genai_grpc_protos._typing.Message):
     """Holds what the service measured on a video file."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -171,11 +184,16 @@ class VideoFileMetadata(google.protobuf.message.Message):
     @property
     def video_duration(self) -> genai_grpc_protos.protobuf.duration_pb2.Duration:
         """This is the playing time, in seconds and nanoseconds."""
+    @video_duration.setter
+    def video_duration(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        video_duration: genai_grpc_protos.protobuf.duration_pb2.Duration | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        video_duration: genai_grpc_protos.protobuf.duration_pb2.Duration | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["video_duration", b"video_duration"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["video_duration", b"video_duration"]) -> None: ...

@@ -24,7 +24,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class CreateFileRequest(google.protobuf.message.Message):
+class CreateFileRequest(genai_grpc_protos._typing.Message):
     """Carries the initial record for `CreateFile`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -33,11 +33,16 @@ class CreateFileRequest(google.protobuf.message.Message):
     @property
     def file(self) -> genai_grpc_protos.v1beta.file_pb2.File:
         """Gives the wanted `name` and `display_name`. When absent, the service chooses the name."""
+    @file.setter
+    def file(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        file: genai_grpc_protos.v1beta.file_pb2.File | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        file: genai_grpc_protos.v1beta.file_pb2.File | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["file", b"file"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["file", b"file"]) -> None: ...
@@ -45,7 +50,7 @@ class CreateFileRequest(google.protobuf.message.Message):
 Global___CreateFileRequest: typing_extensions.TypeAlias = CreateFileRequest
 
 @typing.final
-class CreateFileResponse(google.protobuf.message.Message):
+class CreateFileResponse(genai_grpc_protos._typing.Message):
     """Holds the outcome of `CreateFile`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -54,11 +59,16 @@ class CreateFileResponse(google.protobuf.message.Message):
     @property
     def file(self) -> genai_grpc_protos.v1beta.file_pb2.File:
         """This is the record as stored, with its final name and URI."""
+    @file.setter
+    def file(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        file: genai_grpc_protos.v1beta.file_pb2.File | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        file: genai_grpc_protos.v1beta.file_pb2.File | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["file", b"file"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["file", b"file"]) -> None: ...
@@ -66,7 +76,7 @@ class CreateFileResponse(google.protobuf.message.Message):
 Global___CreateFileResponse: typing_extensions.TypeAlias = CreateFileResponse
 
 @typing.final
-class ListFilesRequest(google.protobuf.message.Message):
+class ListFilesRequest(genai_grpc_protos._typing.Message):
     """Picks the page that `ListFiles` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -81,7 +91,10 @@ class ListFilesRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
     ) -> None: ...
@@ -90,7 +103,7 @@ class ListFilesRequest(google.protobuf.message.Message):
 Global___ListFilesRequest: typing_extensions.TypeAlias = ListFilesRequest
 
 @typing.final
-class ListFilesResponse(google.protobuf.message.Message):
+class ListFilesResponse(genai_grpc_protos._typing.Message):
     """Holds one page of file records."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -102,11 +115,16 @@ class ListFilesResponse(google.protobuf.message.Message):
     @property
     def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.file_pb2.File]:
         """Holds the records of this page."""
+    @files.setter
+    def files(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        files: collections.abc.Iterable[genai_grpc_protos.v1beta.file_pb2.File] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        files: collections.abc.Iterable[genai_grpc_protos.v1beta.file_pb2.File | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["files", b"files", "next_page_token", b"next_page_token"]) -> None: ...
@@ -114,7 +132,7 @@ class ListFilesResponse(google.protobuf.message.Message):
 Global___ListFilesResponse: typing_extensions.TypeAlias = ListFilesResponse
 
 @typing.final
-class GetFileRequest(google.protobuf.message.Message):
+class GetFileRequest(genai_grpc_protos._typing.Message):
     """Tells `GetFile` which record to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -124,7 +142,10 @@ class GetFileRequest(google.protobuf.message.Message):
     """The name has the form `files/{file}`, as in `files/abc-123`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -132,7 +153,7 @@ class GetFileRequest(google.protobuf.message.Message):
 Global___GetFileRequest: typing_extensions.TypeAlias = GetFileRequest
 
 @typing.final
-class DeleteFileRequest(google.protobuf.message.Message):
+class DeleteFileRequest(genai_grpc_protos._typing.Message):
     """Tells `DeleteFile` which file to remove."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -142,7 +163,10 @@ class DeleteFileRequest(google.protobuf.message.Message):
     """The name has the form `files/{file}`, as in `files/abc-123`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -150,7 +174,7 @@ class DeleteFileRequest(google.protobuf.message.Message):
 Global___DeleteFileRequest: typing_extensions.TypeAlias = DeleteFileRequest
 
 @typing.final
-class DownloadFileRequest(google.protobuf.message.Message):
+class DownloadFileRequest(genai_grpc_protos._typing.Message):
     """Tells `DownloadFile` which file to fetch."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -160,7 +184,10 @@ class DownloadFileRequest(google.protobuf.message.Message):
     """The name has the form `files/{file}`, as in `files/abc-123`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -168,7 +195,7 @@ class DownloadFileRequest(google.protobuf.message.Message):
 Global___DownloadFileRequest: typing_extensions.TypeAlias = DownloadFileRequest
 
 @typing.final
-class DownloadFileResponse(google.protobuf.message.Message):
+class DownloadFileResponse(genai_grpc_protos._typing.Message):
     """This message has no fields, because the content travels as the body of the HTTP reply and not in
     this message.
     """

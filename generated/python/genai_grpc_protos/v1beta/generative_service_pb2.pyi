@@ -17,7 +17,7 @@ import genai_grpc_protos.v1beta.safety_pb2
 import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import genai_grpc_protos.protobuf.struct_pb2
 import sys
@@ -31,10 +31,10 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 class _TaskType:
-    ValueType = typing.NewType("ValueType", builtins.int)
+    class ValueType(genai_grpc_protos._typing.EnumMember): ...
     V: typing_extensions.TypeAlias = ValueType
 
-class _TaskTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TaskType.ValueType], builtins.type):
+class _TaskTypeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_TaskType.ValueType]):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     TASK_TYPE_UNSPECIFIED: _TaskType.ValueType  # 0
     """No use was given; the service picks one of the other values."""
@@ -81,7 +81,7 @@ CODE_RETRIEVAL_QUERY: TaskType.ValueType  # 8
 Global___TaskType: typing_extensions.TypeAlias = TaskType
 
 @typing.final
-class GenerateContentRequest(google.protobuf.message.Message):
+class GenerateContentRequest(genai_grpc_protos._typing.Message):
     """Everything the service needs for one reply: the conversation so far, the tools on offer and the
     sampling settings. Shared by `GenerateContent`, `StreamGenerateContent` and `CountTokens`.
     """
@@ -107,45 +107,60 @@ class GenerateContentRequest(google.protobuf.message.Message):
         """Standing orders for the model that apply to every turn, such as a persona or an output rule.
         Only text parts are accepted.
         """
+    @system_instruction.setter
+    def system_instruction(self, value: typing.Any) -> None: ...
 
     @property
     def contents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Content]:
         """The conversation, oldest turn first, ending with the turn to answer. A single question needs
         one entry; a chat resends its history on every call.
         """
+    @contents.setter
+    def contents(self, value: typing.Any) -> None: ...
 
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Tool]:
         """Functions and built-in helpers, such as code execution, that the model may reach for while it
         writes this reply. Empty means it answers on its own.
         """
+    @tools.setter
+    def tools(self, value: typing.Any) -> None: ...
 
     @property
     def tool_config(self) -> genai_grpc_protos.v1beta.content_pb2.ToolConfig:
         """Rules for using `tools`, for instance whether a function call is forced or forbidden. Has no
         effect when `tools` is empty.
         """
+    @tool_config.setter
+    def tool_config(self, value: typing.Any) -> None: ...
 
     @property
     def safety_settings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.safety_pb2.SafetySetting]:
         """Blocking thresholds, at most one per harm category, checked against both the prompt and the
         reply. Categories left out keep their default threshold.
         """
+    @safety_settings.setter
+    def safety_settings(self, value: typing.Any) -> None: ...
 
     @property
     def generation_config(self) -> Global___GenerationConfig:
         """Sampling and output-format settings. Absent means the defaults of the model."""
+    @generation_config.setter
+    def generation_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        system_instruction: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
-        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content] | None = ...,
-        tools: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Tool] | None = ...,
-        tool_config: genai_grpc_protos.v1beta.content_pb2.ToolConfig | None = ...,
-        safety_settings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetySetting] | None = ...,
-        generation_config: Global___GenerationConfig | None = ...,
+        system_instruction: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
+        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        tools: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Tool | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        tool_config: genai_grpc_protos.v1beta.content_pb2.ToolConfig | typing.Any | None = ...,
+        safety_settings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetySetting | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        generation_config: Global___GenerationConfig | typing.Any | None = ...,
         cached_content: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_cached_content", b"_cached_content", "_generation_config", b"_generation_config", "_system_instruction", b"_system_instruction", "cached_content", b"cached_content", "generation_config", b"generation_config", "system_instruction", b"system_instruction", "tool_config", b"tool_config"]) -> builtins.bool: ...
@@ -160,7 +175,7 @@ class GenerateContentRequest(google.protobuf.message.Message):
 Global___GenerateContentRequest: typing_extensions.TypeAlias = GenerateContentRequest
 
 @typing.final
-class PrebuiltVoiceConfig(google.protobuf.message.Message):
+class PrebuiltVoiceConfig(genai_grpc_protos._typing.Message):
     """Picks one of the ready-made voices that ship with the service."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -170,7 +185,10 @@ class PrebuiltVoiceConfig(google.protobuf.message.Message):
     """Identifier of the voice, for example `Kore` or `Puck`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         voice_name: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_voice_name", b"_voice_name", "voice_name", b"voice_name"]) -> builtins.bool: ...
@@ -180,7 +198,7 @@ class PrebuiltVoiceConfig(google.protobuf.message.Message):
 Global___PrebuiltVoiceConfig: typing_extensions.TypeAlias = PrebuiltVoiceConfig
 
 @typing.final
-class VoiceConfig(google.protobuf.message.Message):
+class VoiceConfig(genai_grpc_protos._typing.Message):
     """Says which voice reads a text aloud."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -189,11 +207,16 @@ class VoiceConfig(google.protobuf.message.Message):
     @property
     def prebuilt_voice_config(self) -> Global___PrebuiltVoiceConfig:
         """Takes a voice from the catalogue of the service."""
+    @prebuilt_voice_config.setter
+    def prebuilt_voice_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        prebuilt_voice_config: Global___PrebuiltVoiceConfig | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        prebuilt_voice_config: Global___PrebuiltVoiceConfig | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["prebuilt_voice_config", b"prebuilt_voice_config", "voice_config", b"voice_config"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["prebuilt_voice_config", b"prebuilt_voice_config", "voice_config", b"voice_config"]) -> None: ...
@@ -202,7 +225,7 @@ class VoiceConfig(google.protobuf.message.Message):
 Global___VoiceConfig: typing_extensions.TypeAlias = VoiceConfig
 
 @typing.final
-class SpeakerVoiceConfig(google.protobuf.message.Message):
+class SpeakerVoiceConfig(genai_grpc_protos._typing.Message):
     """Ties one speaker of a dialogue to a voice."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -216,12 +239,17 @@ class SpeakerVoiceConfig(google.protobuf.message.Message):
     @property
     def voice_config(self) -> Global___VoiceConfig:
         """Voice that reads all lines of this speaker."""
+    @voice_config.setter
+    def voice_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         speaker: builtins.str = ...,
-        voice_config: Global___VoiceConfig | None = ...,
+        voice_config: Global___VoiceConfig | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["voice_config", b"voice_config"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["speaker", b"speaker", "voice_config", b"voice_config"]) -> None: ...
@@ -229,7 +257,7 @@ class SpeakerVoiceConfig(google.protobuf.message.Message):
 Global___SpeakerVoiceConfig: typing_extensions.TypeAlias = SpeakerVoiceConfig
 
 @typing.final
-class MultiSpeakerVoiceConfig(google.protobuf.message.Message):
+class MultiSpeakerVoiceConfig(genai_grpc_protos._typing.Message):
     """Casts a dialogue in which several people talk."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -238,18 +266,23 @@ class MultiSpeakerVoiceConfig(google.protobuf.message.Message):
     @property
     def speaker_voice_configs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SpeakerVoiceConfig]:
         """One entry per speaker who has lines in the prompt."""
+    @speaker_voice_configs.setter
+    def speaker_voice_configs(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        speaker_voice_configs: collections.abc.Iterable[Global___SpeakerVoiceConfig] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        speaker_voice_configs: collections.abc.Iterable[Global___SpeakerVoiceConfig | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["speaker_voice_configs", b"speaker_voice_configs"]) -> None: ...
 
 Global___MultiSpeakerVoiceConfig: typing_extensions.TypeAlias = MultiSpeakerVoiceConfig
 
 @typing.final
-class SpeechConfig(google.protobuf.message.Message):
+class SpeechConfig(genai_grpc_protos._typing.Message):
     """Chooses voices and language when the model produces audio. Set either `voice_config` or
     `multi_speaker_voice_config`.
     """
@@ -268,16 +301,23 @@ class SpeechConfig(google.protobuf.message.Message):
         """The one voice that reads the whole output. Must stay unset when several speakers are
         configured.
         """
+    @voice_config.setter
+    def voice_config(self, value: typing.Any) -> None: ...
 
     @property
     def multi_speaker_voice_config(self) -> Global___MultiSpeakerVoiceConfig:
         """The cast for a dialogue. Must stay unset when `voice_config` is given."""
+    @multi_speaker_voice_config.setter
+    def multi_speaker_voice_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        voice_config: Global___VoiceConfig | None = ...,
-        multi_speaker_voice_config: Global___MultiSpeakerVoiceConfig | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        voice_config: Global___VoiceConfig | typing.Any | None = ...,
+        multi_speaker_voice_config: Global___MultiSpeakerVoiceConfig | typing.Any | None = ...,
         language_code: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["multi_speaker_voice_config", b"multi_speaker_voice_config", "voice_config", b"voice_config"]) -> builtins.bool: ...
@@ -286,7 +326,7 @@ class SpeechConfig(google.protobuf.message.Message):
 Global___SpeechConfig: typing_extensions.TypeAlias = SpeechConfig
 
 @typing.final
-class ThinkingConfig(google.protobuf.message.Message):
+class ThinkingConfig(genai_grpc_protos._typing.Message):
     """Controls the reasoning that a thinking model does before it writes its answer."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -303,7 +343,10 @@ class ThinkingConfig(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         include_thoughts: builtins.bool | None = ...,
         thinking_budget: builtins.int | None = ...,
     ) -> None: ...
@@ -317,7 +360,7 @@ class ThinkingConfig(google.protobuf.message.Message):
 Global___ThinkingConfig: typing_extensions.TypeAlias = ThinkingConfig
 
 @typing.final
-class ImageConfig(google.protobuf.message.Message):
+class ImageConfig(genai_grpc_protos._typing.Message):
     """Shapes the pictures that the model draws."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -329,7 +372,10 @@ class ImageConfig(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         aspect_ratio: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_aspect_ratio", b"_aspect_ratio", "aspect_ratio", b"aspect_ratio"]) -> builtins.bool: ...
@@ -339,7 +385,7 @@ class ImageConfig(google.protobuf.message.Message):
 Global___ImageConfig: typing_extensions.TypeAlias = ImageConfig
 
 @typing.final
-class GenerationConfig(google.protobuf.message.Message):
+class GenerationConfig(genai_grpc_protos._typing.Message):
     """Knobs for sampling, length and output format. Which knobs work, and their defaults, depends on
     the model.
     """
@@ -347,10 +393,10 @@ class GenerationConfig(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Modality:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _ModalityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[GenerationConfig._Modality.ValueType], builtins.type):
+    class _ModalityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerationConfig._Modality.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         MODALITY_UNSPECIFIED: GenerationConfig._Modality.ValueType  # 0
         """No kind was named; this is the wire default and asks for nothing."""
@@ -374,10 +420,10 @@ class GenerationConfig(google.protobuf.message.Message):
     """Speech, sent as inline binary data and shaped by `speech_config`."""
 
     class _MediaResolution:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _MediaResolutionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[GenerationConfig._MediaResolution.ValueType], builtins.type):
+    class _MediaResolutionEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerationConfig._MediaResolution.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         MEDIA_RESOLUTION_UNSPECIFIED: GenerationConfig._MediaResolution.ValueType  # 0
         """No level was given; the service applies its default."""
@@ -474,12 +520,16 @@ class GenerationConfig(google.protobuf.message.Message):
         """At most 5 strings that end the reply as soon as one of them would appear. The matched string
         itself is cut off.
         """
+    @stop_sequences.setter
+    def stop_sequences(self, value: typing.Any) -> None: ...
 
     @property
     def response_schema(self) -> genai_grpc_protos.v1beta.content_pb2.Schema:
         """Shape the JSON output must follow, in the supported part of OpenAPI 3.0. Needs a matching
         `response_mime_type`, normally `application/json`.
         """
+    @response_schema.setter
+    def response_schema(self, value: typing.Any) -> None: ...
 
     @property
     def response_json_schema(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
@@ -488,32 +538,47 @@ class GenerationConfig(google.protobuf.message.Message):
         `required`, `items`, `enum`, `anyOf` and `$ref`; recursion is cut off after a few levels and
         allowed in optional properties only.
         """
+    @response_json_schema.setter
+    def response_json_schema(self, value: typing.Any) -> None: ...
 
     @property
     def response_json_schema_ordered(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """Used inside the service. Clients leave it alone and set `response_json_schema`."""
+    @response_json_schema_ordered.setter
+    def response_json_schema_ordered(self, value: typing.Any) -> None: ...
 
     @property
     def response_modalities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[Global___GenerationConfig.Modality.ValueType]:
         """The exact set of output kinds wanted. Empty means text alone, and a combination the model
         cannot produce is an error.
         """
+    @response_modalities.setter
+    def response_modalities(self, value: typing.Any) -> None: ...
 
     @property
     def speech_config(self) -> Global___SpeechConfig:
         """Voice and language for spoken output. Matters only when audio is among `response_modalities`."""
+    @speech_config.setter
+    def speech_config(self, value: typing.Any) -> None: ...
 
     @property
     def thinking_config(self) -> Global___ThinkingConfig:
         """Reasoning settings. A model without thinking rejects the request when this is present."""
+    @thinking_config.setter
+    def thinking_config(self, value: typing.Any) -> None: ...
 
     @property
     def image_config(self) -> Global___ImageConfig:
         """Settings for drawn pictures. A model that does not know them rejects the request."""
+    @image_config.setter
+    def image_config(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         candidate_count: builtins.int | None = ...,
         stop_sequences: collections.abc.Iterable[builtins.str] | None = ...,
         max_output_tokens: builtins.int | None = ...,
@@ -522,18 +587,18 @@ class GenerationConfig(google.protobuf.message.Message):
         top_k: builtins.int | None = ...,
         seed: builtins.int | None = ...,
         response_mime_type: builtins.str = ...,
-        response_schema: genai_grpc_protos.v1beta.content_pb2.Schema | None = ...,
-        response_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
-        response_json_schema_ordered: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
+        response_schema: genai_grpc_protos.v1beta.content_pb2.Schema | typing.Any | None = ...,
+        response_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
+        response_json_schema_ordered: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
         presence_penalty: builtins.float | None = ...,
         frequency_penalty: builtins.float | None = ...,
         response_logprobs: builtins.bool | None = ...,
         logprobs: builtins.int | None = ...,
         enable_enhanced_civic_answers: builtins.bool | None = ...,
         response_modalities: collections.abc.Iterable[Global___GenerationConfig.Modality.ValueType] | None = ...,
-        speech_config: Global___SpeechConfig | None = ...,
-        thinking_config: Global___ThinkingConfig | None = ...,
-        image_config: Global___ImageConfig | None = ...,
+        speech_config: Global___SpeechConfig | typing.Any | None = ...,
+        thinking_config: Global___ThinkingConfig | typing.Any | None = ...,
+        image_config: Global___ImageConfig | typing.Any | None = ...,
         media_resolution: Global___GenerationConfig.MediaResolution.ValueType | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_candidate_count", b"_candidate_count", "_enable_enhanced_civic_answers", b"_enable_enhanced_civic_answers", "_frequency_penalty", b"_frequency_penalty", "_image_config", b"_image_config", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_media_resolution", b"_media_resolution", "_presence_penalty", b"_presence_penalty", "_response_logprobs", b"_response_logprobs", "_seed", b"_seed", "_speech_config", b"_speech_config", "_temperature", b"_temperature", "_thinking_config", b"_thinking_config", "_top_k", b"_top_k", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "enable_enhanced_civic_answers", b"enable_enhanced_civic_answers", "frequency_penalty", b"frequency_penalty", "image_config", b"image_config", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "media_resolution", b"media_resolution", "presence_penalty", b"presence_penalty", "response_json_schema", b"response_json_schema", "response_json_schema_ordered", b"response_json_schema_ordered", "response_logprobs", b"response_logprobs", "response_schema", b"response_schema", "seed", b"seed", "speech_config", b"speech_config", "temperature", b"temperature", "thinking_config", b"thinking_config", "top_k", b"top_k", "top_p", b"top_p"]) -> builtins.bool: ...
@@ -572,7 +637,7 @@ class GenerationConfig(google.protobuf.message.Message):
 Global___GenerationConfig: typing_extensions.TypeAlias = GenerationConfig
 
 @typing.final
-class SemanticRetrieverConfig(google.protobuf.message.Message):
+class SemanticRetrieverConfig(genai_grpc_protos._typing.Message):
     """Tells `GenerateAnswer` to look up its sources in a stored corpus or a single document of it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -591,19 +656,26 @@ class SemanticRetrieverConfig(google.protobuf.message.Message):
     @property
     def query(self) -> genai_grpc_protos.v1beta.content_pb2.Content:
         """Text that stored chunks are compared with by meaning."""
+    @query.setter
+    def query(self, value: typing.Any) -> None: ...
 
     @property
     def metadata_filters(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter]:
         """Conditions on custom metadata that documents or chunks must meet to be considered. Empty means
         everything in `source` is searched.
         """
+    @metadata_filters.setter
+    def metadata_filters(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         source: builtins.str = ...,
-        query: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
-        metadata_filters: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter] | None = ...,
+        query: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
+        metadata_filters: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         max_chunks_count: builtins.int | None = ...,
         minimum_relevance_score: builtins.float | None = ...,
     ) -> None: ...
@@ -617,7 +689,7 @@ class SemanticRetrieverConfig(google.protobuf.message.Message):
 Global___SemanticRetrieverConfig: typing_extensions.TypeAlias = SemanticRetrieverConfig
 
 @typing.final
-class GenerateContentResponse(google.protobuf.message.Message):
+class GenerateContentResponse(genai_grpc_protos._typing.Message):
     """One reply, or one piece of it when streaming. Either all requested candidates are present or
     none; if there are none, `prompt_feedback` says what was wrong with the prompt.
     """
@@ -625,16 +697,16 @@ class GenerateContentResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class PromptFeedback(google.protobuf.message.Message):
+    class PromptFeedback(genai_grpc_protos._typing.Message):
         """What the content filters concluded about the prompt in `contents` of the request."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
         class _BlockReason:
-            ValueType = typing.NewType("ValueType", builtins.int)
+            class ValueType(genai_grpc_protos._typing.EnumMember): ...
             V: typing_extensions.TypeAlias = ValueType
 
-        class _BlockReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[GenerateContentResponse.PromptFeedback._BlockReason.ValueType], builtins.type):
+        class _BlockReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerateContentResponse.PromptFeedback._BlockReason.ValueType]):
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
             BLOCK_REASON_UNSPECIFIED: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 0
             """Never sent as a reason; reading it means that the prompt passed."""
@@ -674,17 +746,22 @@ class GenerateContentResponse(google.protobuf.message.Message):
         @property
         def safety_ratings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.safety_pb2.SafetyRating]:
             """Harm estimates for the prompt, at most one per category."""
+        @safety_ratings.setter
+        def safety_ratings(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             block_reason: Global___GenerateContentResponse.PromptFeedback.BlockReason.ValueType = ...,
-            safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating] | None = ...,
+            safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["block_reason", b"block_reason", "safety_ratings", b"safety_ratings"]) -> None: ...
 
     @typing.final
-    class UsageMetadata(google.protobuf.message.Message):
+    class UsageMetadata(genai_grpc_protos._typing.Message):
         """Token bill for the request. While streaming, the numbers of the last message are the final
         ones.
         """
@@ -716,32 +793,43 @@ class GenerateContentResponse(google.protobuf.message.Message):
         @property
         def prompt_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
             """`prompt_token_count` split up by text, image, audio and so on."""
+        @prompt_tokens_details.setter
+        def prompt_tokens_details(self, value: typing.Any) -> None: ...
 
         @property
         def cache_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
             """`cached_content_token_count` split up by kind of media."""
+        @cache_tokens_details.setter
+        def cache_tokens_details(self, value: typing.Any) -> None: ...
 
         @property
         def candidates_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
             """`candidates_token_count` split up by kind of media."""
+        @candidates_tokens_details.setter
+        def candidates_tokens_details(self, value: typing.Any) -> None: ...
 
         @property
         def tool_use_prompt_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
             """`tool_use_prompt_token_count` split up by kind of media."""
+        @tool_use_prompt_tokens_details.setter
+        def tool_use_prompt_tokens_details(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             prompt_token_count: builtins.int = ...,
             cached_content_token_count: builtins.int = ...,
             candidates_token_count: builtins.int = ...,
             tool_use_prompt_token_count: builtins.int = ...,
             thoughts_token_count: builtins.int = ...,
             total_token_count: builtins.int = ...,
-            prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-            cache_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-            candidates_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-            tool_use_prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
+            prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+            cache_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+            candidates_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+            tool_use_prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["cache_tokens_details", b"cache_tokens_details", "cached_content_token_count", b"cached_content_token_count", "candidates_token_count", b"candidates_token_count", "candidates_tokens_details", b"candidates_tokens_details", "prompt_token_count", b"prompt_token_count", "prompt_tokens_details", b"prompt_tokens_details", "thoughts_token_count", b"thoughts_token_count", "tool_use_prompt_token_count", b"tool_use_prompt_token_count", "tool_use_prompt_tokens_details", b"tool_use_prompt_tokens_details", "total_token_count", b"total_token_count"]) -> None: ...
 
@@ -757,21 +845,30 @@ class GenerateContentResponse(google.protobuf.message.Message):
     @property
     def candidates(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """Alternative replies, as many as `candidate_count` asked for. Empty when the prompt was refused."""
+    @candidates.setter
+    def candidates(self, value: typing.Any) -> None: ...
 
     @property
     def prompt_feedback(self) -> Global___GenerateContentResponse.PromptFeedback:
         """Verdict of the filters on the prompt. Look here first when `candidates` is empty."""
+    @prompt_feedback.setter
+    def prompt_feedback(self, value: typing.Any) -> None: ...
 
     @property
     def usage_metadata(self) -> Global___GenerateContentResponse.UsageMetadata:
         """How many tokens the request consumed."""
+    @usage_metadata.setter
+    def usage_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        candidates: collections.abc.Iterable[Global___Candidate] | None = ...,
-        prompt_feedback: Global___GenerateContentResponse.PromptFeedback | None = ...,
-        usage_metadata: Global___GenerateContentResponse.UsageMetadata | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        candidates: collections.abc.Iterable[Global___Candidate | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        prompt_feedback: Global___GenerateContentResponse.PromptFeedback | typing.Any | None = ...,
+        usage_metadata: Global___GenerateContentResponse.UsageMetadata | typing.Any | None = ...,
         model_version: builtins.str = ...,
         response_id: builtins.str = ...,
     ) -> None: ...
@@ -781,16 +878,16 @@ class GenerateContentResponse(google.protobuf.message.Message):
 Global___GenerateContentResponse: typing_extensions.TypeAlias = GenerateContentResponse
 
 @typing.final
-class Candidate(google.protobuf.message.Message):
+class Candidate(genai_grpc_protos._typing.Message):
     """One of the alternative replies, with the reason it ended and notes on safety, sources and scores."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _FinishReason:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _FinishReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Candidate._FinishReason.ValueType], builtins.type):
+    class _FinishReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Candidate._FinishReason.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         FINISH_REASON_UNSPECIFIED: Candidate._FinishReason.ValueType  # 0
         """The model is still writing; the service never reports this as an actual reason."""
@@ -898,48 +995,65 @@ class Candidate(google.protobuf.message.Message):
         """What the model wrote. In a stream this is only the new piece, and it can be empty when a filter
         stepped in.
         """
+    @content.setter
+    def content(self, value: typing.Any) -> None: ...
 
     @property
     def safety_ratings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.safety_pb2.SafetyRating]:
         """Harm estimates for this reply, at most one per category."""
+    @safety_ratings.setter
+    def safety_ratings(self, value: typing.Any) -> None: ...
 
     @property
     def citation_metadata(self) -> genai_grpc_protos.v1beta.citation_pb2.CitationMetadata:
         """Passages of the reply that repeat text the model was trained on, with links and licences where
         known.
         """
+    @citation_metadata.setter
+    def citation_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def grounding_attributions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GroundingAttribution]:
         """Sources behind a grounded answer. Only `GenerateAnswer` fills this."""
+    @grounding_attributions.setter
+    def grounding_attributions(self, value: typing.Any) -> None: ...
 
     @property
     def grounding_metadata(self) -> Global___GroundingMetadata:
         """Search results and their links to the text. Only the `GenerateContent` family fills this."""
+    @grounding_metadata.setter
+    def grounding_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def logprobs_result(self) -> Global___LogprobsResult:
         """Scores of single tokens and their rivals. Present when `response_logprobs` was true."""
+    @logprobs_result.setter
+    def logprobs_result(self, value: typing.Any) -> None: ...
 
     @property
     def url_context_metadata(self) -> Global___UrlContextMetadata:
         """Which pages the URL context tool tried to read, and with what success."""
+    @url_context_metadata.setter
+    def url_context_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         index: builtins.int | None = ...,
-        content: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
+        content: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
         finish_reason: Global___Candidate.FinishReason.ValueType = ...,
         finish_message: builtins.str | None = ...,
-        safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating] | None = ...,
-        citation_metadata: genai_grpc_protos.v1beta.citation_pb2.CitationMetadata | None = ...,
+        safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        citation_metadata: genai_grpc_protos.v1beta.citation_pb2.CitationMetadata | typing.Any | None = ...,
         token_count: builtins.int = ...,
-        grounding_attributions: collections.abc.Iterable[Global___GroundingAttribution] | None = ...,
-        grounding_metadata: Global___GroundingMetadata | None = ...,
+        grounding_attributions: collections.abc.Iterable[Global___GroundingAttribution | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        grounding_metadata: Global___GroundingMetadata | typing.Any | None = ...,
         avg_logprobs: builtins.float = ...,
-        logprobs_result: Global___LogprobsResult | None = ...,
-        url_context_metadata: Global___UrlContextMetadata | None = ...,
+        logprobs_result: Global___LogprobsResult | typing.Any | None = ...,
+        url_context_metadata: Global___UrlContextMetadata | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_finish_message", b"_finish_message", "_index", b"_index", "citation_metadata", b"citation_metadata", "content", b"content", "finish_message", b"finish_message", "grounding_metadata", b"grounding_metadata", "index", b"index", "logprobs_result", b"logprobs_result", "url_context_metadata", b"url_context_metadata"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_finish_message", b"_finish_message", "_index", b"_index", "avg_logprobs", b"avg_logprobs", "citation_metadata", b"citation_metadata", "content", b"content", "finish_message", b"finish_message", "finish_reason", b"finish_reason", "grounding_attributions", b"grounding_attributions", "grounding_metadata", b"grounding_metadata", "index", b"index", "logprobs_result", b"logprobs_result", "safety_ratings", b"safety_ratings", "token_count", b"token_count", "url_context_metadata", b"url_context_metadata"]) -> None: ...
@@ -951,7 +1065,7 @@ class Candidate(google.protobuf.message.Message):
 Global___Candidate: typing_extensions.TypeAlias = Candidate
 
 @typing.final
-class UrlContextMetadata(google.protobuf.message.Message):
+class UrlContextMetadata(genai_grpc_protos._typing.Message):
     """Report of the URL context tool, which reads web pages that the prompt mentions."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -960,27 +1074,32 @@ class UrlContextMetadata(google.protobuf.message.Message):
     @property
     def url_metadata(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___UrlMetadata]:
         """One entry per page the tool tried to fetch."""
+    @url_metadata.setter
+    def url_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        url_metadata: collections.abc.Iterable[Global___UrlMetadata] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        url_metadata: collections.abc.Iterable[Global___UrlMetadata | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["url_metadata", b"url_metadata"]) -> None: ...
 
 Global___UrlContextMetadata: typing_extensions.TypeAlias = UrlContextMetadata
 
 @typing.final
-class UrlMetadata(google.protobuf.message.Message):
+class UrlMetadata(genai_grpc_protos._typing.Message):
     """Outcome of fetching one page."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _UrlRetrievalStatus:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _UrlRetrievalStatusEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[UrlMetadata._UrlRetrievalStatus.ValueType], builtins.type):
+    class _UrlRetrievalStatusEnumTypeWrapper(genai_grpc_protos._typing.EnumType[UrlMetadata._UrlRetrievalStatus.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         URL_RETRIEVAL_STATUS_UNSPECIFIED: UrlMetadata._UrlRetrievalStatus.ValueType  # 0
         """Wire default that the service does not send; treat it as an unknown outcome."""
@@ -1015,7 +1134,10 @@ class UrlMetadata(google.protobuf.message.Message):
     """Tells whether the page reached the model."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         retrieved_url: builtins.str = ...,
         url_retrieval_status: Global___UrlMetadata.UrlRetrievalStatus.ValueType = ...,
     ) -> None: ...
@@ -1024,7 +1146,7 @@ class UrlMetadata(google.protobuf.message.Message):
 Global___UrlMetadata: typing_extensions.TypeAlias = UrlMetadata
 
 @typing.final
-class LogprobsResult(google.protobuf.message.Message):
+class LogprobsResult(genai_grpc_protos._typing.Message):
     """Token-level scores of a candidate. Both lists run in step with the reply: entry i describes the
     i-th token.
     """
@@ -1032,7 +1154,7 @@ class LogprobsResult(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class Candidate(google.protobuf.message.Message):
+    class Candidate(genai_grpc_protos._typing.Message):
         """A token that was, or could have been, chosen at one position."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1048,7 +1170,10 @@ class LogprobsResult(google.protobuf.message.Message):
         """Natural logarithm of the probability, so 0 is certainty and everything else is negative."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             token: builtins.str | None = ...,
             token_id: builtins.int | None = ...,
             log_probability: builtins.float | None = ...,
@@ -1063,7 +1188,7 @@ class LogprobsResult(google.protobuf.message.Message):
         def WhichOneof(self, oneof_group: typing.Literal["_token_id", b"_token_id"]) -> typing.Literal["token_id"] | None: ...
 
     @typing.final
-    class TopCandidates(google.protobuf.message.Message):
+    class TopCandidates(genai_grpc_protos._typing.Message):
         """The best-scoring tokens at one position of the reply."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1072,11 +1197,16 @@ class LogprobsResult(google.protobuf.message.Message):
         @property
         def candidates(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LogprobsResult.Candidate]:
             """The rivals, likeliest first, as many as `logprobs` of the request asked for."""
+        @candidates.setter
+        def candidates(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
-            candidates: collections.abc.Iterable[Global___LogprobsResult.Candidate] | None = ...,
+            ignore_unknown_fields: builtins.bool = ...,
+            candidates: collections.abc.Iterable[Global___LogprobsResult.Candidate | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["candidates", b"candidates"]) -> None: ...
 
@@ -1088,19 +1218,26 @@ class LogprobsResult(google.protobuf.message.Message):
     @property
     def top_candidates(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LogprobsResult.TopCandidates]:
         """The strongest rivals for each position of the reply."""
+    @top_candidates.setter
+    def top_candidates(self, value: typing.Any) -> None: ...
 
     @property
     def chosen_candidates(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LogprobsResult.Candidate]:
         """The token that was actually written at each position. Sampling can pick one that is not among
         the rivals listed in `top_candidates`.
         """
+    @chosen_candidates.setter
+    def chosen_candidates(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         log_probability_sum: builtins.float | None = ...,
-        top_candidates: collections.abc.Iterable[Global___LogprobsResult.TopCandidates] | None = ...,
-        chosen_candidates: collections.abc.Iterable[Global___LogprobsResult.Candidate] | None = ...,
+        top_candidates: collections.abc.Iterable[Global___LogprobsResult.TopCandidates | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        chosen_candidates: collections.abc.Iterable[Global___LogprobsResult.Candidate | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_log_probability_sum", b"_log_probability_sum", "log_probability_sum", b"log_probability_sum"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_log_probability_sum", b"_log_probability_sum", "chosen_candidates", b"chosen_candidates", "log_probability_sum", b"log_probability_sum", "top_candidates", b"top_candidates"]) -> None: ...
@@ -1109,13 +1246,13 @@ class LogprobsResult(google.protobuf.message.Message):
 Global___LogprobsResult: typing_extensions.TypeAlias = LogprobsResult
 
 @typing.final
-class AttributionSourceId(google.protobuf.message.Message):
+class AttributionSourceId(genai_grpc_protos._typing.Message):
     """Points back to the piece of source material that an attribution is about."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class GroundingPassageId(google.protobuf.message.Message):
+    class GroundingPassageId(genai_grpc_protos._typing.Message):
         """Address of a part within the inline passages of the request."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1128,14 +1265,17 @@ class AttributionSourceId(google.protobuf.message.Message):
         """Position of the part in the content of that passage, from 0."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             passage_id: builtins.str = ...,
             part_index: builtins.int = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["part_index", b"part_index", "passage_id", b"passage_id"]) -> None: ...
 
     @typing.final
-    class SemanticRetrieverChunk(google.protobuf.message.Message):
+    class SemanticRetrieverChunk(genai_grpc_protos._typing.Message):
         """Address of a chunk that was found in a corpus."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1148,7 +1288,10 @@ class AttributionSourceId(google.protobuf.message.Message):
         """Resource name of the chunk, `corpora/{corpus}/documents/{document}/chunks/{chunk}`."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             source: builtins.str = ...,
             chunk: builtins.str = ...,
         ) -> None: ...
@@ -1159,16 +1302,23 @@ class AttributionSourceId(google.protobuf.message.Message):
     @property
     def grounding_passage(self) -> Global___AttributionSourceId.GroundingPassageId:
         """Set when the source was sent along with the question."""
+    @grounding_passage.setter
+    def grounding_passage(self, value: typing.Any) -> None: ...
 
     @property
     def semantic_retriever_chunk(self) -> Global___AttributionSourceId.SemanticRetrieverChunk:
         """Set when the source was looked up in a corpus."""
+    @semantic_retriever_chunk.setter
+    def semantic_retriever_chunk(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        grounding_passage: Global___AttributionSourceId.GroundingPassageId | None = ...,
-        semantic_retriever_chunk: Global___AttributionSourceId.SemanticRetrieverChunk | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        grounding_passage: Global___AttributionSourceId.GroundingPassageId | typing.Any | None = ...,
+        semantic_retriever_chunk: Global___AttributionSourceId.SemanticRetrieverChunk | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["grounding_passage", b"grounding_passage", "semantic_retriever_chunk", b"semantic_retriever_chunk", "source", b"source"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["grounding_passage", b"grounding_passage", "semantic_retriever_chunk", b"semantic_retriever_chunk", "source", b"source"]) -> None: ...
@@ -1177,7 +1327,7 @@ class AttributionSourceId(google.protobuf.message.Message):
 Global___AttributionSourceId: typing_extensions.TypeAlias = AttributionSourceId
 
 @typing.final
-class GroundingAttribution(google.protobuf.message.Message):
+class GroundingAttribution(genai_grpc_protos._typing.Message):
     """One source that the answer draws on."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1187,16 +1337,23 @@ class GroundingAttribution(google.protobuf.message.Message):
     @property
     def source_id(self) -> Global___AttributionSourceId:
         """Tells where the text in `content` comes from."""
+    @source_id.setter
+    def source_id(self, value: typing.Any) -> None: ...
 
     @property
     def content(self) -> genai_grpc_protos.v1beta.content_pb2.Content:
         """The source text itself, copied so that clients can show it next to the answer."""
+    @content.setter
+    def content(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        source_id: Global___AttributionSourceId | None = ...,
-        content: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        source_id: Global___AttributionSourceId | typing.Any | None = ...,
+        content: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["content", b"content", "source_id", b"source_id"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["content", b"content", "source_id", b"source_id"]) -> None: ...
@@ -1204,7 +1361,7 @@ class GroundingAttribution(google.protobuf.message.Message):
 Global___GroundingAttribution: typing_extensions.TypeAlias = GroundingAttribution
 
 @typing.final
-class RetrievalMetadata(google.protobuf.message.Message):
+class RetrievalMetadata(genai_grpc_protos._typing.Message):
     """Explains how the service decided whether to search."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1217,7 +1374,10 @@ class RetrievalMetadata(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         google_search_dynamic_retrieval_score: builtins.float = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["google_search_dynamic_retrieval_score", b"google_search_dynamic_retrieval_score"]) -> None: ...
@@ -1225,7 +1385,7 @@ class RetrievalMetadata(google.protobuf.message.Message):
 Global___RetrievalMetadata: typing_extensions.TypeAlias = RetrievalMetadata
 
 @typing.final
-class GroundingMetadata(google.protobuf.message.Message):
+class GroundingMetadata(genai_grpc_protos._typing.Message):
     """Evidence for a grounded reply: what was found, and which sentences rest on which find."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1243,30 +1403,43 @@ class GroundingMetadata(google.protobuf.message.Message):
     @property
     def search_entry_point(self) -> Global___SearchEntryPoint:
         """Ready-made search suggestions to show beside the reply."""
+    @search_entry_point.setter
+    def search_entry_point(self, value: typing.Any) -> None: ...
 
     @property
     def grounding_chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GroundingChunk]:
         """The sources found. `grounding_supports` refers to them by position in this list."""
+    @grounding_chunks.setter
+    def grounding_chunks(self, value: typing.Any) -> None: ...
 
     @property
     def grounding_supports(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GroundingSupport]:
         """Links from stretches of the reply to the sources that back them."""
+    @grounding_supports.setter
+    def grounding_supports(self, value: typing.Any) -> None: ...
 
     @property
     def retrieval_metadata(self) -> Global___RetrievalMetadata:
         """Details of the decision to search or not."""
+    @retrieval_metadata.setter
+    def retrieval_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def web_search_queries(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Search terms a reader can use to dig further into the topic."""
+    @web_search_queries.setter
+    def web_search_queries(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        search_entry_point: Global___SearchEntryPoint | None = ...,
-        grounding_chunks: collections.abc.Iterable[Global___GroundingChunk] | None = ...,
-        grounding_supports: collections.abc.Iterable[Global___GroundingSupport] | None = ...,
-        retrieval_metadata: Global___RetrievalMetadata | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        search_entry_point: Global___SearchEntryPoint | typing.Any | None = ...,
+        grounding_chunks: collections.abc.Iterable[Global___GroundingChunk | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        grounding_supports: collections.abc.Iterable[Global___GroundingSupport | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        retrieval_metadata: Global___RetrievalMetadata | typing.Any | None = ...,
         web_search_queries: collections.abc.Iterable[builtins.str] | None = ...,
         google_maps_widget_context_token: builtins.str | None = ...,
     ) -> None: ...
@@ -1282,7 +1455,7 @@ class GroundingMetadata(google.protobuf.message.Message):
 Global___GroundingMetadata: typing_extensions.TypeAlias = GroundingMetadata
 
 @typing.final
-class SearchEntryPoint(google.protobuf.message.Message):
+class SearchEntryPoint(genai_grpc_protos._typing.Message):
     """The search suggestions in two forms, one for web views and one for programs."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1295,7 +1468,10 @@ class SearchEntryPoint(google.protobuf.message.Message):
     """JSON array of search term and search URL pairs, encoded as base64."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         rendered_content: builtins.str = ...,
         sdk_blob: builtins.bytes = ...,
     ) -> None: ...
@@ -1304,13 +1480,13 @@ class SearchEntryPoint(google.protobuf.message.Message):
 Global___SearchEntryPoint: typing_extensions.TypeAlias = SearchEntryPoint
 
 @typing.final
-class GroundingChunk(google.protobuf.message.Message):
+class GroundingChunk(genai_grpc_protos._typing.Message):
     """One source found while grounding."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class Web(google.protobuf.message.Message):
+    class Web(genai_grpc_protos._typing.Message):
         """A page found by web search."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1323,7 +1499,10 @@ class GroundingChunk(google.protobuf.message.Message):
         """Heading of the page, or its domain name."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             uri: builtins.str | None = ...,
             title: builtins.str | None = ...,
         ) -> None: ...
@@ -1335,7 +1514,7 @@ class GroundingChunk(google.protobuf.message.Message):
         def WhichOneof(self, oneof_group: typing.Literal["_uri", b"_uri"]) -> typing.Literal["uri"] | None: ...
 
     @typing.final
-    class RetrievedContext(google.protobuf.message.Message):
+    class RetrievedContext(genai_grpc_protos._typing.Message):
         """A passage that the file search tool found in the caller's own documents."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1351,7 +1530,10 @@ class GroundingChunk(google.protobuf.message.Message):
         """Wording of the passage that was found."""
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             uri: builtins.str | None = ...,
             title: builtins.str | None = ...,
             text: builtins.str | None = ...,
@@ -1366,13 +1548,13 @@ class GroundingChunk(google.protobuf.message.Message):
         def WhichOneof(self, oneof_group: typing.Literal["_uri", b"_uri"]) -> typing.Literal["uri"] | None: ...
 
     @typing.final
-    class Maps(google.protobuf.message.Message):
+    class Maps(genai_grpc_protos._typing.Message):
         """One place from Google Maps."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
         @typing.final
-        class PlaceAnswerSources(google.protobuf.message.Message):
+        class PlaceAnswerSources(genai_grpc_protos._typing.Message):
             """Material behind statements on what a place offers, such as Wi-Fi or step-free access. Each
             message covers one place, and reviews are the only kind of material so far.
             """
@@ -1380,7 +1562,7 @@ class GroundingChunk(google.protobuf.message.Message):
             DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
             @typing.final
-            class ReviewSnippet(google.protobuf.message.Message):
+            class ReviewSnippet(genai_grpc_protos._typing.Message):
                 """Excerpt of one visitor review, picked because it speaks to something the user asked about
                 the place.
                 """
@@ -1398,7 +1580,10 @@ class GroundingChunk(google.protobuf.message.Message):
                 """Headline of the review."""
                 def __init__(
                     self,
+                    mapping: typing.Any = ...,
+                    /,
                     *,
+                    ignore_unknown_fields: builtins.bool = ...,
                     review_id: builtins.str | None = ...,
                     google_maps_uri: builtins.str | None = ...,
                     title: builtins.str | None = ...,
@@ -1416,11 +1601,16 @@ class GroundingChunk(google.protobuf.message.Message):
             @property
             def review_snippets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GroundingChunk.Maps.PlaceAnswerSources.ReviewSnippet]:
                 """The reviews that the reply relied on."""
+            @review_snippets.setter
+            def review_snippets(self, value: typing.Any) -> None: ...
 
             def __init__(
                 self,
+                mapping: typing.Any = ...,
+                /,
                 *,
-                review_snippets: collections.abc.Iterable[Global___GroundingChunk.Maps.PlaceAnswerSources.ReviewSnippet] | None = ...,
+                ignore_unknown_fields: builtins.bool = ...,
+                review_snippets: collections.abc.Iterable[Global___GroundingChunk.Maps.PlaceAnswerSources.ReviewSnippet | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
             ) -> None: ...
             def ClearField(self, field_name: typing.Literal["review_snippets", b"review_snippets"]) -> None: ...
 
@@ -1440,15 +1630,20 @@ class GroundingChunk(google.protobuf.message.Message):
         @property
         def place_answer_sources(self) -> Global___GroundingChunk.Maps.PlaceAnswerSources:
             """Reviews that back what the reply says about the place."""
+        @place_answer_sources.setter
+        def place_answer_sources(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             uri: builtins.str | None = ...,
             title: builtins.str | None = ...,
             text: builtins.str | None = ...,
             place_id: builtins.str | None = ...,
-            place_answer_sources: Global___GroundingChunk.Maps.PlaceAnswerSources | None = ...,
+            place_answer_sources: Global___GroundingChunk.Maps.PlaceAnswerSources | typing.Any | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["_place_answer_sources", b"_place_answer_sources", "_place_id", b"_place_id", "_text", b"_text", "_title", b"_title", "_uri", b"_uri", "place_answer_sources", b"place_answer_sources", "place_id", b"place_id", "text", b"text", "title", b"title", "uri", b"uri"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["_place_answer_sources", b"_place_answer_sources", "_place_id", b"_place_id", "_text", b"_text", "_title", b"_title", "_uri", b"_uri", "place_answer_sources", b"place_answer_sources", "place_id", b"place_id", "text", b"text", "title", b"title", "uri", b"uri"]) -> None: ...
@@ -1469,21 +1664,30 @@ class GroundingChunk(google.protobuf.message.Message):
     @property
     def web(self) -> Global___GroundingChunk.Web:
         """Source on the public web."""
+    @web.setter
+    def web(self, value: typing.Any) -> None: ...
 
     @property
     def retrieved_context(self) -> Global___GroundingChunk.RetrievedContext:
         """Source among the files of the caller."""
+    @retrieved_context.setter
+    def retrieved_context(self, value: typing.Any) -> None: ...
 
     @property
     def maps(self) -> Global___GroundingChunk.Maps:
         """Source in Google Maps."""
+    @maps.setter
+    def maps(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        web: Global___GroundingChunk.Web | None = ...,
-        retrieved_context: Global___GroundingChunk.RetrievedContext | None = ...,
-        maps: Global___GroundingChunk.Maps | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        web: Global___GroundingChunk.Web | typing.Any | None = ...,
+        retrieved_context: Global___GroundingChunk.RetrievedContext | typing.Any | None = ...,
+        maps: Global___GroundingChunk.Maps | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chunk_type", b"chunk_type", "maps", b"maps", "retrieved_context", b"retrieved_context", "web", b"web"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["chunk_type", b"chunk_type", "maps", b"maps", "retrieved_context", b"retrieved_context", "web", b"web"]) -> None: ...
@@ -1492,7 +1696,7 @@ class GroundingChunk(google.protobuf.message.Message):
 Global___GroundingChunk: typing_extensions.TypeAlias = GroundingChunk
 
 @typing.final
-class Segment(google.protobuf.message.Message):
+class Segment(genai_grpc_protos._typing.Message):
     """A stretch of the reply. Offsets count bytes of UTF-8, not characters, so slice the encoded text."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1511,7 +1715,10 @@ class Segment(google.protobuf.message.Message):
     """The words of the stretch, repeated here for convenience."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         part_index: builtins.int = ...,
         start_index: builtins.int = ...,
         end_index: builtins.int = ...,
@@ -1522,7 +1729,7 @@ class Segment(google.protobuf.message.Message):
 Global___Segment: typing_extensions.TypeAlias = Segment
 
 @typing.final
-class GroundingSupport(google.protobuf.message.Message):
+class GroundingSupport(genai_grpc_protos._typing.Message):
     """Ties one claim in the reply to the sources that back it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1533,21 +1740,30 @@ class GroundingSupport(google.protobuf.message.Message):
     @property
     def segment(self) -> Global___Segment:
         """Where in the reply the claim stands."""
+    @segment.setter
+    def segment(self, value: typing.Any) -> None: ...
 
     @property
     def grounding_chunk_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Positions in `grounding_chunks` of the sources that back the claim, from 0. For example, 1 and
         3 stand for the second and the fourth source.
         """
+    @grounding_chunk_indices.setter
+    def grounding_chunk_indices(self, value: typing.Any) -> None: ...
 
     @property
     def confidence_scores(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
         """How firmly each source backs the claim, 0 to 1. Runs parallel to `grounding_chunk_indices`."""
+    @confidence_scores.setter
+    def confidence_scores(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        segment: Global___Segment | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        segment: Global___Segment | typing.Any | None = ...,
         grounding_chunk_indices: collections.abc.Iterable[builtins.int] | None = ...,
         confidence_scores: collections.abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
@@ -1558,16 +1774,16 @@ class GroundingSupport(google.protobuf.message.Message):
 Global___GroundingSupport: typing_extensions.TypeAlias = GroundingSupport
 
 @typing.final
-class GenerateAnswerRequest(google.protobuf.message.Message):
+class GenerateAnswerRequest(genai_grpc_protos._typing.Message):
     """A question together with the sources the answer must rest on."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _AnswerStyle:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _AnswerStyleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[GenerateAnswerRequest._AnswerStyle.ValueType], builtins.type):
+    class _AnswerStyleEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerateAnswerRequest._AnswerStyle.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         ANSWER_STYLE_UNSPECIFIED: GenerateAnswerRequest._AnswerStyle.ValueType  # 0
         """No style was given. The field is required, so pick one of the other values."""
@@ -1606,32 +1822,43 @@ class GenerateAnswerRequest(google.protobuf.message.Message):
     @property
     def inline_passages(self) -> genai_grpc_protos.v1beta.content_pb2.GroundingPassages:
         """Texts sent along with the request."""
+    @inline_passages.setter
+    def inline_passages(self, value: typing.Any) -> None: ...
 
     @property
     def semantic_retriever(self) -> Global___SemanticRetrieverConfig:
         """Search in a stored corpus or document."""
+    @semantic_retriever.setter
+    def semantic_retriever(self, value: typing.Any) -> None: ...
 
     @property
     def contents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Content]:
         """Conversation with the question as its last entry. One entry is enough without history. English
         is the only supported language.
         """
+    @contents.setter
+    def contents(self, value: typing.Any) -> None: ...
 
     @property
     def safety_settings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.safety_pb2.SafetySetting]:
         """Blocking thresholds, at most one per harm category, checked against both the question and the
         answer. Categories left out keep their default. Civic integrity is not available here.
         """
+    @safety_settings.setter
+    def safety_settings(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        inline_passages: genai_grpc_protos.v1beta.content_pb2.GroundingPassages | None = ...,
-        semantic_retriever: Global___SemanticRetrieverConfig | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        inline_passages: genai_grpc_protos.v1beta.content_pb2.GroundingPassages | typing.Any | None = ...,
+        semantic_retriever: Global___SemanticRetrieverConfig | typing.Any | None = ...,
         model: builtins.str = ...,
-        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content] | None = ...,
+        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         answer_style: Global___GenerateAnswerRequest.AnswerStyle.ValueType = ...,
-        safety_settings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetySetting] | None = ...,
+        safety_settings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetySetting | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         temperature: builtins.float | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_temperature", b"_temperature", "grounding_source", b"grounding_source", "inline_passages", b"inline_passages", "semantic_retriever", b"semantic_retriever", "temperature", b"temperature"]) -> builtins.bool: ...
@@ -1644,22 +1871,22 @@ class GenerateAnswerRequest(google.protobuf.message.Message):
 Global___GenerateAnswerRequest: typing_extensions.TypeAlias = GenerateAnswerRequest
 
 @typing.final
-class GenerateAnswerResponse(google.protobuf.message.Message):
+class GenerateAnswerResponse(genai_grpc_protos._typing.Message):
     """The answer, how far to trust it, and any objection to the input."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class InputFeedback(google.protobuf.message.Message):
+    class InputFeedback(genai_grpc_protos._typing.Message):
         """What the filters concluded about the question, the history and the sources."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
         class _BlockReason:
-            ValueType = typing.NewType("ValueType", builtins.int)
+            class ValueType(genai_grpc_protos._typing.EnumMember): ...
             V: typing_extensions.TypeAlias = ValueType
 
-        class _BlockReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[GenerateAnswerResponse.InputFeedback._BlockReason.ValueType], builtins.type):
+        class _BlockReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerateAnswerResponse.InputFeedback._BlockReason.ValueType]):
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
             BLOCK_REASON_UNSPECIFIED: GenerateAnswerResponse.InputFeedback._BlockReason.ValueType  # 0
             """Never sent as a reason; reading it means that the input passed."""
@@ -1685,12 +1912,17 @@ class GenerateAnswerResponse(google.protobuf.message.Message):
         @property
         def safety_ratings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.safety_pb2.SafetyRating]:
             """Harm estimates for the input, at most one per category."""
+        @safety_ratings.setter
+        def safety_ratings(self, value: typing.Any) -> None: ...
 
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             block_reason: Global___GenerateAnswerResponse.InputFeedback.BlockReason.ValueType | None = ...,
-            safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating] | None = ...,
+            safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["_block_reason", b"_block_reason", "block_reason", b"block_reason"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["_block_reason", b"_block_reason", "block_reason", b"block_reason", "safety_ratings", b"safety_ratings"]) -> None: ...
@@ -1708,17 +1940,24 @@ class GenerateAnswerResponse(google.protobuf.message.Message):
         """The reply of the model. It always tries, even if the sources do not hold the answer, so check
         `answerable_probability` before showing it.
         """
+    @answer.setter
+    def answer(self, value: typing.Any) -> None: ...
 
     @property
     def input_feedback(self) -> Global___GenerateAnswerResponse.InputFeedback:
         """Verdict on what the caller sent, as opposed to what the model wrote."""
+    @input_feedback.setter
+    def input_feedback(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        answer: Global___Candidate | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        answer: Global___Candidate | typing.Any | None = ...,
         answerable_probability: builtins.float | None = ...,
-        input_feedback: Global___GenerateAnswerResponse.InputFeedback | None = ...,
+        input_feedback: Global___GenerateAnswerResponse.InputFeedback | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_answerable_probability", b"_answerable_probability", "_input_feedback", b"_input_feedback", "answer", b"answer", "answerable_probability", b"answerable_probability", "input_feedback", b"input_feedback"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_answerable_probability", b"_answerable_probability", "_input_feedback", b"_input_feedback", "answer", b"answer", "answerable_probability", b"answerable_probability", "input_feedback", b"input_feedback"]) -> None: ...
@@ -1730,7 +1969,7 @@ class GenerateAnswerResponse(google.protobuf.message.Message):
 Global___GenerateAnswerResponse: typing_extensions.TypeAlias = GenerateAnswerResponse
 
 @typing.final
-class EmbedContentRequest(google.protobuf.message.Message):
+class EmbedContentRequest(genai_grpc_protos._typing.Message):
     """One text to turn into a vector, and what the vector is for."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1753,12 +1992,17 @@ class EmbedContentRequest(google.protobuf.message.Message):
     @property
     def content(self) -> genai_grpc_protos.v1beta.content_pb2.Content:
         """The text to embed. Parts without text are skipped."""
+    @content.setter
+    def content(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        content: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
+        content: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
         task_type: Global___TaskType.ValueType | None = ...,
         title: builtins.str | None = ...,
         output_dimensionality: builtins.int | None = ...,
@@ -1775,7 +2019,7 @@ class EmbedContentRequest(google.protobuf.message.Message):
 Global___EmbedContentRequest: typing_extensions.TypeAlias = EmbedContentRequest
 
 @typing.final
-class ContentEmbedding(google.protobuf.message.Message):
+class ContentEmbedding(genai_grpc_protos._typing.Message):
     """A point in the vector space of one model. Vectors of different models cannot be compared."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1784,10 +2028,15 @@ class ContentEmbedding(google.protobuf.message.Message):
     @property
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
         """The coordinates, in order. The length depends on the model and on `output_dimensionality`."""
+    @values.setter
+    def values(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         values: collections.abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["values", b"values"]) -> None: ...
@@ -1795,7 +2044,7 @@ class ContentEmbedding(google.protobuf.message.Message):
 Global___ContentEmbedding: typing_extensions.TypeAlias = ContentEmbedding
 
 @typing.final
-class EmbedContentResponse(google.protobuf.message.Message):
+class EmbedContentResponse(genai_grpc_protos._typing.Message):
     """Carries the vector for one `EmbedContentRequest`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1804,11 +2053,16 @@ class EmbedContentResponse(google.protobuf.message.Message):
     @property
     def embedding(self) -> Global___ContentEmbedding:
         """Vector of the whole `content`, with all its text parts taken together."""
+    @embedding.setter
+    def embedding(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        embedding: Global___ContentEmbedding | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        embedding: Global___ContentEmbedding | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["embedding", b"embedding"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["embedding", b"embedding"]) -> None: ...
@@ -1816,7 +2070,7 @@ class EmbedContentResponse(google.protobuf.message.Message):
 Global___EmbedContentResponse: typing_extensions.TypeAlias = EmbedContentResponse
 
 @typing.final
-class BatchEmbedContentsRequest(google.protobuf.message.Message):
+class BatchEmbedContentsRequest(genai_grpc_protos._typing.Message):
     """Several embedding jobs for one model."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1828,19 +2082,24 @@ class BatchEmbedContentsRequest(google.protobuf.message.Message):
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___EmbedContentRequest]:
         """The jobs. Each must name the same model as the batch itself."""
+    @requests.setter
+    def requests(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        requests: collections.abc.Iterable[Global___EmbedContentRequest] | None = ...,
+        requests: collections.abc.Iterable[Global___EmbedContentRequest | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["model", b"model", "requests", b"requests"]) -> None: ...
 
 Global___BatchEmbedContentsRequest: typing_extensions.TypeAlias = BatchEmbedContentsRequest
 
 @typing.final
-class BatchEmbedContentsResponse(google.protobuf.message.Message):
+class BatchEmbedContentsResponse(genai_grpc_protos._typing.Message):
     """Carries the vectors for one `BatchEmbedContentsRequest`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1849,18 +2108,23 @@ class BatchEmbedContentsResponse(google.protobuf.message.Message):
     @property
     def embeddings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ContentEmbedding]:
         """One vector per job; the n-th vector belongs to the n-th request."""
+    @embeddings.setter
+    def embeddings(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        embeddings: collections.abc.Iterable[Global___ContentEmbedding] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        embeddings: collections.abc.Iterable[Global___ContentEmbedding | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["embeddings", b"embeddings"]) -> None: ...
 
 Global___BatchEmbedContentsResponse: typing_extensions.TypeAlias = BatchEmbedContentsResponse
 
 @typing.final
-class CountTokensRequest(google.protobuf.message.Message):
+class CountTokensRequest(genai_grpc_protos._typing.Message):
     """A prompt to measure, given as bare turns or as a full generation request. Send one or the other."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1875,17 +2139,24 @@ class CountTokensRequest(google.protobuf.message.Message):
     @property
     def contents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Content]:
         """Bare conversation turns. Skipped when `generate_content_request` is present."""
+    @contents.setter
+    def contents(self, value: typing.Any) -> None: ...
 
     @property
     def generate_content_request(self) -> Global___GenerateContentRequest:
         """Complete request, so that system instruction and function declarations are counted too."""
+    @generate_content_request.setter
+    def generate_content_request(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content] | None = ...,
-        generate_content_request: Global___GenerateContentRequest | None = ...,
+        contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        generate_content_request: Global___GenerateContentRequest | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["generate_content_request", b"generate_content_request"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["contents", b"contents", "generate_content_request", b"generate_content_request", "model", b"model"]) -> None: ...
@@ -1893,7 +2164,7 @@ class CountTokensRequest(google.protobuf.message.Message):
 Global___CountTokensRequest: typing_extensions.TypeAlias = CountTokensRequest
 
 @typing.final
-class CountTokensResponse(google.protobuf.message.Message):
+class CountTokensResponse(genai_grpc_protos._typing.Message):
     """Size of a prompt, in tokens of the chosen model."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -1909,25 +2180,32 @@ class CountTokensResponse(google.protobuf.message.Message):
     @property
     def prompt_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
         """Token counts of the prompt, one entry per kind of media."""
+    @prompt_tokens_details.setter
+    def prompt_tokens_details(self, value: typing.Any) -> None: ...
 
     @property
     def cache_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
         """Token counts of the cached content, one entry per kind of media."""
+    @cache_tokens_details.setter
+    def cache_tokens_details(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         total_tokens: builtins.int = ...,
         cached_content_token_count: builtins.int = ...,
-        prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-        cache_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
+        prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        cache_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["cache_tokens_details", b"cache_tokens_details", "cached_content_token_count", b"cached_content_token_count", "prompt_tokens_details", b"prompt_tokens_details", "total_tokens", b"total_tokens"]) -> None: ...
 
 Global___CountTokensResponse: typing_extensions.TypeAlias = CountTokensResponse
 
 @typing.final
-class RealtimeInputConfig(google.protobuf.message.Message):
+class RealtimeInputConfig(genai_grpc_protos._typing.Message):
     """Decides how a live session interprets streamed input: when the user is active, and what that does
     to the model.
     """
@@ -1935,10 +2213,10 @@ class RealtimeInputConfig(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _ActivityHandling:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _ActivityHandlingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RealtimeInputConfig._ActivityHandling.ValueType], builtins.type):
+    class _ActivityHandlingEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig._ActivityHandling.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         ACTIVITY_HANDLING_UNSPECIFIED: RealtimeInputConfig._ActivityHandling.ValueType  # 0
         """No value was given; the service uses `START_OF_ACTIVITY_INTERRUPTS`."""
@@ -1958,10 +2236,10 @@ class RealtimeInputConfig(google.protobuf.message.Message):
     """The model finishes what it is saying."""
 
     class _TurnCoverage:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _TurnCoverageEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RealtimeInputConfig._TurnCoverage.ValueType], builtins.type):
+    class _TurnCoverageEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig._TurnCoverage.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         TURN_COVERAGE_UNSPECIFIED: RealtimeInputConfig._TurnCoverage.ValueType  # 0
         """No value was given; the service uses `TURN_INCLUDES_ONLY_ACTIVITY`."""
@@ -1981,16 +2259,16 @@ class RealtimeInputConfig(google.protobuf.message.Message):
     """Keeps everything received since the previous turn, silence included."""
 
     @typing.final
-    class AutomaticActivityDetection(google.protobuf.message.Message):
+    class AutomaticActivityDetection(genai_grpc_protos._typing.Message):
         """Tuning for the built-in detector that spots when the user starts and stops talking."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
         class _StartSensitivity:
-            ValueType = typing.NewType("ValueType", builtins.int)
+            class ValueType(genai_grpc_protos._typing.EnumMember): ...
             V: typing_extensions.TypeAlias = ValueType
 
-        class _StartSensitivityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType], builtins.type):
+        class _StartSensitivityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType]):
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
             START_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType  # 0
             """No value was given; the service uses `START_SENSITIVITY_HIGH`."""
@@ -2010,10 +2288,10 @@ class RealtimeInputConfig(google.protobuf.message.Message):
         """Waits for clear speech, at the price of missing some of it."""
 
         class _EndSensitivity:
-            ValueType = typing.NewType("ValueType", builtins.int)
+            class ValueType(genai_grpc_protos._typing.EnumMember): ...
             V: typing_extensions.TypeAlias = ValueType
 
-        class _EndSensitivityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType], builtins.type):
+        class _EndSensitivityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType]):
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
             END_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType  # 0
             """No value was given; the service uses `END_SENSITIVITY_HIGH`."""
@@ -2055,7 +2333,10 @@ class RealtimeInputConfig(google.protobuf.message.Message):
         """
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             disabled: builtins.bool | None = ...,
             start_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity.ValueType | None = ...,
             prefix_padding_ms: builtins.int | None = ...,
@@ -2085,11 +2366,16 @@ class RealtimeInputConfig(google.protobuf.message.Message):
     @property
     def automatic_activity_detection(self) -> Global___RealtimeInputConfig.AutomaticActivityDetection:
         """Settings of the detector. When absent, it runs with its defaults."""
+    @automatic_activity_detection.setter
+    def automatic_activity_detection(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        automatic_activity_detection: Global___RealtimeInputConfig.AutomaticActivityDetection | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        automatic_activity_detection: Global___RealtimeInputConfig.AutomaticActivityDetection | typing.Any | None = ...,
         activity_handling: Global___RealtimeInputConfig.ActivityHandling.ValueType | None = ...,
         turn_coverage: Global___RealtimeInputConfig.TurnCoverage.ValueType | None = ...,
     ) -> None: ...
@@ -2103,7 +2389,7 @@ class RealtimeInputConfig(google.protobuf.message.Message):
 Global___RealtimeInputConfig: typing_extensions.TypeAlias = RealtimeInputConfig
 
 @typing.final
-class SessionResumptionConfig(google.protobuf.message.Message):
+class SessionResumptionConfig(genai_grpc_protos._typing.Message):
     """Asks the server to make the session resumable, so that it survives a lost connection. The server
     then sends a `SessionResumptionUpdate` from time to time.
     """
@@ -2117,7 +2403,10 @@ class SessionResumptionConfig(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         handle: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_handle", b"_handle", "handle", b"handle"]) -> builtins.bool: ...
@@ -2127,13 +2416,13 @@ class SessionResumptionConfig(google.protobuf.message.Message):
 Global___SessionResumptionConfig: typing_extensions.TypeAlias = SessionResumptionConfig
 
 @typing.final
-class ContextWindowCompressionConfig(google.protobuf.message.Message):
+class ContextWindowCompressionConfig(genai_grpc_protos._typing.Message):
     """Keeps a long session within the context window by shrinking the history once it grows too large."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class SlidingWindow(google.protobuf.message.Message):
+    class SlidingWindow(genai_grpc_protos._typing.Message):
         """Forgets the oldest turns. What remains starts with a user turn, and system instructions always
         stay.
         """
@@ -2147,7 +2436,10 @@ class ContextWindowCompressionConfig(google.protobuf.message.Message):
         """
         def __init__(
             self,
+            mapping: typing.Any = ...,
+            /,
             *,
+            ignore_unknown_fields: builtins.bool = ...,
             target_tokens: builtins.int | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["_target_tokens", b"_target_tokens", "target_tokens", b"target_tokens"]) -> builtins.bool: ...
@@ -2163,11 +2455,16 @@ class ContextWindowCompressionConfig(google.protobuf.message.Message):
     @property
     def sliding_window(self) -> Global___ContextWindowCompressionConfig.SlidingWindow:
         """Drops the oldest turns."""
+    @sliding_window.setter
+    def sliding_window(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        sliding_window: Global___ContextWindowCompressionConfig.SlidingWindow | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        sliding_window: Global___ContextWindowCompressionConfig.SlidingWindow | typing.Any | None = ...,
         trigger_tokens: builtins.int | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_trigger_tokens", b"_trigger_tokens", "compression_mechanism", b"compression_mechanism", "sliding_window", b"sliding_window", "trigger_tokens", b"trigger_tokens"]) -> builtins.bool: ...
@@ -2180,7 +2477,7 @@ class ContextWindowCompressionConfig(google.protobuf.message.Message):
 Global___ContextWindowCompressionConfig: typing_extensions.TypeAlias = ContextWindowCompressionConfig
 
 @typing.final
-class AudioTranscriptionConfig(google.protobuf.message.Message):
+class AudioTranscriptionConfig(genai_grpc_protos._typing.Message):
     """Switches transcription on by being present. It has no settings of its own."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2192,7 +2489,7 @@ class AudioTranscriptionConfig(google.protobuf.message.Message):
 Global___AudioTranscriptionConfig: typing_extensions.TypeAlias = AudioTranscriptionConfig
 
 @typing.final
-class BidiGenerateContentSetup(google.protobuf.message.Message):
+class BidiGenerateContentSetup(genai_grpc_protos._typing.Message):
     """Opens a live session and fixes its settings until the stream ends. Send it once, as the first
     message, then wait for `BidiGenerateContentSetupComplete`.
     """
@@ -2215,49 +2512,68 @@ class BidiGenerateContentSetup(google.protobuf.message.Message):
         """Sampling and output settings. Live sessions do not take stop sequences, log probabilities, a
         response MIME type or a response schema.
         """
+    @generation_config.setter
+    def generation_config(self, value: typing.Any) -> None: ...
 
     @property
     def system_instruction(self) -> genai_grpc_protos.v1beta.content_pb2.Content:
         """Standing orders for the session, text only. Each part becomes a paragraph of its own."""
+    @system_instruction.setter
+    def system_instruction(self, value: typing.Any) -> None: ...
 
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.Tool]:
         """Functions and built-in helpers that the model may use during the whole session. Function calls
         arrive as `tool_call` messages.
         """
+    @tools.setter
+    def tools(self, value: typing.Any) -> None: ...
 
     @property
     def realtime_input_config(self) -> Global___RealtimeInputConfig:
         """How streamed audio, video and text is split into turns."""
+    @realtime_input_config.setter
+    def realtime_input_config(self, value: typing.Any) -> None: ...
 
     @property
     def session_resumption(self) -> Global___SessionResumptionConfig:
         """Present makes the session resumable and turns on `SessionResumptionUpdate` messages."""
+    @session_resumption.setter
+    def session_resumption(self, value: typing.Any) -> None: ...
 
     @property
     def context_window_compression(self) -> Global___ContextWindowCompressionConfig:
         """Present lets the server shrink a history that has grown too long. Absent leaves it whole."""
+    @context_window_compression.setter
+    def context_window_compression(self, value: typing.Any) -> None: ...
 
     @property
     def input_audio_transcription(self) -> Global___AudioTranscriptionConfig:
         """Present asks for a written record of what the user says, in the input language if one is set."""
+    @input_audio_transcription.setter
+    def input_audio_transcription(self, value: typing.Any) -> None: ...
 
     @property
     def output_audio_transcription(self) -> Global___AudioTranscriptionConfig:
         """Present asks for a written record of what the model says, in the language set for its speech."""
+    @output_audio_transcription.setter
+    def output_audio_transcription(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        generation_config: Global___GenerationConfig | None = ...,
-        system_instruction: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
-        tools: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Tool] | None = ...,
-        realtime_input_config: Global___RealtimeInputConfig | None = ...,
-        session_resumption: Global___SessionResumptionConfig | None = ...,
-        context_window_compression: Global___ContextWindowCompressionConfig | None = ...,
-        input_audio_transcription: Global___AudioTranscriptionConfig | None = ...,
-        output_audio_transcription: Global___AudioTranscriptionConfig | None = ...,
+        generation_config: Global___GenerationConfig | typing.Any | None = ...,
+        system_instruction: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
+        tools: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Tool | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        realtime_input_config: Global___RealtimeInputConfig | typing.Any | None = ...,
+        session_resumption: Global___SessionResumptionConfig | typing.Any | None = ...,
+        context_window_compression: Global___ContextWindowCompressionConfig | typing.Any | None = ...,
+        input_audio_transcription: Global___AudioTranscriptionConfig | typing.Any | None = ...,
+        output_audio_transcription: Global___AudioTranscriptionConfig | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["context_window_compression", b"context_window_compression", "generation_config", b"generation_config", "input_audio_transcription", b"input_audio_transcription", "output_audio_transcription", b"output_audio_transcription", "realtime_input_config", b"realtime_input_config", "session_resumption", b"session_resumption", "system_instruction", b"system_instruction"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["context_window_compression", b"context_window_compression", "generation_config", b"generation_config", "input_audio_transcription", b"input_audio_transcription", "model", b"model", "output_audio_transcription", b"output_audio_transcription", "realtime_input_config", b"realtime_input_config", "session_resumption", b"session_resumption", "system_instruction", b"system_instruction", "tools", b"tools"]) -> None: ...
@@ -2265,7 +2581,7 @@ class BidiGenerateContentSetup(google.protobuf.message.Message):
 Global___BidiGenerateContentSetup: typing_extensions.TypeAlias = BidiGenerateContentSetup
 
 @typing.final
-class BidiGenerateContentClientContent(google.protobuf.message.Message):
+class BidiGenerateContentClientContent(genai_grpc_protos._typing.Message):
     """Adds whole turns to the history of a live session, in a fixed order. It cuts off a reply that is
     being generated.
     """
@@ -2281,11 +2597,16 @@ class BidiGenerateContentClientContent(google.protobuf.message.Message):
         """Turns to append, oldest first. One is enough for a question; an earlier chat can be loaded with
         many.
         """
+    @turns.setter
+    def turns(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        turns: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        turns: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         turn_complete: builtins.bool = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["turn_complete", b"turn_complete", "turns", b"turns"]) -> None: ...
@@ -2293,7 +2614,7 @@ class BidiGenerateContentClientContent(google.protobuf.message.Message):
 Global___BidiGenerateContentClientContent: typing_extensions.TypeAlias = BidiGenerateContentClientContent
 
 @typing.final
-class BidiGenerateContentRealtimeInput(google.protobuf.message.Message):
+class BidiGenerateContentRealtimeInput(genai_grpc_protos._typing.Message):
     """Streamed input, such as microphone audio, that is processed while it arrives and need not
     interrupt the model. The service works out from user activity where a turn ends. Audio, video and
     text run side by side with no set order between them, nor against `client_content`.
@@ -2302,7 +2623,7 @@ class BidiGenerateContentRealtimeInput(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
-    class ActivityStart(google.protobuf.message.Message):
+    class ActivityStart(genai_grpc_protos._typing.Message):
         """Signals that the user begins to speak or act. It has no content."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2312,7 +2633,7 @@ class BidiGenerateContentRealtimeInput(google.protobuf.message.Message):
         ) -> None: ...
 
     @typing.final
-    class ActivityEnd(google.protobuf.message.Message):
+    class ActivityEnd(genai_grpc_protos._typing.Message):
         """Signals that the user has finished. It has no content."""
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2339,35 +2660,48 @@ class BidiGenerateContentRealtimeInput(google.protobuf.message.Message):
         """Deprecated form of media input, of which the service reads the first element only. The typed
         fields `audio`, `video` and `text` replace it.
         """
+    @media_chunks.setter
+    def media_chunks(self, value: typing.Any) -> None: ...
 
     @property
     def audio(self) -> genai_grpc_protos.v1beta.content_pb2.Blob:
         """Next slice of microphone sound. The MIME type names the format, for example
         `audio/pcm;rate=16000`.
         """
+    @audio.setter
+    def audio(self, value: typing.Any) -> None: ...
 
     @property
     def video(self) -> genai_grpc_protos.v1beta.content_pb2.Blob:
         """Next frame of the camera or screen, for example as `image/jpeg`."""
+    @video.setter
+    def video(self, value: typing.Any) -> None: ...
 
     @property
     def activity_start(self) -> Global___BidiGenerateContentRealtimeInput.ActivityStart:
         """Opens a user turn. Valid only while automatic detection is disabled."""
+    @activity_start.setter
+    def activity_start(self, value: typing.Any) -> None: ...
 
     @property
     def activity_end(self) -> Global___BidiGenerateContentRealtimeInput.ActivityEnd:
         """Closes a user turn. Valid only while automatic detection is disabled."""
+    @activity_end.setter
+    def activity_end(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        media_chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Blob] | None = ...,
-        audio: genai_grpc_protos.v1beta.content_pb2.Blob | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        media_chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Blob | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        audio: genai_grpc_protos.v1beta.content_pb2.Blob | typing.Any | None = ...,
         audio_stream_end: builtins.bool | None = ...,
-        video: genai_grpc_protos.v1beta.content_pb2.Blob | None = ...,
+        video: genai_grpc_protos.v1beta.content_pb2.Blob | typing.Any | None = ...,
         text: builtins.str | None = ...,
-        activity_start: Global___BidiGenerateContentRealtimeInput.ActivityStart | None = ...,
-        activity_end: Global___BidiGenerateContentRealtimeInput.ActivityEnd | None = ...,
+        activity_start: Global___BidiGenerateContentRealtimeInput.ActivityStart | typing.Any | None = ...,
+        activity_end: Global___BidiGenerateContentRealtimeInput.ActivityEnd | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_audio_stream_end", b"_audio_stream_end", "_text", b"_text", "activity_end", b"activity_end", "activity_start", b"activity_start", "audio", b"audio", "audio_stream_end", b"audio_stream_end", "text", b"text", "video", b"video"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_audio_stream_end", b"_audio_stream_end", "_text", b"_text", "activity_end", b"activity_end", "activity_start", b"activity_start", "audio", b"audio", "audio_stream_end", b"audio_stream_end", "media_chunks", b"media_chunks", "text", b"text", "video", b"video"]) -> None: ...
@@ -2379,7 +2713,7 @@ class BidiGenerateContentRealtimeInput(google.protobuf.message.Message):
 Global___BidiGenerateContentRealtimeInput: typing_extensions.TypeAlias = BidiGenerateContentRealtimeInput
 
 @typing.final
-class BidiGenerateContentToolResponse(google.protobuf.message.Message):
+class BidiGenerateContentToolResponse(genai_grpc_protos._typing.Message):
     """Hands the results of function calls back to the model. Live sessions use this message, while
     `GenerateContent` puts results into `contents`.
     """
@@ -2390,18 +2724,23 @@ class BidiGenerateContentToolResponse(google.protobuf.message.Message):
     @property
     def function_responses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.FunctionResponse]:
         """Results, each with the `id` of the call it answers."""
+    @function_responses.setter
+    def function_responses(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        function_responses: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.FunctionResponse] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        function_responses: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.FunctionResponse | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["function_responses", b"function_responses"]) -> None: ...
 
 Global___BidiGenerateContentToolResponse: typing_extensions.TypeAlias = BidiGenerateContentToolResponse
 
 @typing.final
-class BidiGenerateContentClientMessage(google.protobuf.message.Message):
+class BidiGenerateContentClientMessage(genai_grpc_protos._typing.Message):
     """One message from the client in a live session."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2413,26 +2752,37 @@ class BidiGenerateContentClientMessage(google.protobuf.message.Message):
     @property
     def setup(self) -> Global___BidiGenerateContentSetup:
         """Opens the session."""
+    @setup.setter
+    def setup(self, value: typing.Any) -> None: ...
 
     @property
     def client_content(self) -> Global___BidiGenerateContentClientContent:
         """Appends complete turns to the history."""
+    @client_content.setter
+    def client_content(self, value: typing.Any) -> None: ...
 
     @property
     def realtime_input(self) -> Global___BidiGenerateContentRealtimeInput:
         """Streams audio, video or text as it happens."""
+    @realtime_input.setter
+    def realtime_input(self, value: typing.Any) -> None: ...
 
     @property
     def tool_response(self) -> Global___BidiGenerateContentToolResponse:
         """Answers an earlier `tool_call` of the server."""
+    @tool_response.setter
+    def tool_response(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        setup: Global___BidiGenerateContentSetup | None = ...,
-        client_content: Global___BidiGenerateContentClientContent | None = ...,
-        realtime_input: Global___BidiGenerateContentRealtimeInput | None = ...,
-        tool_response: Global___BidiGenerateContentToolResponse | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        setup: Global___BidiGenerateContentSetup | typing.Any | None = ...,
+        client_content: Global___BidiGenerateContentClientContent | typing.Any | None = ...,
+        realtime_input: Global___BidiGenerateContentRealtimeInput | typing.Any | None = ...,
+        tool_response: Global___BidiGenerateContentToolResponse | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["client_content", b"client_content", "message_type", b"message_type", "realtime_input", b"realtime_input", "setup", b"setup", "tool_response", b"tool_response"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["client_content", b"client_content", "message_type", b"message_type", "realtime_input", b"realtime_input", "setup", b"setup", "tool_response", b"tool_response"]) -> None: ...
@@ -2441,7 +2791,7 @@ class BidiGenerateContentClientMessage(google.protobuf.message.Message):
 Global___BidiGenerateContentClientMessage: typing_extensions.TypeAlias = BidiGenerateContentClientMessage
 
 @typing.final
-class BidiGenerateContentSetupComplete(google.protobuf.message.Message):
+class BidiGenerateContentSetupComplete(genai_grpc_protos._typing.Message):
     """Tells the client that the session is ready and that it may start sending. It has no content."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2453,7 +2803,7 @@ class BidiGenerateContentSetupComplete(google.protobuf.message.Message):
 Global___BidiGenerateContentSetupComplete: typing_extensions.TypeAlias = BidiGenerateContentSetupComplete
 
 @typing.final
-class BidiGenerateContentServerContent(google.protobuf.message.Message):
+class BidiGenerateContentServerContent(genai_grpc_protos._typing.Message):
     """A piece of the reply in a live session. Pieces can arrive faster than they play, so a client that
     plays sound should queue them.
     """
@@ -2484,38 +2834,51 @@ class BidiGenerateContentServerContent(google.protobuf.message.Message):
     @property
     def model_turn(self) -> genai_grpc_protos.v1beta.content_pb2.Content:
         """New parts of the reply, to be added to those already received for this turn."""
+    @model_turn.setter
+    def model_turn(self, value: typing.Any) -> None: ...
 
     @property
     def grounding_metadata(self) -> Global___GroundingMetadata:
         """Sources of the reply so far, when a grounding tool was used."""
+    @grounding_metadata.setter
+    def grounding_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def input_transcription(self) -> Global___BidiGenerateContentTranscription:
         """Next stretch of what the user said, in writing. It may arrive before or after the content it
         relates to.
         """
+    @input_transcription.setter
+    def input_transcription(self, value: typing.Any) -> None: ...
 
     @property
     def output_transcription(self) -> Global___BidiGenerateContentTranscription:
         """Next stretch of what the model said, in writing. It arrives near the matching sound, without a
         strict order, and is finished before `generation_complete` or `interrupted`.
         """
+    @output_transcription.setter
+    def output_transcription(self, value: typing.Any) -> None: ...
 
     @property
     def url_context_metadata(self) -> Global___UrlContextMetadata:
         """Pages that the URL context tool tried to read for this turn."""
+    @url_context_metadata.setter
+    def url_context_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        model_turn: genai_grpc_protos.v1beta.content_pb2.Content | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        model_turn: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
         generation_complete: builtins.bool = ...,
         turn_complete: builtins.bool = ...,
         interrupted: builtins.bool = ...,
-        grounding_metadata: Global___GroundingMetadata | None = ...,
-        input_transcription: Global___BidiGenerateContentTranscription | None = ...,
-        output_transcription: Global___BidiGenerateContentTranscription | None = ...,
-        url_context_metadata: Global___UrlContextMetadata | None = ...,
+        grounding_metadata: Global___GroundingMetadata | typing.Any | None = ...,
+        input_transcription: Global___BidiGenerateContentTranscription | typing.Any | None = ...,
+        output_transcription: Global___BidiGenerateContentTranscription | typing.Any | None = ...,
+        url_context_metadata: Global___UrlContextMetadata | typing.Any | None = ...,
         waiting_for_input: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_model_turn", b"_model_turn", "grounding_metadata", b"grounding_metadata", "input_transcription", b"input_transcription", "model_turn", b"model_turn", "output_transcription", b"output_transcription", "url_context_metadata", b"url_context_metadata"]) -> builtins.bool: ...
@@ -2525,7 +2888,7 @@ class BidiGenerateContentServerContent(google.protobuf.message.Message):
 Global___BidiGenerateContentServerContent: typing_extensions.TypeAlias = BidiGenerateContentServerContent
 
 @typing.final
-class BidiGenerateContentToolCall(google.protobuf.message.Message):
+class BidiGenerateContentToolCall(genai_grpc_protos._typing.Message):
     """Asks the client to run functions and report back in a `BidiGenerateContentToolResponse`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2534,18 +2897,23 @@ class BidiGenerateContentToolCall(google.protobuf.message.Message):
     @property
     def function_calls(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.FunctionCall]:
         """Calls to run. The `id` of each must be repeated in its result."""
+    @function_calls.setter
+    def function_calls(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        function_calls: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.FunctionCall] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        function_calls: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.FunctionCall | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["function_calls", b"function_calls"]) -> None: ...
 
 Global___BidiGenerateContentToolCall: typing_extensions.TypeAlias = BidiGenerateContentToolCall
 
 @typing.final
-class BidiGenerateContentToolCallCancellation(google.protobuf.message.Message):
+class BidiGenerateContentToolCallCancellation(genai_grpc_protos._typing.Message):
     """Takes back earlier calls because the user interrupted the model. A client that already ran them
     can try to undo the effects.
     """
@@ -2556,10 +2924,15 @@ class BidiGenerateContentToolCallCancellation(google.protobuf.message.Message):
     @property
     def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The `id` values of the calls that no longer matter."""
+    @ids.setter
+    def ids(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         ids: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["ids", b"ids"]) -> None: ...
@@ -2567,7 +2940,7 @@ class BidiGenerateContentToolCallCancellation(google.protobuf.message.Message):
 Global___BidiGenerateContentToolCallCancellation: typing_extensions.TypeAlias = BidiGenerateContentToolCallCancellation
 
 @typing.final
-class GoAway(google.protobuf.message.Message):
+class GoAway(genai_grpc_protos._typing.Message):
     """Early warning that the server is about to close the connection, which gives the client time to
     resume elsewhere.
     """
@@ -2578,11 +2951,16 @@ class GoAway(google.protobuf.message.Message):
     @property
     def time_left(self) -> genai_grpc_protos.protobuf.duration_pb2.Duration:
         """Time until the server closes the stream with status ABORTED. Each model guarantees a minimum."""
+    @time_left.setter
+    def time_left(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        time_left: genai_grpc_protos.protobuf.duration_pb2.Duration | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        time_left: genai_grpc_protos.protobuf.duration_pb2.Duration | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time_left", b"time_left"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["time_left", b"time_left"]) -> None: ...
@@ -2590,7 +2968,7 @@ class GoAway(google.protobuf.message.Message):
 Global___GoAway: typing_extensions.TypeAlias = GoAway
 
 @typing.final
-class SessionResumptionUpdate(google.protobuf.message.Message):
+class SessionResumptionUpdate(genai_grpc_protos._typing.Message):
     """Latest handle for resuming the session. Sent only if the setup asked for `session_resumption`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2605,7 +2983,10 @@ class SessionResumptionUpdate(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         new_handle: builtins.str = ...,
         resumable: builtins.bool = ...,
     ) -> None: ...
@@ -2614,7 +2995,7 @@ class SessionResumptionUpdate(google.protobuf.message.Message):
 Global___SessionResumptionUpdate: typing_extensions.TypeAlias = SessionResumptionUpdate
 
 @typing.final
-class BidiGenerateContentTranscription(google.protobuf.message.Message):
+class BidiGenerateContentTranscription(genai_grpc_protos._typing.Message):
     """A stretch of speech in writing, from the user or from the model."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2624,7 +3005,10 @@ class BidiGenerateContentTranscription(google.protobuf.message.Message):
     """Words recognised since the previous stretch."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         text: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["text", b"text"]) -> None: ...
@@ -2632,7 +3016,7 @@ class BidiGenerateContentTranscription(google.protobuf.message.Message):
 Global___BidiGenerateContentTranscription: typing_extensions.TypeAlias = BidiGenerateContentTranscription
 
 @typing.final
-class BidiGenerateContentServerMessage(google.protobuf.message.Message):
+class BidiGenerateContentServerMessage(genai_grpc_protos._typing.Message):
     """One message from the server in a live session. Token usage can ride along with any kind."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -2647,41 +3031,58 @@ class BidiGenerateContentServerMessage(google.protobuf.message.Message):
     @property
     def setup_complete(self) -> Global___BidiGenerateContentSetupComplete:
         """The session is ready for input."""
+    @setup_complete.setter
+    def setup_complete(self, value: typing.Any) -> None: ...
 
     @property
     def server_content(self) -> Global___BidiGenerateContentServerContent:
         """Part of a reply, or a marker about its progress."""
+    @server_content.setter
+    def server_content(self, value: typing.Any) -> None: ...
 
     @property
     def tool_call(self) -> Global___BidiGenerateContentToolCall:
         """Functions that the client should run."""
+    @tool_call.setter
+    def tool_call(self, value: typing.Any) -> None: ...
 
     @property
     def tool_call_cancellation(self) -> Global___BidiGenerateContentToolCallCancellation:
         """Function calls that the client should drop."""
+    @tool_call_cancellation.setter
+    def tool_call_cancellation(self, value: typing.Any) -> None: ...
 
     @property
     def go_away(self) -> Global___GoAway:
         """The connection closes soon."""
+    @go_away.setter
+    def go_away(self, value: typing.Any) -> None: ...
 
     @property
     def session_resumption_update(self) -> Global___SessionResumptionUpdate:
         """A fresh handle, or notice that none is available right now."""
+    @session_resumption_update.setter
+    def session_resumption_update(self, value: typing.Any) -> None: ...
 
     @property
     def usage_metadata(self) -> Global___UsageMetadata:
         """Token counts. Absent on messages that have nothing to report."""
+    @usage_metadata.setter
+    def usage_metadata(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        setup_complete: Global___BidiGenerateContentSetupComplete | None = ...,
-        server_content: Global___BidiGenerateContentServerContent | None = ...,
-        tool_call: Global___BidiGenerateContentToolCall | None = ...,
-        tool_call_cancellation: Global___BidiGenerateContentToolCallCancellation | None = ...,
-        go_away: Global___GoAway | None = ...,
-        session_resumption_update: Global___SessionResumptionUpdate | None = ...,
-        usage_metadata: Global___UsageMetadata | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        setup_complete: Global___BidiGenerateContentSetupComplete | typing.Any | None = ...,
+        server_content: Global___BidiGenerateContentServerContent | typing.Any | None = ...,
+        tool_call: Global___BidiGenerateContentToolCall | typing.Any | None = ...,
+        tool_call_cancellation: Global___BidiGenerateContentToolCallCancellation | typing.Any | None = ...,
+        go_away: Global___GoAway | typing.Any | None = ...,
+        session_resumption_update: Global___SessionResumptionUpdate | typing.Any | None = ...,
+        usage_metadata: Global___UsageMetadata | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["go_away", b"go_away", "message_type", b"message_type", "server_content", b"server_content", "session_resumption_update", b"session_resumption_update", "setup_complete", b"setup_complete", "tool_call", b"tool_call", "tool_call_cancellation", b"tool_call_cancellation", "usage_metadata", b"usage_metadata"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["go_away", b"go_away", "message_type", b"message_type", "server_content", b"server_content", "session_resumption_update", b"session_resumption_update", "setup_complete", b"setup_complete", "tool_call", b"tool_call", "tool_call_cancellation", b"tool_call_cancellation", "usage_metadata", b"usage_metadata"]) -> None: ...
@@ -2690,7 +3091,7 @@ class BidiGenerateContentServerMessage(google.protobuf.message.Message):
 Global___BidiGenerateContentServerMessage: typing_extensions.TypeAlias = BidiGenerateContentServerMessage
 
 @typing.final
-class UsageMetadata(google.protobuf.message.Message):
+class UsageMetadata(genai_grpc_protos._typing.Message):
     """Token bill of a live session. `GenerateContentResponse` has a message of the same name for
     one-shot calls.
     """
@@ -2722,32 +3123,43 @@ class UsageMetadata(google.protobuf.message.Message):
     @property
     def prompt_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
         """`prompt_token_count` split up by text, image, audio and so on."""
+    @prompt_tokens_details.setter
+    def prompt_tokens_details(self, value: typing.Any) -> None: ...
 
     @property
     def cache_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
         """`cached_content_token_count` split up by kind of media."""
+    @cache_tokens_details.setter
+    def cache_tokens_details(self, value: typing.Any) -> None: ...
 
     @property
     def response_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
         """`response_token_count` split up by kind of media."""
+    @response_tokens_details.setter
+    def response_tokens_details(self, value: typing.Any) -> None: ...
 
     @property
     def tool_use_prompt_tokens_details(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount]:
         """`tool_use_prompt_token_count` split up by kind of media."""
+    @tool_use_prompt_tokens_details.setter
+    def tool_use_prompt_tokens_details(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         prompt_token_count: builtins.int = ...,
         cached_content_token_count: builtins.int = ...,
         response_token_count: builtins.int = ...,
         tool_use_prompt_token_count: builtins.int = ...,
         thoughts_token_count: builtins.int = ...,
         total_token_count: builtins.int = ...,
-        prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-        cache_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-        response_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
-        tool_use_prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount] | None = ...,
+        prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        cache_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        response_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        tool_use_prompt_tokens_details: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.ModalityTokenCount | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["cache_tokens_details", b"cache_tokens_details", "cached_content_token_count", b"cached_content_token_count", "prompt_token_count", b"prompt_token_count", "prompt_tokens_details", b"prompt_tokens_details", "response_token_count", b"response_token_count", "response_tokens_details", b"response_tokens_details", "thoughts_token_count", b"thoughts_token_count", "tool_use_prompt_token_count", b"tool_use_prompt_token_count", "tool_use_prompt_tokens_details", b"tool_use_prompt_tokens_details", "total_token_count", b"total_token_count"]) -> None: ...
 

@@ -22,7 +22,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class Model(google.protobuf.message.Message):
+class Model(genai_grpc_protos._typing.Message):
     """Catalog entry for one model. Clients only read it; the service maintains it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -77,10 +77,15 @@ class Model(google.protobuf.message.Message):
         """Calls that the model answers, by REST method name, such as `generateContent` or `countTokens`.
         Check here before sending one.
         """
+    @supported_generation_methods.setter
+    def supported_generation_methods(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         base_model_id: builtins.str = ...,
         version: builtins.str = ...,

@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class GetModelRequest(google.protobuf.message.Message):
+class GetModelRequest(genai_grpc_protos._typing.Message):
     """Tells `GetModel` which catalogue entry to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -35,7 +35,10 @@ class GetModelRequest(google.protobuf.message.Message):
     """The name has the form `models/{model}` and is one of the names that `ListModels` returns."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -43,7 +46,7 @@ class GetModelRequest(google.protobuf.message.Message):
 Global___GetModelRequest: typing_extensions.TypeAlias = GetModelRequest
 
 @typing.final
-class ListModelsRequest(google.protobuf.message.Message):
+class ListModelsRequest(genai_grpc_protos._typing.Message):
     """Picks the page that `ListModels` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -60,7 +63,10 @@ class ListModelsRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
     ) -> None: ...
@@ -69,7 +75,7 @@ class ListModelsRequest(google.protobuf.message.Message):
 Global___ListModelsRequest: typing_extensions.TypeAlias = ListModelsRequest
 
 @typing.final
-class ListModelsResponse(google.protobuf.message.Message):
+class ListModelsResponse(genai_grpc_protos._typing.Message):
     """Holds one page of the catalogue."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -81,11 +87,16 @@ class ListModelsResponse(google.protobuf.message.Message):
     @property
     def models(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.model_pb2.Model]:
         """Holds the entries of this page."""
+    @models.setter
+    def models(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        models: collections.abc.Iterable[genai_grpc_protos.v1beta.model_pb2.Model] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        models: collections.abc.Iterable[genai_grpc_protos.v1beta.model_pb2.Model | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["models", b"models", "next_page_token", b"next_page_token"]) -> None: ...
@@ -93,7 +104,7 @@ class ListModelsResponse(google.protobuf.message.Message):
 Global___ListModelsResponse: typing_extensions.TypeAlias = ListModelsResponse
 
 @typing.final
-class GetTunedModelRequest(google.protobuf.message.Message):
+class GetTunedModelRequest(genai_grpc_protos._typing.Message):
     """Tells `GetTunedModel` which tuned model to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -103,7 +114,10 @@ class GetTunedModelRequest(google.protobuf.message.Message):
     """The name has the form `tunedModels/{tuned_model}`, as in `tunedModels/my-model-id`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -111,7 +125,7 @@ class GetTunedModelRequest(google.protobuf.message.Message):
 Global___GetTunedModelRequest: typing_extensions.TypeAlias = GetTunedModelRequest
 
 @typing.final
-class ListTunedModelsRequest(google.protobuf.message.Message):
+class ListTunedModelsRequest(genai_grpc_protos._typing.Message):
     """Picks the tuned models and the page that `ListTunedModels` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -134,7 +148,10 @@ class ListTunedModelsRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         filter: builtins.str = ...,
@@ -144,7 +161,7 @@ class ListTunedModelsRequest(google.protobuf.message.Message):
 Global___ListTunedModelsRequest: typing_extensions.TypeAlias = ListTunedModelsRequest
 
 @typing.final
-class ListTunedModelsResponse(google.protobuf.message.Message):
+class ListTunedModelsResponse(genai_grpc_protos._typing.Message):
     """Holds one page of tuned models."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -156,11 +173,16 @@ class ListTunedModelsResponse(google.protobuf.message.Message):
     @property
     def tuned_models(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel]:
         """Holds the tuned models of this page."""
+    @tuned_models.setter
+    def tuned_models(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        tuned_models: collections.abc.Iterable[genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        tuned_models: collections.abc.Iterable[genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "tuned_models", b"tuned_models"]) -> None: ...
@@ -168,7 +190,7 @@ class ListTunedModelsResponse(google.protobuf.message.Message):
 Global___ListTunedModelsResponse: typing_extensions.TypeAlias = ListTunedModelsResponse
 
 @typing.final
-class CreateTunedModelRequest(google.protobuf.message.Message):
+class CreateTunedModelRequest(genai_grpc_protos._typing.Message):
     """Says what to tune, on which data and under which ID."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -183,12 +205,17 @@ class CreateTunedModelRequest(google.protobuf.message.Message):
     @property
     def tuned_model(self) -> genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel:
         """Gives the starting model and the tuning task with its training data."""
+    @tuned_model.setter
+    def tuned_model(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         tuned_model_id: builtins.str | None = ...,
-        tuned_model: genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel | None = ...,
+        tuned_model: genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_tuned_model_id", b"_tuned_model_id", "tuned_model", b"tuned_model", "tuned_model_id", b"tuned_model_id"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_tuned_model_id", b"_tuned_model_id", "tuned_model", b"tuned_model", "tuned_model_id", b"tuned_model_id"]) -> None: ...
@@ -197,7 +224,7 @@ class CreateTunedModelRequest(google.protobuf.message.Message):
 Global___CreateTunedModelRequest: typing_extensions.TypeAlias = CreateTunedModelRequest
 
 @typing.final
-class CreateTunedModelMetadata(google.protobuf.message.Message):
+class CreateTunedModelMetadata(genai_grpc_protos._typing.Message):
     """Reports progress inside the operation that `CreateTunedModel` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -218,22 +245,27 @@ class CreateTunedModelMetadata(google.protobuf.message.Message):
     @property
     def snapshots(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.tuned_model_pb2.TuningSnapshot]:
         """Holds the loss figures measured so far, for drawing a curve."""
+    @snapshots.setter
+    def snapshots(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         tuned_model: builtins.str = ...,
         total_steps: builtins.int = ...,
         completed_steps: builtins.int = ...,
         completed_percent: builtins.float = ...,
-        snapshots: collections.abc.Iterable[genai_grpc_protos.v1beta.tuned_model_pb2.TuningSnapshot] | None = ...,
+        snapshots: collections.abc.Iterable[genai_grpc_protos.v1beta.tuned_model_pb2.TuningSnapshot | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["completed_percent", b"completed_percent", "completed_steps", b"completed_steps", "snapshots", b"snapshots", "total_steps", b"total_steps", "tuned_model", b"tuned_model"]) -> None: ...
 
 Global___CreateTunedModelMetadata: typing_extensions.TypeAlias = CreateTunedModelMetadata
 
 @typing.final
-class UpdateTunedModelRequest(google.protobuf.message.Message):
+class UpdateTunedModelRequest(genai_grpc_protos._typing.Message):
     """Carries the new values for `UpdateTunedModel`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -243,18 +275,25 @@ class UpdateTunedModelRequest(google.protobuf.message.Message):
     @property
     def tuned_model(self) -> genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel:
         """Names the model to change in `name` and holds the new values in the masked fields."""
+    @tuned_model.setter
+    def tuned_model(self, value: typing.Any) -> None: ...
 
     @property
     def update_mask(self) -> genai_grpc_protos.protobuf.field_mask_pb2.FieldMask:
         """Lists the field paths to overwrite, such as `display_name`. Set it so that no other field is
         touched.
         """
+    @update_mask.setter
+    def update_mask(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        tuned_model: genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel | None = ...,
-        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        tuned_model: genai_grpc_protos.v1beta.tuned_model_pb2.TunedModel | typing.Any | None = ...,
+        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["tuned_model", b"tuned_model", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["tuned_model", b"tuned_model", "update_mask", b"update_mask"]) -> None: ...
@@ -262,7 +301,7 @@ class UpdateTunedModelRequest(google.protobuf.message.Message):
 Global___UpdateTunedModelRequest: typing_extensions.TypeAlias = UpdateTunedModelRequest
 
 @typing.final
-class DeleteTunedModelRequest(google.protobuf.message.Message):
+class DeleteTunedModelRequest(genai_grpc_protos._typing.Message):
     """Tells `DeleteTunedModel` which tuned model to remove."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -272,7 +311,10 @@ class DeleteTunedModelRequest(google.protobuf.message.Message):
     """The name has the form `tunedModels/{tuned_model}`, as in `tunedModels/my-model-id`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...

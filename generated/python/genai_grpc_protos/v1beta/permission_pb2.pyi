@@ -8,7 +8,7 @@ pairs one grantee with one role.
 
 import builtins
 import google.protobuf.descriptor
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import sys
 import typing
@@ -21,7 +21,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class Permission(google.protobuf.message.Message):
+class Permission(genai_grpc_protos._typing.Message):
     """Gives one grantee a role on one tuned model or corpus. Roles nest: a writer can do all that a
     reader can, and an owner all that a writer can.
     """
@@ -29,10 +29,10 @@ class Permission(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _GranteeType:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _GranteeTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Permission._GranteeType.ValueType], builtins.type):
+    class _GranteeTypeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Permission._GranteeType.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         GRANTEE_TYPE_UNSPECIFIED: Permission._GranteeType.ValueType  # 0
         """No grantee type was given. The service has no use for this value, so always choose another."""
@@ -56,10 +56,10 @@ class Permission(google.protobuf.message.Message):
     """Anyone at all gets the access, and `email_address` stays unset."""
 
     class _Role:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _RoleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Permission._Role.ValueType], builtins.type):
+    class _RoleEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Permission._Role.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         ROLE_UNSPECIFIED: Permission._Role.ValueType  # 0
         """No role was given. The service has no use for this value, so always choose another."""
@@ -104,7 +104,10 @@ class Permission(google.protobuf.message.Message):
     """This is the only field that an update can change."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         grantee_type: Global___Permission.GranteeType.ValueType | None = ...,
         email_address: builtins.str | None = ...,

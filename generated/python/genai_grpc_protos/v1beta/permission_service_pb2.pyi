@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class CreatePermissionRequest(google.protobuf.message.Message):
+class CreatePermissionRequest(genai_grpc_protos._typing.Message):
     """Carries the new permission for `CreatePermission`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -37,12 +37,17 @@ class CreatePermissionRequest(google.protobuf.message.Message):
     @property
     def permission(self) -> genai_grpc_protos.v1beta.permission_pb2.Permission:
         """Gives the grantee and the role; `name` is ignored because the service chooses it."""
+    @permission.setter
+    def permission(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
-        permission: genai_grpc_protos.v1beta.permission_pb2.Permission | None = ...,
+        permission: genai_grpc_protos.v1beta.permission_pb2.Permission | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["permission", b"permission"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["parent", b"parent", "permission", b"permission"]) -> None: ...
@@ -50,7 +55,7 @@ class CreatePermissionRequest(google.protobuf.message.Message):
 Global___CreatePermissionRequest: typing_extensions.TypeAlias = CreatePermissionRequest
 
 @typing.final
-class GetPermissionRequest(google.protobuf.message.Message):
+class GetPermissionRequest(genai_grpc_protos._typing.Message):
     """Tells `GetPermission` which permission to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -62,7 +67,10 @@ class GetPermissionRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -70,7 +78,7 @@ class GetPermissionRequest(google.protobuf.message.Message):
 Global___GetPermissionRequest: typing_extensions.TypeAlias = GetPermissionRequest
 
 @typing.final
-class ListPermissionsRequest(google.protobuf.message.Message):
+class ListPermissionsRequest(genai_grpc_protos._typing.Message):
     """Picks the resource and the page that `ListPermissions` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -90,7 +98,10 @@ class ListPermissionsRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
@@ -100,7 +111,7 @@ class ListPermissionsRequest(google.protobuf.message.Message):
 Global___ListPermissionsRequest: typing_extensions.TypeAlias = ListPermissionsRequest
 
 @typing.final
-class ListPermissionsResponse(google.protobuf.message.Message):
+class ListPermissionsResponse(genai_grpc_protos._typing.Message):
     """Holds one page of permissions."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -112,11 +123,16 @@ class ListPermissionsResponse(google.protobuf.message.Message):
     @property
     def permissions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.permission_pb2.Permission]:
         """Holds the permissions of this page."""
+    @permissions.setter
+    def permissions(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        permissions: collections.abc.Iterable[genai_grpc_protos.v1beta.permission_pb2.Permission] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        permissions: collections.abc.Iterable[genai_grpc_protos.v1beta.permission_pb2.Permission | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "permissions", b"permissions"]) -> None: ...
@@ -124,7 +140,7 @@ class ListPermissionsResponse(google.protobuf.message.Message):
 Global___ListPermissionsResponse: typing_extensions.TypeAlias = ListPermissionsResponse
 
 @typing.final
-class UpdatePermissionRequest(google.protobuf.message.Message):
+class UpdatePermissionRequest(genai_grpc_protos._typing.Message):
     """Carries the new role for `UpdatePermission`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -134,16 +150,23 @@ class UpdatePermissionRequest(google.protobuf.message.Message):
     @property
     def permission(self) -> genai_grpc_protos.v1beta.permission_pb2.Permission:
         """Names the permission to change in `name` and holds the new `role`."""
+    @permission.setter
+    def permission(self, value: typing.Any) -> None: ...
 
     @property
     def update_mask(self) -> genai_grpc_protos.protobuf.field_mask_pb2.FieldMask:
         """Lists the field paths to overwrite. Only `role` is accepted."""
+    @update_mask.setter
+    def update_mask(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        permission: genai_grpc_protos.v1beta.permission_pb2.Permission | None = ...,
-        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        permission: genai_grpc_protos.v1beta.permission_pb2.Permission | typing.Any | None = ...,
+        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["permission", b"permission", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["permission", b"permission", "update_mask", b"update_mask"]) -> None: ...
@@ -151,7 +174,7 @@ class UpdatePermissionRequest(google.protobuf.message.Message):
 Global___UpdatePermissionRequest: typing_extensions.TypeAlias = UpdatePermissionRequest
 
 @typing.final
-class DeletePermissionRequest(google.protobuf.message.Message):
+class DeletePermissionRequest(genai_grpc_protos._typing.Message):
     """Tells `DeletePermission` which permission to revoke."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -163,7 +186,10 @@ class DeletePermissionRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -171,7 +197,7 @@ class DeletePermissionRequest(google.protobuf.message.Message):
 Global___DeletePermissionRequest: typing_extensions.TypeAlias = DeletePermissionRequest
 
 @typing.final
-class TransferOwnershipRequest(google.protobuf.message.Message):
+class TransferOwnershipRequest(genai_grpc_protos._typing.Message):
     """Tells `TransferOwnership` which tuned model gets which owner."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -184,7 +210,10 @@ class TransferOwnershipRequest(google.protobuf.message.Message):
     """This is the account of the new owner, who must be a single user."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         email_address: builtins.str = ...,
     ) -> None: ...
@@ -193,7 +222,7 @@ class TransferOwnershipRequest(google.protobuf.message.Message):
 Global___TransferOwnershipRequest: typing_extensions.TypeAlias = TransferOwnershipRequest
 
 @typing.final
-class TransferOwnershipResponse(google.protobuf.message.Message):
+class TransferOwnershipResponse(genai_grpc_protos._typing.Message):
     """This message has no fields; a call without an error means that the new owner is in place."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor

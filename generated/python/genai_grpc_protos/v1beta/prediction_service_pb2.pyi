@@ -23,7 +23,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class PredictRequest(google.protobuf.message.Message):
+class PredictRequest(genai_grpc_protos._typing.Message):
     """Inputs for one blocking run of a model."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -36,17 +36,24 @@ class PredictRequest(google.protobuf.message.Message):
     @property
     def instances(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.protobuf.struct_pb2.Value]:
         """Inputs, one value each, in whatever shape the model documents; often an object with a `prompt`."""
+    @instances.setter
+    def instances(self, value: typing.Any) -> None: ...
 
     @property
     def parameters(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """Options for the whole run in the model's own format; absent leaves all at their defaults."""
+    @parameters.setter
+    def parameters(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        instances: collections.abc.Iterable[genai_grpc_protos.protobuf.struct_pb2.Value] | None = ...,
-        parameters: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
+        instances: collections.abc.Iterable[genai_grpc_protos.protobuf.struct_pb2.Value | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        parameters: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["parameters", b"parameters"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["instances", b"instances", "model", b"model", "parameters", b"parameters"]) -> None: ...
@@ -54,7 +61,7 @@ class PredictRequest(google.protobuf.message.Message):
 Global___PredictRequest: typing_extensions.TypeAlias = PredictRequest
 
 @typing.final
-class PredictLongRunningRequest(google.protobuf.message.Message):
+class PredictLongRunningRequest(genai_grpc_protos._typing.Message):
     """Inputs for one run of a model in the background."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -67,17 +74,24 @@ class PredictLongRunningRequest(google.protobuf.message.Message):
     @property
     def instances(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.protobuf.struct_pb2.Value]:
         """Inputs, one value each, in whatever shape the model documents; often an object with a `prompt`."""
+    @instances.setter
+    def instances(self, value: typing.Any) -> None: ...
 
     @property
     def parameters(self) -> genai_grpc_protos.protobuf.struct_pb2.Value:
         """Options for the whole run in the model's own format; absent leaves all at their defaults."""
+    @parameters.setter
+    def parameters(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
-        instances: collections.abc.Iterable[genai_grpc_protos.protobuf.struct_pb2.Value] | None = ...,
-        parameters: genai_grpc_protos.protobuf.struct_pb2.Value | None = ...,
+        instances: collections.abc.Iterable[genai_grpc_protos.protobuf.struct_pb2.Value | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        parameters: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["parameters", b"parameters"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["instances", b"instances", "model", b"model", "parameters", b"parameters"]) -> None: ...
@@ -85,7 +99,7 @@ class PredictLongRunningRequest(google.protobuf.message.Message):
 Global___PredictLongRunningRequest: typing_extensions.TypeAlias = PredictLongRunningRequest
 
 @typing.final
-class PredictResponse(google.protobuf.message.Message):
+class PredictResponse(genai_grpc_protos._typing.Message):
     """Outputs of one blocking run."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -94,18 +108,23 @@ class PredictResponse(google.protobuf.message.Message):
     @property
     def predictions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.protobuf.struct_pb2.Value]:
         """What the model produced, as values in its own format."""
+    @predictions.setter
+    def predictions(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        predictions: collections.abc.Iterable[genai_grpc_protos.protobuf.struct_pb2.Value] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        predictions: collections.abc.Iterable[genai_grpc_protos.protobuf.struct_pb2.Value | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["predictions", b"predictions"]) -> None: ...
 
 Global___PredictResponse: typing_extensions.TypeAlias = PredictResponse
 
 @typing.final
-class PredictLongRunningResponse(google.protobuf.message.Message):
+class PredictLongRunningResponse(genai_grpc_protos._typing.Message):
     """Result stored in a finished operation."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -114,11 +133,16 @@ class PredictLongRunningResponse(google.protobuf.message.Message):
     @property
     def generate_video_response(self) -> Global___PredictLongRunningGeneratedVideoResponse:
         """Videos from a Veo run, with a report of those held back."""
+    @generate_video_response.setter
+    def generate_video_response(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        generate_video_response: Global___PredictLongRunningGeneratedVideoResponse | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        generate_video_response: Global___PredictLongRunningGeneratedVideoResponse | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["generate_video_response", b"generate_video_response", "response", b"response"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["generate_video_response", b"generate_video_response", "response", b"response"]) -> None: ...
@@ -127,7 +151,7 @@ class PredictLongRunningResponse(google.protobuf.message.Message):
 Global___PredictLongRunningResponse: typing_extensions.TypeAlias = PredictLongRunningResponse
 
 @typing.final
-class PredictLongRunningMetadata(google.protobuf.message.Message):
+class PredictLongRunningMetadata(genai_grpc_protos._typing.Message):
     """Progress of a background run; empty, as the service reports none."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -139,7 +163,7 @@ class PredictLongRunningMetadata(google.protobuf.message.Message):
 Global___PredictLongRunningMetadata: typing_extensions.TypeAlias = PredictLongRunningMetadata
 
 @typing.final
-class Media(google.protobuf.message.Message):
+class Media(genai_grpc_protos._typing.Message):
     """One generated item."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -148,11 +172,16 @@ class Media(google.protobuf.message.Message):
     @property
     def video(self) -> Global___Video:
         """A generated video."""
+    @video.setter
+    def video(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        video: Global___Video | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        video: Global___Video | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["type", b"type", "video", b"video"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["type", b"type", "video", b"video"]) -> None: ...
@@ -161,7 +190,7 @@ class Media(google.protobuf.message.Message):
 Global___Media: typing_extensions.TypeAlias = Media
 
 @typing.final
-class Video(google.protobuf.message.Message):
+class Video(genai_grpc_protos._typing.Message):
     """A video, held either inline or behind an address."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -174,7 +203,10 @@ class Video(google.protobuf.message.Message):
     """Address from which to download the video file."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         video: builtins.bytes = ...,
         uri: builtins.str = ...,
     ) -> None: ...
@@ -185,7 +217,7 @@ class Video(google.protobuf.message.Message):
 Global___Video: typing_extensions.TypeAlias = Video
 
 @typing.final
-class PredictLongRunningGeneratedVideoResponse(google.protobuf.message.Message):
+class PredictLongRunningGeneratedVideoResponse(genai_grpc_protos._typing.Message):
     """What a Veo run produced and what the safety checks held back."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -198,15 +230,22 @@ class PredictLongRunningGeneratedVideoResponse(google.protobuf.message.Message):
     @property
     def generated_samples(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Media]:
         """Videos that passed the checks; may be fewer than were asked for."""
+    @generated_samples.setter
+    def generated_samples(self, value: typing.Any) -> None: ...
 
     @property
     def rai_media_filtered_reasons(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Why videos were held back, as text for people; empty if none were."""
+    @rai_media_filtered_reasons.setter
+    def rai_media_filtered_reasons(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        generated_samples: collections.abc.Iterable[Global___Media] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        generated_samples: collections.abc.Iterable[Global___Media | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         rai_media_filtered_count: builtins.int = ...,
         rai_media_filtered_reasons: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...

@@ -11,7 +11,7 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import genai_grpc_protos.protobuf.timestamp_pb2
 import sys
@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class Corpus(google.protobuf.message.Message):
+class Corpus(genai_grpc_protos._typing.Message):
     """This is the top of the storage tree and the widest scope a search can cover. One project holds 5
     of them at the most.
     """
@@ -46,18 +46,25 @@ class Corpus(google.protobuf.message.Message):
     @property
     def create_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the service stored the corpus."""
+    @create_time.setter
+    def create_time(self, value: typing.Any) -> None: ...
 
     @property
     def update_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the corpus last changed."""
+    @update_time.setter
+    def update_time(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         display_name: builtins.str = ...,
-        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
+        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "update_time", b"update_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "name", b"name", "update_time", b"update_time"]) -> None: ...
@@ -65,7 +72,7 @@ class Corpus(google.protobuf.message.Message):
 Global___Corpus: typing_extensions.TypeAlias = Corpus
 
 @typing.final
-class Document(google.protobuf.message.Message):
+class Document(genai_grpc_protos._typing.Message):
     """Groups the chunks cut from one source text. A corpus holds 10,000 documents at the most."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -87,23 +94,32 @@ class Document(google.protobuf.message.Message):
         """Holds up to 20 key-value pairs of the caller's choice. A query reaches them under the prefix
         `document.custom_metadata.`.
         """
+    @custom_metadata.setter
+    def custom_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def update_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the document last changed."""
+    @update_time.setter
+    def update_time(self, value: typing.Any) -> None: ...
 
     @property
     def create_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the service stored the document."""
+    @create_time.setter
+    def create_time(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         display_name: builtins.str = ...,
-        custom_metadata: collections.abc.Iterable[Global___CustomMetadata] | None = ...,
-        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
+        custom_metadata: collections.abc.Iterable[Global___CustomMetadata | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "update_time", b"update_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "custom_metadata", b"custom_metadata", "display_name", b"display_name", "name", b"name", "update_time", b"update_time"]) -> None: ...
@@ -111,7 +127,7 @@ class Document(google.protobuf.message.Message):
 Global___Document: typing_extensions.TypeAlias = Document
 
 @typing.final
-class StringList(google.protobuf.message.Message):
+class StringList(genai_grpc_protos._typing.Message):
     """Wraps several strings so that one metadata key can hold them all."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -120,10 +136,15 @@ class StringList(google.protobuf.message.Message):
     @property
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Holds the strings; the `INCLUDES` and `EXCLUDES` operators look for one among them."""
+    @values.setter
+    def values(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         values: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["values", b"values"]) -> None: ...
@@ -131,7 +152,7 @@ class StringList(google.protobuf.message.Message):
 Global___StringList: typing_extensions.TypeAlias = StringList
 
 @typing.final
-class CustomMetadata(google.protobuf.message.Message):
+class CustomMetadata(genai_grpc_protos._typing.Message):
     """This is one key with one value, attached by the caller to a document or a chunk for filtering."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -149,12 +170,17 @@ class CustomMetadata(google.protobuf.message.Message):
     @property
     def string_list_value(self) -> Global___StringList:
         """Holds several text values, for tests with `INCLUDES` and `EXCLUDES`."""
+    @string_list_value.setter
+    def string_list_value(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         string_value: builtins.str = ...,
-        string_list_value: Global___StringList | None = ...,
+        string_list_value: Global___StringList | typing.Any | None = ...,
         numeric_value: builtins.float = ...,
         key: builtins.str = ...,
     ) -> None: ...
@@ -165,7 +191,7 @@ class CustomMetadata(google.protobuf.message.Message):
 Global___CustomMetadata: typing_extensions.TypeAlias = CustomMetadata
 
 @typing.final
-class MetadataFilter(google.protobuf.message.Message):
+class MetadataFilter(genai_grpc_protos._typing.Message):
     """Tests one metadata key and drops from a search whatever fails. For example, the key
     `document.custom_metadata.genre` with two `EQUAL` conditions, `drama` and `action`, keeps
     documents of either genre.
@@ -182,28 +208,33 @@ class MetadataFilter(google.protobuf.message.Message):
     @property
     def conditions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Condition]:
         """Holds the tests for the key. Passing any one of them is enough."""
+    @conditions.setter
+    def conditions(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         key: builtins.str = ...,
-        conditions: collections.abc.Iterable[Global___Condition] | None = ...,
+        conditions: collections.abc.Iterable[Global___Condition | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["conditions", b"conditions", "key", b"key"]) -> None: ...
 
 Global___MetadataFilter: typing_extensions.TypeAlias = MetadataFilter
 
 @typing.final
-class Condition(google.protobuf.message.Message):
+class Condition(genai_grpc_protos._typing.Message):
     """Compares the value stored under a key with a value given here."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _Operator:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _OperatorEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Condition._Operator.ValueType], builtins.type):
+    class _OperatorEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Condition._Operator.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         OPERATOR_UNSPECIFIED: Condition._Operator.ValueType  # 0
         """No operator was given. The service has no use for this value, so always choose another."""
@@ -261,7 +292,10 @@ class Condition(google.protobuf.message.Message):
     """Says how to compare; it must suit the type of `value`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         string_value: builtins.str = ...,
         numeric_value: builtins.float = ...,
         operation: Global___Condition.Operator.ValueType = ...,
@@ -273,7 +307,7 @@ class Condition(google.protobuf.message.Message):
 Global___Condition: typing_extensions.TypeAlias = Condition
 
 @typing.final
-class Chunk(google.protobuf.message.Message):
+class Chunk(genai_grpc_protos._typing.Message):
     """This is a passage of a document, embedded and searched on its own. A corpus holds one million
     chunks at the most, over all its documents.
     """
@@ -281,10 +315,10 @@ class Chunk(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _State:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _StateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Chunk._State.ValueType], builtins.type):
+    class _StateEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Chunk._State.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Chunk._State.ValueType  # 0
         """No state was given; it stands in when the service leaves the field out."""
@@ -323,29 +357,40 @@ class Chunk(google.protobuf.message.Message):
     @property
     def data(self) -> Global___ChunkData:
         """This is the passage itself, 2043 tokens at the most."""
+    @data.setter
+    def data(self, value: typing.Any) -> None: ...
 
     @property
     def custom_metadata(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___CustomMetadata]:
         """Holds up to 20 key-value pairs of the caller's choice. A query reaches them under the prefix
         `chunk.custom_metadata.`.
         """
+    @custom_metadata.setter
+    def custom_metadata(self, value: typing.Any) -> None: ...
 
     @property
     def create_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the service stored the chunk."""
+    @create_time.setter
+    def create_time(self, value: typing.Any) -> None: ...
 
     @property
     def update_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the chunk last changed."""
+    @update_time.setter
+    def update_time(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
-        data: Global___ChunkData | None = ...,
-        custom_metadata: collections.abc.Iterable[Global___CustomMetadata] | None = ...,
-        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
+        data: Global___ChunkData | typing.Any | None = ...,
+        custom_metadata: collections.abc.Iterable[Global___CustomMetadata | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
         state: Global___Chunk.State.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "data", b"data", "update_time", b"update_time"]) -> builtins.bool: ...
@@ -354,7 +399,7 @@ class Chunk(google.protobuf.message.Message):
 Global___Chunk: typing_extensions.TypeAlias = Chunk
 
 @typing.final
-class ChunkData(google.protobuf.message.Message):
+class ChunkData(genai_grpc_protos._typing.Message):
     """Wraps the content of a chunk, so that kinds other than text could be added."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -364,7 +409,10 @@ class ChunkData(google.protobuf.message.Message):
     """This is the text to embed, 2043 tokens at the most."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         string_value: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["data", b"data", "string_value", b"string_value"]) -> builtins.bool: ...

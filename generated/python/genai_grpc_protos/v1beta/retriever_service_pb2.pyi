@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class CreateCorpusRequest(google.protobuf.message.Message):
+class CreateCorpusRequest(genai_grpc_protos._typing.Message):
     """Carries the new corpus for `CreateCorpus`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -36,11 +36,16 @@ class CreateCorpusRequest(google.protobuf.message.Message):
         """Gives the wanted `name` and `display_name`; both may be empty, and the service fills in the
         rest.
         """
+    @corpus.setter
+    def corpus(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        corpus: genai_grpc_protos.v1beta.retriever_pb2.Corpus | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        corpus: genai_grpc_protos.v1beta.retriever_pb2.Corpus | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["corpus", b"corpus"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["corpus", b"corpus"]) -> None: ...
@@ -48,7 +53,7 @@ class CreateCorpusRequest(google.protobuf.message.Message):
 Global___CreateCorpusRequest: typing_extensions.TypeAlias = CreateCorpusRequest
 
 @typing.final
-class GetCorpusRequest(google.protobuf.message.Message):
+class GetCorpusRequest(genai_grpc_protos._typing.Message):
     """Tells `GetCorpus` which corpus to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -58,7 +63,10 @@ class GetCorpusRequest(google.protobuf.message.Message):
     """The name has the form `corpora/{corpus}`, as in `corpora/my-corpus-123`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -66,7 +74,7 @@ class GetCorpusRequest(google.protobuf.message.Message):
 Global___GetCorpusRequest: typing_extensions.TypeAlias = GetCorpusRequest
 
 @typing.final
-class UpdateCorpusRequest(google.protobuf.message.Message):
+class UpdateCorpusRequest(genai_grpc_protos._typing.Message):
     """Carries the new values for `UpdateCorpus`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -76,16 +84,23 @@ class UpdateCorpusRequest(google.protobuf.message.Message):
     @property
     def corpus(self) -> genai_grpc_protos.v1beta.retriever_pb2.Corpus:
         """Names the corpus to change in `name` and holds the new values in the masked fields."""
+    @corpus.setter
+    def corpus(self, value: typing.Any) -> None: ...
 
     @property
     def update_mask(self) -> genai_grpc_protos.protobuf.field_mask_pb2.FieldMask:
         """Lists the field paths to overwrite. Only `display_name` is accepted."""
+    @update_mask.setter
+    def update_mask(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        corpus: genai_grpc_protos.v1beta.retriever_pb2.Corpus | None = ...,
-        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        corpus: genai_grpc_protos.v1beta.retriever_pb2.Corpus | typing.Any | None = ...,
+        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["corpus", b"corpus", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["corpus", b"corpus", "update_mask", b"update_mask"]) -> None: ...
@@ -93,7 +108,7 @@ class UpdateCorpusRequest(google.protobuf.message.Message):
 Global___UpdateCorpusRequest: typing_extensions.TypeAlias = UpdateCorpusRequest
 
 @typing.final
-class DeleteCorpusRequest(google.protobuf.message.Message):
+class DeleteCorpusRequest(genai_grpc_protos._typing.Message):
     """Tells `DeleteCorpus` which corpus to remove and whether its content may go too."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -108,7 +123,10 @@ class DeleteCorpusRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         force: builtins.bool = ...,
     ) -> None: ...
@@ -117,7 +135,7 @@ class DeleteCorpusRequest(google.protobuf.message.Message):
 Global___DeleteCorpusRequest: typing_extensions.TypeAlias = DeleteCorpusRequest
 
 @typing.final
-class ListCorporaRequest(google.protobuf.message.Message):
+class ListCorporaRequest(genai_grpc_protos._typing.Message):
     """Picks the page that `ListCorpora` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -134,7 +152,10 @@ class ListCorporaRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
     ) -> None: ...
@@ -143,7 +164,7 @@ class ListCorporaRequest(google.protobuf.message.Message):
 Global___ListCorporaRequest: typing_extensions.TypeAlias = ListCorporaRequest
 
 @typing.final
-class ListCorporaResponse(google.protobuf.message.Message):
+class ListCorporaResponse(genai_grpc_protos._typing.Message):
     """Holds one page of corpora in order of `create_time`, oldest first."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -155,11 +176,16 @@ class ListCorporaResponse(google.protobuf.message.Message):
     @property
     def corpora(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.retriever_pb2.Corpus]:
         """Holds the corpora of this page."""
+    @corpora.setter
+    def corpora(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        corpora: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Corpus] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        corpora: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Corpus | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["corpora", b"corpora", "next_page_token", b"next_page_token"]) -> None: ...
@@ -167,7 +193,7 @@ class ListCorporaResponse(google.protobuf.message.Message):
 Global___ListCorporaResponse: typing_extensions.TypeAlias = ListCorporaResponse
 
 @typing.final
-class QueryCorpusRequest(google.protobuf.message.Message):
+class QueryCorpusRequest(genai_grpc_protos._typing.Message):
     """Says what to look for in a corpus, and in which part of it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -190,13 +216,18 @@ class QueryCorpusRequest(google.protobuf.message.Message):
         `document.custom_metadata.` or `chunk.custom_metadata.`, one filter per key. A numeric key may
         repeat to bound a range from both sides; a string key may not.
         """
+    @metadata_filters.setter
+    def metadata_filters(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         query: builtins.str = ...,
-        metadata_filters: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter] | None = ...,
+        metadata_filters: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         results_count: builtins.int = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["metadata_filters", b"metadata_filters", "name", b"name", "query", b"query", "results_count", b"results_count"]) -> None: ...
@@ -204,7 +235,7 @@ class QueryCorpusRequest(google.protobuf.message.Message):
 Global___QueryCorpusRequest: typing_extensions.TypeAlias = QueryCorpusRequest
 
 @typing.final
-class QueryCorpusResponse(google.protobuf.message.Message):
+class QueryCorpusResponse(genai_grpc_protos._typing.Message):
     """Holds what a search over a corpus found."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -213,18 +244,23 @@ class QueryCorpusResponse(google.protobuf.message.Message):
     @property
     def relevant_chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RelevantChunk]:
         """Holds at most `results_count` matches, each with its score; it is empty when nothing matches."""
+    @relevant_chunks.setter
+    def relevant_chunks(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        relevant_chunks: collections.abc.Iterable[Global___RelevantChunk] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        relevant_chunks: collections.abc.Iterable[Global___RelevantChunk | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["relevant_chunks", b"relevant_chunks"]) -> None: ...
 
 Global___QueryCorpusResponse: typing_extensions.TypeAlias = QueryCorpusResponse
 
 @typing.final
-class RelevantChunk(google.protobuf.message.Message):
+class RelevantChunk(genai_grpc_protos._typing.Message):
     """This is one search hit: a chunk, how well it matches and where it comes from."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -237,17 +273,24 @@ class RelevantChunk(google.protobuf.message.Message):
     @property
     def chunk(self) -> genai_grpc_protos.v1beta.retriever_pb2.Chunk:
         """This is the stored chunk that matched, text and metadata included."""
+    @chunk.setter
+    def chunk(self, value: typing.Any) -> None: ...
 
     @property
     def document(self) -> genai_grpc_protos.v1beta.retriever_pb2.Document:
         """This is the document that owns `chunk`."""
+    @document.setter
+    def document(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         chunk_relevance_score: builtins.float = ...,
-        chunk: genai_grpc_protos.v1beta.retriever_pb2.Chunk | None = ...,
-        document: genai_grpc_protos.v1beta.retriever_pb2.Document | None = ...,
+        chunk: genai_grpc_protos.v1beta.retriever_pb2.Chunk | typing.Any | None = ...,
+        document: genai_grpc_protos.v1beta.retriever_pb2.Document | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chunk", b"chunk", "document", b"document"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "chunk_relevance_score", b"chunk_relevance_score", "document", b"document"]) -> None: ...
@@ -255,7 +298,7 @@ class RelevantChunk(google.protobuf.message.Message):
 Global___RelevantChunk: typing_extensions.TypeAlias = RelevantChunk
 
 @typing.final
-class CreateDocumentRequest(google.protobuf.message.Message):
+class CreateDocumentRequest(genai_grpc_protos._typing.Message):
     """Carries the new document for `CreateDocument`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -267,12 +310,17 @@ class CreateDocumentRequest(google.protobuf.message.Message):
     @property
     def document(self) -> genai_grpc_protos.v1beta.retriever_pb2.Document:
         """Gives the wanted name, display name and metadata; every one of them may be left out."""
+    @document.setter
+    def document(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
-        document: genai_grpc_protos.v1beta.retriever_pb2.Document | None = ...,
+        document: genai_grpc_protos.v1beta.retriever_pb2.Document | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["document", b"document"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["document", b"document", "parent", b"parent"]) -> None: ...
@@ -280,7 +328,7 @@ class CreateDocumentRequest(google.protobuf.message.Message):
 Global___CreateDocumentRequest: typing_extensions.TypeAlias = CreateDocumentRequest
 
 @typing.final
-class GetDocumentRequest(google.protobuf.message.Message):
+class GetDocumentRequest(genai_grpc_protos._typing.Message):
     """Tells `GetDocument` which document to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -290,7 +338,10 @@ class GetDocumentRequest(google.protobuf.message.Message):
     """The name has the form `corpora/{corpus}/documents/{document}`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -298,7 +349,7 @@ class GetDocumentRequest(google.protobuf.message.Message):
 Global___GetDocumentRequest: typing_extensions.TypeAlias = GetDocumentRequest
 
 @typing.final
-class UpdateDocumentRequest(google.protobuf.message.Message):
+class UpdateDocumentRequest(genai_grpc_protos._typing.Message):
     """Carries the new values for `UpdateDocument`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -308,16 +359,23 @@ class UpdateDocumentRequest(google.protobuf.message.Message):
     @property
     def document(self) -> genai_grpc_protos.v1beta.retriever_pb2.Document:
         """Names the document to change in `name` and holds the new values in the masked fields."""
+    @document.setter
+    def document(self, value: typing.Any) -> None: ...
 
     @property
     def update_mask(self) -> genai_grpc_protos.protobuf.field_mask_pb2.FieldMask:
         """Lists the field paths to overwrite. Only `display_name` and `custom_metadata` are accepted."""
+    @update_mask.setter
+    def update_mask(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        document: genai_grpc_protos.v1beta.retriever_pb2.Document | None = ...,
-        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        document: genai_grpc_protos.v1beta.retriever_pb2.Document | typing.Any | None = ...,
+        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["document", b"document", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["document", b"document", "update_mask", b"update_mask"]) -> None: ...
@@ -325,7 +383,7 @@ class UpdateDocumentRequest(google.protobuf.message.Message):
 Global___UpdateDocumentRequest: typing_extensions.TypeAlias = UpdateDocumentRequest
 
 @typing.final
-class DeleteDocumentRequest(google.protobuf.message.Message):
+class DeleteDocumentRequest(genai_grpc_protos._typing.Message):
     """Tells `DeleteDocument` which document to remove and whether its chunks may go too."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -340,7 +398,10 @@ class DeleteDocumentRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         force: builtins.bool = ...,
     ) -> None: ...
@@ -349,7 +410,7 @@ class DeleteDocumentRequest(google.protobuf.message.Message):
 Global___DeleteDocumentRequest: typing_extensions.TypeAlias = DeleteDocumentRequest
 
 @typing.final
-class ListDocumentsRequest(google.protobuf.message.Message):
+class ListDocumentsRequest(genai_grpc_protos._typing.Message):
     """Picks the corpus and the page that `ListDocuments` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -369,7 +430,10 @@ class ListDocumentsRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
@@ -379,7 +443,7 @@ class ListDocumentsRequest(google.protobuf.message.Message):
 Global___ListDocumentsRequest: typing_extensions.TypeAlias = ListDocumentsRequest
 
 @typing.final
-class ListDocumentsResponse(google.protobuf.message.Message):
+class ListDocumentsResponse(genai_grpc_protos._typing.Message):
     """Holds one page of documents in order of `create_time`, oldest first."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -391,11 +455,16 @@ class ListDocumentsResponse(google.protobuf.message.Message):
     @property
     def documents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.retriever_pb2.Document]:
         """Holds the documents of this page, without their chunks."""
+    @documents.setter
+    def documents(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        documents: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Document] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        documents: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Document | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["documents", b"documents", "next_page_token", b"next_page_token"]) -> None: ...
@@ -403,7 +472,7 @@ class ListDocumentsResponse(google.protobuf.message.Message):
 Global___ListDocumentsResponse: typing_extensions.TypeAlias = ListDocumentsResponse
 
 @typing.final
-class QueryDocumentRequest(google.protobuf.message.Message):
+class QueryDocumentRequest(genai_grpc_protos._typing.Message):
     """Says what to look for within a single document."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -426,21 +495,26 @@ class QueryDocumentRequest(google.protobuf.message.Message):
         `chunk.custom_metadata.` work, since the document is fixed already. A numeric key may repeat to
         bound a range from both sides; a string key may not.
         """
+    @metadata_filters.setter
+    def metadata_filters(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
         query: builtins.str = ...,
         results_count: builtins.int = ...,
-        metadata_filters: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter] | None = ...,
+        metadata_filters: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.MetadataFilter | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["metadata_filters", b"metadata_filters", "name", b"name", "query", b"query", "results_count", b"results_count"]) -> None: ...
 
 Global___QueryDocumentRequest: typing_extensions.TypeAlias = QueryDocumentRequest
 
 @typing.final
-class QueryDocumentResponse(google.protobuf.message.Message):
+class QueryDocumentResponse(genai_grpc_protos._typing.Message):
     """Holds what a search within a document found."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -449,18 +523,23 @@ class QueryDocumentResponse(google.protobuf.message.Message):
     @property
     def relevant_chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RelevantChunk]:
         """Holds at most `results_count` matches, each with its score; it is empty when nothing matches."""
+    @relevant_chunks.setter
+    def relevant_chunks(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        relevant_chunks: collections.abc.Iterable[Global___RelevantChunk] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        relevant_chunks: collections.abc.Iterable[Global___RelevantChunk | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["relevant_chunks", b"relevant_chunks"]) -> None: ...
 
 Global___QueryDocumentResponse: typing_extensions.TypeAlias = QueryDocumentResponse
 
 @typing.final
-class CreateChunkRequest(google.protobuf.message.Message):
+class CreateChunkRequest(genai_grpc_protos._typing.Message):
     """Carries one new chunk, either for `CreateChunk` or as an item of `BatchCreateChunks`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -474,12 +553,17 @@ class CreateChunkRequest(google.protobuf.message.Message):
     @property
     def chunk(self) -> genai_grpc_protos.v1beta.retriever_pb2.Chunk:
         """Gives the text in `data`, plus a name and metadata if wanted."""
+    @chunk.setter
+    def chunk(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
-        chunk: genai_grpc_protos.v1beta.retriever_pb2.Chunk | None = ...,
+        chunk: genai_grpc_protos.v1beta.retriever_pb2.Chunk | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chunk", b"chunk"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "parent", b"parent"]) -> None: ...
@@ -487,7 +571,7 @@ class CreateChunkRequest(google.protobuf.message.Message):
 Global___CreateChunkRequest: typing_extensions.TypeAlias = CreateChunkRequest
 
 @typing.final
-class BatchCreateChunksRequest(google.protobuf.message.Message):
+class BatchCreateChunksRequest(genai_grpc_protos._typing.Message):
     """Bundles several chunk creations that all go to one document."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -501,19 +585,24 @@ class BatchCreateChunksRequest(google.protobuf.message.Message):
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___CreateChunkRequest]:
         """Holds one item for each chunk to create, 100 at the most."""
+    @requests.setter
+    def requests(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
-        requests: collections.abc.Iterable[Global___CreateChunkRequest] | None = ...,
+        requests: collections.abc.Iterable[Global___CreateChunkRequest | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["parent", b"parent", "requests", b"requests"]) -> None: ...
 
 Global___BatchCreateChunksRequest: typing_extensions.TypeAlias = BatchCreateChunksRequest
 
 @typing.final
-class BatchCreateChunksResponse(google.protobuf.message.Message):
+class BatchCreateChunksResponse(genai_grpc_protos._typing.Message):
     """Holds the outcome of `BatchCreateChunks`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -522,18 +611,23 @@ class BatchCreateChunksResponse(google.protobuf.message.Message):
     @property
     def chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.retriever_pb2.Chunk]:
         """Holds the chunks as stored, with the names the service gave them."""
+    @chunks.setter
+    def chunks(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Chunk] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Chunk | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["chunks", b"chunks"]) -> None: ...
 
 Global___BatchCreateChunksResponse: typing_extensions.TypeAlias = BatchCreateChunksResponse
 
 @typing.final
-class GetChunkRequest(google.protobuf.message.Message):
+class GetChunkRequest(genai_grpc_protos._typing.Message):
     """Tells `GetChunk` which chunk to read."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -543,7 +637,10 @@ class GetChunkRequest(google.protobuf.message.Message):
     """The name has the form `corpora/{corpus}/documents/{document}/chunks/{chunk}`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -551,7 +648,7 @@ class GetChunkRequest(google.protobuf.message.Message):
 Global___GetChunkRequest: typing_extensions.TypeAlias = GetChunkRequest
 
 @typing.final
-class UpdateChunkRequest(google.protobuf.message.Message):
+class UpdateChunkRequest(genai_grpc_protos._typing.Message):
     """Carries the new values of one chunk, either for `UpdateChunk` or as an item of
     `BatchUpdateChunks`.
     """
@@ -563,16 +660,23 @@ class UpdateChunkRequest(google.protobuf.message.Message):
     @property
     def chunk(self) -> genai_grpc_protos.v1beta.retriever_pb2.Chunk:
         """Names the chunk to change in `name` and holds the new values in the masked fields."""
+    @chunk.setter
+    def chunk(self, value: typing.Any) -> None: ...
 
     @property
     def update_mask(self) -> genai_grpc_protos.protobuf.field_mask_pb2.FieldMask:
         """Lists the field paths to overwrite. Only `data` and `custom_metadata` are accepted."""
+    @update_mask.setter
+    def update_mask(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        chunk: genai_grpc_protos.v1beta.retriever_pb2.Chunk | None = ...,
-        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        chunk: genai_grpc_protos.v1beta.retriever_pb2.Chunk | typing.Any | None = ...,
+        update_mask: genai_grpc_protos.protobuf.field_mask_pb2.FieldMask | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["chunk", b"chunk", "update_mask", b"update_mask"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "update_mask", b"update_mask"]) -> None: ...
@@ -580,7 +684,7 @@ class UpdateChunkRequest(google.protobuf.message.Message):
 Global___UpdateChunkRequest: typing_extensions.TypeAlias = UpdateChunkRequest
 
 @typing.final
-class BatchUpdateChunksRequest(google.protobuf.message.Message):
+class BatchUpdateChunksRequest(genai_grpc_protos._typing.Message):
     """Bundles several chunk updates within one document."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -595,19 +699,24 @@ class BatchUpdateChunksRequest(google.protobuf.message.Message):
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___UpdateChunkRequest]:
         """Holds one item for each chunk to change, 100 at the most; each has a mask of its own."""
+    @requests.setter
+    def requests(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
-        requests: collections.abc.Iterable[Global___UpdateChunkRequest] | None = ...,
+        requests: collections.abc.Iterable[Global___UpdateChunkRequest | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["parent", b"parent", "requests", b"requests"]) -> None: ...
 
 Global___BatchUpdateChunksRequest: typing_extensions.TypeAlias = BatchUpdateChunksRequest
 
 @typing.final
-class BatchUpdateChunksResponse(google.protobuf.message.Message):
+class BatchUpdateChunksResponse(genai_grpc_protos._typing.Message):
     """Holds the outcome of `BatchUpdateChunks`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -616,18 +725,23 @@ class BatchUpdateChunksResponse(google.protobuf.message.Message):
     @property
     def chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.retriever_pb2.Chunk]:
         """Holds the chunks as they stand after the update."""
+    @chunks.setter
+    def chunks(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Chunk] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Chunk | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["chunks", b"chunks"]) -> None: ...
 
 Global___BatchUpdateChunksResponse: typing_extensions.TypeAlias = BatchUpdateChunksResponse
 
 @typing.final
-class DeleteChunkRequest(google.protobuf.message.Message):
+class DeleteChunkRequest(genai_grpc_protos._typing.Message):
     """Names one chunk to remove, either for `DeleteChunk` or as an item of `BatchDeleteChunks`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -637,7 +751,10 @@ class DeleteChunkRequest(google.protobuf.message.Message):
     """The name has the form `corpora/{corpus}/documents/{document}/chunks/{chunk}`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
@@ -645,7 +762,7 @@ class DeleteChunkRequest(google.protobuf.message.Message):
 Global___DeleteChunkRequest: typing_extensions.TypeAlias = DeleteChunkRequest
 
 @typing.final
-class BatchDeleteChunksRequest(google.protobuf.message.Message):
+class BatchDeleteChunksRequest(genai_grpc_protos._typing.Message):
     """Bundles several chunk deletions within one document."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -660,19 +777,24 @@ class BatchDeleteChunksRequest(google.protobuf.message.Message):
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DeleteChunkRequest]:
         """Holds one item for each chunk to remove."""
+    @requests.setter
+    def requests(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
-        requests: collections.abc.Iterable[Global___DeleteChunkRequest] | None = ...,
+        requests: collections.abc.Iterable[Global___DeleteChunkRequest | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["parent", b"parent", "requests", b"requests"]) -> None: ...
 
 Global___BatchDeleteChunksRequest: typing_extensions.TypeAlias = BatchDeleteChunksRequest
 
 @typing.final
-class ListChunksRequest(google.protobuf.message.Message):
+class ListChunksRequest(genai_grpc_protos._typing.Message):
     """Picks the document and the page that `ListChunks` returns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -694,7 +816,10 @@ class ListChunksRequest(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         parent: builtins.str = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
@@ -704,7 +829,7 @@ class ListChunksRequest(google.protobuf.message.Message):
 Global___ListChunksRequest: typing_extensions.TypeAlias = ListChunksRequest
 
 @typing.final
-class ListChunksResponse(google.protobuf.message.Message):
+class ListChunksResponse(genai_grpc_protos._typing.Message):
     """Holds one page of chunks in order of `create_time`, oldest first."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -716,11 +841,16 @@ class ListChunksResponse(google.protobuf.message.Message):
     @property
     def chunks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.retriever_pb2.Chunk]:
         """Holds the chunks of this page, text included."""
+    @chunks.setter
+    def chunks(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Chunk] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        chunks: collections.abc.Iterable[genai_grpc_protos.v1beta.retriever_pb2.Chunk | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         next_page_token: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "next_page_token", b"next_page_token"]) -> None: ...

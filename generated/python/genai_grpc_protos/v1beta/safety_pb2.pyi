@@ -8,7 +8,7 @@ sets, the ratings it gives and the reasons it withholds content.
 
 import builtins
 import google.protobuf.descriptor
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import sys
 import typing
@@ -21,10 +21,10 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 class _HarmCategory:
-    ValueType = typing.NewType("ValueType", builtins.int)
+    class ValueType(genai_grpc_protos._typing.EnumMember): ...
     V: typing_extensions.TypeAlias = ValueType
 
-class _HarmCategoryEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_HarmCategory.ValueType], builtins.type):
+class _HarmCategoryEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_HarmCategory.ValueType]):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     HARM_CATEGORY_UNSPECIFIED: _HarmCategory.ValueType  # 0
     """No category was given; not valid in a setting, so do not send it."""
@@ -87,16 +87,16 @@ HARM_CATEGORY_CIVIC_INTEGRITY: HarmCategory.ValueType  # 11
 Global___HarmCategory: typing_extensions.TypeAlias = HarmCategory
 
 @typing.final
-class ContentFilter(google.protobuf.message.Message):
+class ContentFilter(genai_grpc_protos._typing.Message):
     """Explains why one request had content withheld."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _BlockedReason:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _BlockedReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[ContentFilter._BlockedReason.ValueType], builtins.type):
+    class _BlockedReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[ContentFilter._BlockedReason.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         BLOCKED_REASON_UNSPECIFIED: ContentFilter._BlockedReason.ValueType  # 0
         """The service withheld content and gave no cause."""
@@ -123,7 +123,10 @@ class ContentFilter(google.protobuf.message.Message):
     """Details for people to read; absent if there are none."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         reason: Global___ContentFilter.BlockedReason.ValueType = ...,
         message: builtins.str | None = ...,
     ) -> None: ...
@@ -134,7 +137,7 @@ class ContentFilter(google.protobuf.message.Message):
 Global___ContentFilter: typing_extensions.TypeAlias = ContentFilter
 
 @typing.final
-class SafetyFeedback(google.protobuf.message.Message):
+class SafetyFeedback(genai_grpc_protos._typing.Message):
     """Pairs a rating with the setting it ran into, if a prompt or reply was blocked for safety. A
     category that caused no trouble may have no entry.
     """
@@ -146,16 +149,23 @@ class SafetyFeedback(google.protobuf.message.Message):
     @property
     def rating(self) -> Global___SafetyRating:
         """What the classifier found in the content."""
+    @rating.setter
+    def rating(self, value: typing.Any) -> None: ...
 
     @property
     def setting(self) -> Global___SafetySetting:
         """The threshold in force for that category when the request ran."""
+    @setting.setter
+    def setting(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        rating: Global___SafetyRating | None = ...,
-        setting: Global___SafetySetting | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        rating: Global___SafetyRating | typing.Any | None = ...,
+        setting: Global___SafetySetting | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["rating", b"rating", "setting", b"setting"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["rating", b"rating", "setting", b"setting"]) -> None: ...
@@ -163,7 +173,7 @@ class SafetyFeedback(google.protobuf.message.Message):
 Global___SafetyFeedback: typing_extensions.TypeAlias = SafetyFeedback
 
 @typing.final
-class SafetyRating(google.protobuf.message.Message):
+class SafetyRating(genai_grpc_protos._typing.Message):
     """Verdict of the safety classifier on one piece of content for one category. It measures
     likelihood, not severity.
     """
@@ -171,10 +181,10 @@ class SafetyRating(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _HarmProbability:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _HarmProbabilityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[SafetyRating._HarmProbability.ValueType], builtins.type):
+    class _HarmProbabilityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[SafetyRating._HarmProbability.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         HARM_PROBABILITY_UNSPECIFIED: SafetyRating._HarmProbability.ValueType  # 0
         """The service gave no probability."""
@@ -214,7 +224,10 @@ class SafetyRating(google.protobuf.message.Message):
     """True if this verdict led the service to withhold the content."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         category: Global___HarmCategory.ValueType = ...,
         probability: Global___SafetyRating.HarmProbability.ValueType = ...,
         blocked: builtins.bool = ...,
@@ -224,16 +237,16 @@ class SafetyRating(google.protobuf.message.Message):
 Global___SafetyRating: typing_extensions.TypeAlias = SafetyRating
 
 @typing.final
-class SafetySetting(google.protobuf.message.Message):
+class SafetySetting(genai_grpc_protos._typing.Message):
     """Overrides, for one category, the probability at which the service starts to block."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _HarmBlockThreshold:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _HarmBlockThresholdEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[SafetySetting._HarmBlockThreshold.ValueType], builtins.type):
+    class _HarmBlockThresholdEnumTypeWrapper(genai_grpc_protos._typing.EnumType[SafetySetting._HarmBlockThreshold.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         HARM_BLOCK_THRESHOLD_UNSPECIFIED: SafetySetting._HarmBlockThreshold.ValueType  # 0
         """No threshold was given; the service applies its default."""
@@ -272,7 +285,10 @@ class SafetySetting(google.protobuf.message.Message):
     """Lowest probability that gets content blocked."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         category: Global___HarmCategory.ValueType = ...,
         threshold: Global___SafetySetting.HarmBlockThreshold.ValueType = ...,
     ) -> None: ...

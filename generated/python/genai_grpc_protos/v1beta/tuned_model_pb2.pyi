@@ -11,7 +11,7 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
+import genai_grpc_protos._typing
 import google.protobuf.message
 import genai_grpc_protos.protobuf.timestamp_pb2
 import sys
@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class TunedModel(google.protobuf.message.Message):
+class TunedModel(genai_grpc_protos._typing.Message):
     """This is a model that a user trained further on examples, starting from a base model or another
     tuned one.
     """
@@ -33,10 +33,10 @@ class TunedModel(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     class _State:
-        ValueType = typing.NewType("ValueType", builtins.int)
+        class ValueType(genai_grpc_protos._typing.EnumMember): ...
         V: typing_extensions.TypeAlias = ValueType
 
-    class _StateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[TunedModel._State.ValueType], builtins.type):
+    class _StateEnumTypeWrapper(genai_grpc_protos._typing.EnumType[TunedModel._State.ValueType]):
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
         STATE_UNSPECIFIED: TunedModel._State.ValueType  # 0
         """No state was given. The service never reports this value."""
@@ -100,29 +100,42 @@ class TunedModel(google.protobuf.message.Message):
     @property
     def tuned_model_source(self) -> Global___TunedModelSource:
         """Continues from a tuned model that already exists."""
+    @tuned_model_source.setter
+    def tuned_model_source(self, value: typing.Any) -> None: ...
 
     @property
     def create_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when `CreateTunedModel` made the record of the model."""
+    @create_time.setter
+    def create_time(self, value: typing.Any) -> None: ...
 
     @property
     def update_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the model last changed."""
+    @update_time.setter
+    def update_time(self, value: typing.Any) -> None: ...
 
     @property
     def tuning_task(self) -> Global___TuningTask:
         """Holds the data and the settings of the training run, and its progress."""
+    @tuning_task.setter
+    def tuning_task(self, value: typing.Any) -> None: ...
 
     @property
     def reader_project_numbers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Lists the Google Cloud projects that may read the model, by project number and not by project
         ID.
         """
+    @reader_project_numbers.setter
+    def reader_project_numbers(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        tuned_model_source: Global___TunedModelSource | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        tuned_model_source: Global___TunedModelSource | typing.Any | None = ...,
         base_model: builtins.str = ...,
         name: builtins.str = ...,
         display_name: builtins.str = ...,
@@ -131,9 +144,9 @@ class TunedModel(google.protobuf.message.Message):
         top_p: builtins.float | None = ...,
         top_k: builtins.int | None = ...,
         state: Global___TunedModel.State.ValueType = ...,
-        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        tuning_task: Global___TuningTask | None = ...,
+        create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        tuning_task: Global___TuningTask | typing.Any | None = ...,
         reader_project_numbers: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "base_model", b"base_model", "create_time", b"create_time", "source_model", b"source_model", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "tuned_model_source", b"tuned_model_source", "tuning_task", b"tuning_task", "update_time", b"update_time"]) -> builtins.bool: ...
@@ -150,7 +163,7 @@ class TunedModel(google.protobuf.message.Message):
 Global___TunedModel: typing_extensions.TypeAlias = TunedModel
 
 @typing.final
-class TunedModelSource(google.protobuf.message.Message):
+class TunedModelSource(genai_grpc_protos._typing.Message):
     """Points to the tuned model that a new one starts from."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -163,7 +176,10 @@ class TunedModelSource(google.protobuf.message.Message):
     """This is the catalogue model at the root of `tuned_model`, as in `models/gemini-1.5-flash-001`."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         tuned_model: builtins.str = ...,
         base_model: builtins.str = ...,
     ) -> None: ...
@@ -172,7 +188,7 @@ class TunedModelSource(google.protobuf.message.Message):
 Global___TunedModelSource: typing_extensions.TypeAlias = TunedModelSource
 
 @typing.final
-class TuningTask(google.protobuf.message.Message):
+class TuningTask(genai_grpc_protos._typing.Message):
     """This is one training run: what goes in, how it is trained and what was measured."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -185,31 +201,44 @@ class TuningTask(google.protobuf.message.Message):
     @property
     def start_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the training began; it is absent before that."""
+    @start_time.setter
+    def start_time(self, value: typing.Any) -> None: ...
 
     @property
     def complete_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the training ended; it is absent while it runs."""
+    @complete_time.setter
+    def complete_time(self, value: typing.Any) -> None: ...
 
     @property
     def snapshots(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TuningSnapshot]:
         """Holds the loss figures measured so far, for drawing a curve."""
+    @snapshots.setter
+    def snapshots(self, value: typing.Any) -> None: ...
 
     @property
     def training_data(self) -> Global___Dataset:
         """Holds the examples to learn from. The service never sends them back."""
+    @training_data.setter
+    def training_data(self, value: typing.Any) -> None: ...
 
     @property
     def hyperparameters(self) -> Global___Hyperparameters:
         """Steers the training run. When absent, every setting keeps its own default."""
+    @hyperparameters.setter
+    def hyperparameters(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        start_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        complete_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
-        snapshots: collections.abc.Iterable[Global___TuningSnapshot] | None = ...,
-        training_data: Global___Dataset | None = ...,
-        hyperparameters: Global___Hyperparameters | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        start_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        complete_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
+        snapshots: collections.abc.Iterable[Global___TuningSnapshot | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
+        training_data: Global___Dataset | typing.Any | None = ...,
+        hyperparameters: Global___Hyperparameters | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["complete_time", b"complete_time", "hyperparameters", b"hyperparameters", "start_time", b"start_time", "training_data", b"training_data"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["complete_time", b"complete_time", "hyperparameters", b"hyperparameters", "snapshots", b"snapshots", "start_time", b"start_time", "training_data", b"training_data"]) -> None: ...
@@ -217,7 +246,7 @@ class TuningTask(google.protobuf.message.Message):
 Global___TuningTask: typing_extensions.TypeAlias = TuningTask
 
 @typing.final
-class Hyperparameters(google.protobuf.message.Message):
+class Hyperparameters(genai_grpc_protos._typing.Message):
     """Holds the settings of a training run. Each one left unset takes its own default."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -242,7 +271,10 @@ class Hyperparameters(google.protobuf.message.Message):
     """
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         learning_rate: builtins.float = ...,
         learning_rate_multiplier: builtins.float = ...,
         epoch_count: builtins.int | None = ...,
@@ -260,7 +292,7 @@ class Hyperparameters(google.protobuf.message.Message):
 Global___Hyperparameters: typing_extensions.TypeAlias = Hyperparameters
 
 @typing.final
-class Dataset(google.protobuf.message.Message):
+class Dataset(genai_grpc_protos._typing.Message):
     """Wraps the examples, so that sources other than inline ones could be added."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -269,11 +301,16 @@ class Dataset(google.protobuf.message.Message):
     @property
     def examples(self) -> Global___TuningExamples:
         """Carries the examples within the request itself."""
+    @examples.setter
+    def examples(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        examples: Global___TuningExamples | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        examples: Global___TuningExamples | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["dataset", b"dataset", "examples", b"examples"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["dataset", b"dataset", "examples", b"examples"]) -> None: ...
@@ -282,7 +319,7 @@ class Dataset(google.protobuf.message.Message):
 Global___Dataset: typing_extensions.TypeAlias = Dataset
 
 @typing.final
-class TuningExamples(google.protobuf.message.Message):
+class TuningExamples(genai_grpc_protos._typing.Message):
     """This is a list of examples, for training or for validation."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -291,18 +328,23 @@ class TuningExamples(google.protobuf.message.Message):
     @property
     def examples(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TuningExample]:
         """Holds pairs of input and output; all inputs must be of the same kind."""
+    @examples.setter
+    def examples(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
-        examples: collections.abc.Iterable[Global___TuningExample] | None = ...,
+        ignore_unknown_fields: builtins.bool = ...,
+        examples: collections.abc.Iterable[Global___TuningExample | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["examples", b"examples"]) -> None: ...
 
 Global___TuningExamples: typing_extensions.TypeAlias = TuningExamples
 
 @typing.final
-class TuningExample(google.protobuf.message.Message):
+class TuningExample(genai_grpc_protos._typing.Message):
     """Shows the model one input and the answer it should learn to give."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -315,7 +357,10 @@ class TuningExample(google.protobuf.message.Message):
     """This is the text the model should answer to the input."""
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         text_input: builtins.str = ...,
         output: builtins.str = ...,
     ) -> None: ...
@@ -326,7 +371,7 @@ class TuningExample(google.protobuf.message.Message):
 Global___TuningExample: typing_extensions.TypeAlias = TuningExample
 
 @typing.final
-class TuningSnapshot(google.protobuf.message.Message):
+class TuningSnapshot(genai_grpc_protos._typing.Message):
     """Records the loss after one training step."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -344,14 +389,19 @@ class TuningSnapshot(google.protobuf.message.Message):
     @property
     def compute_time(self) -> genai_grpc_protos.protobuf.timestamp_pb2.Timestamp:
         """This is when the service measured `mean_loss`."""
+    @compute_time.setter
+    def compute_time(self, value: typing.Any) -> None: ...
 
     def __init__(
         self,
+        mapping: typing.Any = ...,
+        /,
         *,
+        ignore_unknown_fields: builtins.bool = ...,
         step: builtins.int = ...,
         epoch: builtins.int = ...,
         mean_loss: builtins.float = ...,
-        compute_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | None = ...,
+        compute_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["compute_time", b"compute_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["compute_time", b"compute_time", "epoch", b"epoch", "mean_loss", b"mean_loss", "step", b"step"]) -> None: ...

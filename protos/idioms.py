@@ -1,0 +1,62 @@
+"""Rewrites mypy-protobuf's stubs for the conveniences that the message and enum classes have (python/_idioms.py)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["rewrite"]
+
+TYPING: Final = "genai_grpc_protos._typing"
+MESSAGE: Final = r"((?:Global___|genai_grpc_protos\.)[\w.]+?)(?<!ValueType)"
+MAPPING: Final = "collections.abc.Mapping[builtins.str, typing.Any]"
+
+# Names that the conveniences also spell with an underscore at the end.
+UNDERSCORED: Final = "format|license|type"
+
+REPLACEMENTS: Final = (
+    # Messages and enums get the conveniences' types.
+    (r"\(google\.protobuf\.message\.Message\):", f"({TYPING}.Message):"),
+    (r'ValueType = typing\.NewType\("ValueType", builtins\.int\)', f"class ValueType({TYPING}.EnumMember): ..."),
+    (
+        r"google\.protobuf\.internal\.enum_type_wrapper\._EnumTypeWrapper\[(.+?)\], builtins\.type\):",
+        rf"{TYPING}.EnumType[\1]):",
+    ),
+    (r"^import google\.protobuf\.internal\.enum_type_wrapper\n", f"import {TYPING}\n"),
+    # The constructor takes a dict or a message, and dicts for nested messages.
+    (
+        r"def __init__\(\n( +)self,\n +\*,\n",
+        r"def __init__(\n\1self,\n\1mapping: typing.Any = ...,\n\1/,\n\1*,\n"
+        r"\1ignore_unknown_fields: builtins.bool = ...,\n",
+    ),
+    (
+        rf"^( +\w+: collections\.abc\.Iterable\[){MESSAGE}\] \| None = \.\.\.,",
+        rf"\1\2 | {MAPPING}] | None = ...,",
+    ),
+    (
+        rf"^( +\w+: ){MESSAGE} \| None = \.\.\.,",
+        r"\1\2 | typing.Any | None = ...,",
+    ),
+)
+# A nested or repeated field, read as a property; it can be assigned, too.
+PROPERTY: Final = re.compile(
+    r"^(?P<indent> +)@property\n +def (?P<name>\w+)\(self\) -> [^\n]+?:"
+    r"(?: \.\.\.\n|\n(?P=indent)    \"\"\".*?\"\"\"\n)",
+    re.MULTILINE | re.DOTALL,
+)
+# A field whose name is also spelled with an underscore.
+FIELD: Final = re.compile(rf"^(?P<indent> +)(?P<name>{UNDERSCORED}): (?P<type>\S+)\n", re.MULTILINE)
+PARAMETER: Final = re.compile(rf"^(?P<indent> +)(?P<name>{UNDERSCORED}): (?P<type>.+?) = \.\.\.,\n", re.MULTILINE)
+
+
+def rewrite(stub: str) -> str:
+    """Return the stub of a module with the types of the conveniences."""
+    for pattern, replacement in REPLACEMENTS:
+        stub = re.sub(pattern, replacement, stub, flags=re.MULTILINE)
+    stub = PROPERTY.sub(lambda found: found[0] + _setter(found["indent"], found["name"]), stub)
+    stub = FIELD.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']}\n", stub)
+    return PARAMETER.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']} = ...,\n", stub)
+
+
+def _setter(indent: str, name: str) -> str:
+    return f"{indent}@{name}.setter\n{indent}def {name}(self, value: typing.Any) -> None: ...\n"
