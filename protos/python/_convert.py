@@ -28,6 +28,12 @@ ACCEPTED_VALUES: Final = {
 }
 
 
+_INTEGERS: Final = frozenset(
+    getattr(FieldDescriptor, f"TYPE_{name}")
+    for name in ("INT32", "INT64", "UINT32", "UINT64", "SINT32", "SINT64", "FIXED32", "FIXED64", "SFIXED32", "SFIXED64")
+)
+
+
 def to_message(cls: type[M], value: object) -> M:
     """Coerce to a message of `cls`.
 
@@ -203,6 +209,8 @@ def _to_field_value(field: Any, value: object, path: str) -> Any:
         return to_enum(field.enum_type, value, path)
     if field.type == FieldDescriptor.TYPE_BYTES and isinstance(value, str):
         return _decode_base64(value, path)
+    if field.type in _INTEGERS and isinstance(value, str) and value.removeprefix("-").isdecimal():
+        return int(value)  # as the JSON of messages has 64-bit integers
     return value
 
 

@@ -370,6 +370,7 @@ def _extend_struct(cls: Any) -> None:
         return plain_eq(self, other)
 
     cls.__eq__ = __eq__
+    cls.__ne__ = lambda self, other: not __eq__(self, other)
     cls.__getitem__ = _struct_getitem
     cls.__iter__ = _struct_iter
     cls.__len__ = _struct_len
