@@ -196,9 +196,9 @@ def test_enums(name: str) -> None:
         assert enum(number) is enum[key] is enum.Value(key) is getattr(enum, key)
         assert enum.Name(number) == key
         assert pickle.loads(pickle.dumps(enum[key])) is copy.deepcopy(enum[key]) is enum[key]
-    for invalid in (lambda: enum(999), lambda: enum.Value("NO_SUCH"), lambda: enum.Name(999)):
-        with pytest.raises(ValueError, match=r"999|NO_SUCH"):
-            invalid()
+    for method, invalid in ((enum, 999), (enum.Name, 999), (enum.Value, "NO_SUCH")):
+        with pytest.raises(ValueError, match=str(invalid)):
+            method(invalid)
 
 
 def test_underscored_names() -> None:
