@@ -15,6 +15,7 @@ RESULTS: Final = Path("build/bench")
 COMMANDS: Final = {
     "table": "compare the clients at each kind of work; updates docs/performance.md",
     "latency": "measure the latency of streamed chunks; updates docs/performance.md",
+    "conveniences": "measure the conveniences of the message classes; updates docs/performance.md",
     "check": "fail if the client costs more than its bounds",
     "scale": "measure more threads, calls in flight, chunks, turns and bytes; updates docs/scale.md",
     "capacity": "plan capacity, from the results of table and scale and a simulation; updates docs/capacity.md",
@@ -49,6 +50,10 @@ def main() -> None:
             from benchmarks.latency import latency_table
 
             pages.write(pages.PERFORMANCE, "latency", latency_table())
+        case "conveniences":
+            from benchmarks.conveniences import conveniences_table
+
+            pages.write(pages.PERFORMANCE, "conveniences", conveniences_table())
         case "check":
             from benchmarks.check import check
 
