@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import mimetypes
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -42,6 +41,8 @@ def path_to_blob(path: os.PathLike[str]) -> BlobData:
     Raises:
         ValueError: The file cannot be read, the MIME type of its name is unknown, or an image file has another format.
     """
+    import mimetypes  # 8 ms, and text prompts do without
+
     # Not strict: WebP is not registered before Python 3.13. An encoding is a compression around the MIME type.
     mime_type, encoding = mimetypes.guess_type(os.path.basename(path), strict=False)
     if mime_type is None or encoding is not None:
@@ -118,6 +119,8 @@ def _ipython_to_blob(image: Any) -> BlobData:
         raise ValueError("the IPython image has no data; create it with Image(filename=...) or Image(data=...)")
     if not isinstance(image.data, bytes):
         raise TypeError(f"the data of an IPython image must be bytes; got {type(image.data).__name__}")
+    import mimetypes  # as above
+
     mime_type, _ = mimetypes.guess_type(image.filename or f"image.{image.format}")
     return BlobData(mime_type or "image/unknown", image.data)
 

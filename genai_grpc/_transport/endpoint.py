@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -34,6 +33,8 @@ class Endpoint(NamedTuple):
         """Whether its traffic cannot leave this machine."""
         if self.host == "localhost":
             return True
+        from ipaddress import ip_address  # 5 ms, and only plaintext with a key needs it
+
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
