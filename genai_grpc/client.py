@@ -37,7 +37,7 @@ class Client:
     closed at the end of the program. A forked process connects anew.
 
     Args:
-        api_key: API key, or a function that returns it and is called for each call; by default GEMINI_API_KEY of the
+        api_key: API key, or a function that returns it, called for each attempt; by default GEMINI_API_KEY of the
             environment, else GOOGLE_API_KEY; "" for none.
         credentials: google-auth credentials, in place of a key. The token is cached, and refreshed in the background
             before it expires. With neither, Google's endpoint is called with the application default credentials.

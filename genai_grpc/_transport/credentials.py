@@ -52,7 +52,7 @@ class StaticKey:
 
 
 class CallableKey:
-    """A function that returns the API key, called for each call."""
+    """A function that returns the API key, called for each attempt."""
 
     __slots__ = ("_function", "_key", "_metadata")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.internal import api_implementation
 
-from genai_grpc_protos._idioms import enum_class, extend
+from genai_grpc_protos._idioms import LazyEnum, extend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,11 +77,11 @@ def bind(proto: str, module: dict[str, Any]) -> None:
     module["DESCRIPTOR"] = file
     classes: list[Any] = []
     for enum in file.enum_types_by_name.values():
-        module[enum.name] = enum_class(enum, module["__name__"], enum.name)
+        module[enum.name] = LazyEnum(enum, module["__name__"], enum.name).cls
         module.update(module[enum.name].__members__)
     for message in file.message_types_by_name.values():
         module[message.name] = _class(message, module["__name__"], message.name, classes)
-    for cls in classes:  # once all enums of the file have their classes
+    for cls in classes:  # once all enums of the file are known
         extend(cls)
 
 
@@ -98,10 +98,8 @@ def _class(descriptor: Descriptor, module: str, qualname: str, classes: list[Any
             # upb sets nested classes itself; the pure Python runtime leaves them to generated code.
             setattr(cls, nested.name, nested_class)
     for enum in descriptor.enum_types:
-        nested_enum = enum_class(enum, module, f"{qualname}.{enum.name}")
-        setattr(cls, enum.name, nested_enum)
-        for name, member in nested_enum.__members__.items():
-            setattr(cls, name, member)
+        for name, attribute in LazyEnum(enum, module, f"{qualname}.{enum.name}").attributes().items():
+            setattr(cls, name, attribute)
     copyreg.pickle(cls, _reduce)
     classes.append(cls)
     return cls
