@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import EnumMeta, IntEnum
+from types import MethodType
 from typing import Any, Final
 
 __all__ = ["CONVENIENCES", "LazyEnum", "UnknownEnumValue", "extend"]
@@ -190,6 +191,21 @@ def _getattribute(plain: Callable[[Any, str], Any], enums: dict[str, LazyEnum]) 
     return __getattribute__
 
 
+class _ClassMethod:
+    """A method of the class that its instances do not have, as those of proto-plus's classes."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __get__(self, instance: object, owner: Any = None) -> Callable[..., Any]:
+        if instance is not None:
+            name = self._function.__name__.removeprefix("_")
+            raise AttributeError(f"{name} is a method of the class: {type(instance).__name__}.{name}(message)")
+        return MethodType(self._function, owner)
+
+
 def _bool(self: Any) -> bool:
     """Whether a field has a value other than zero, empty, or a message that is itself false."""
     return any(value for _, value in self.ListFields())
@@ -330,14 +346,14 @@ CONVENIENCES: Final[dict[str, Any]] = {
     "__contains__": _contains,
     "__delattr__": _delattr,
     "_pb": property(lambda self: self),
-    "copy_from": classmethod(_copy_from),
-    "deserialize": classmethod(_deserialize),
-    "from_json": classmethod(_from_json),
-    "pb": classmethod(_pb),
-    "serialize": classmethod(_serialize),
-    "to_dict": classmethod(_to_dict),
-    "to_json": classmethod(_to_json),
-    "wrap": classmethod(_wrap),
+    "copy_from": _ClassMethod(_copy_from),
+    "deserialize": _ClassMethod(_deserialize),
+    "from_json": _ClassMethod(_from_json),
+    "pb": _ClassMethod(_pb),
+    "serialize": _ClassMethod(_serialize),
+    "to_dict": _ClassMethod(_to_dict),
+    "to_json": _ClassMethod(_to_json),
+    "wrap": _ClassMethod(_wrap),
 }
 """What every message class gets, besides `__init__`, `__setattr__` and, with enum fields, `__getattribute__`."""
 
