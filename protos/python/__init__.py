@@ -4,7 +4,7 @@
 `.type` and `.longrunning` hold the well-known types that they refer to, from the same pool. Because the pool is
 private, they coexist with Google's own packages, which register the same names in the default pool.
 
-The messages of `v1beta` are plain protobuf classes with conveniences, those that programs written for proto-plus expect:
+The messages of `v1beta` are plain protobuf classes with the conveniences that programs written for proto-plus expect:
 
 - An enum is an IntEnum, with the methods of protobuf's EnumTypeWrapper; an enum field reads as its member, which has a
   `name`. A number that this version does not define reads as an int with a `name`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import EnumMeta, IntEnum
+from functools import partial
 from types import MethodType
 from typing import Any, Final
 
@@ -192,7 +193,10 @@ def _getattribute(plain: Callable[[Any, str], Any], enums: dict[str, LazyEnum]) 
 
 
 class _ClassMethod:
-    """A method of the class that its instances do not have, as those of proto-plus's classes."""
+    """A method of the class that takes a message; read from a message, it is bound to that message.
+
+    proto-plus's messages do not have these names. On upb they cannot be hidden, as a message falls back to its class.
+    """
 
     __slots__ = ("_function",)
 
@@ -200,10 +204,7 @@ class _ClassMethod:
         self._function = function
 
     def __get__(self, instance: object, owner: Any = None) -> Callable[..., Any]:
-        if instance is not None:
-            name = self._function.__name__.removeprefix("_")
-            raise AttributeError(f"{name} is a method of the class: {type(instance).__name__}.{name}(message)")
-        return MethodType(self._function, owner)
+        return MethodType(self._function, owner) if instance is None else partial(self._function, owner, instance)
 
 
 def _bool(self: Any) -> bool:
@@ -347,13 +348,13 @@ CONVENIENCES: Final[dict[str, Any]] = {
     "__delattr__": _delattr,
     "_pb": property(lambda self: self),
     "copy_from": _ClassMethod(_copy_from),
-    "deserialize": _ClassMethod(_deserialize),
-    "from_json": _ClassMethod(_from_json),
+    "deserialize": classmethod(_deserialize),
+    "from_json": classmethod(_from_json),
     "pb": _ClassMethod(_pb),
     "serialize": _ClassMethod(_serialize),
     "to_dict": _ClassMethod(_to_dict),
     "to_json": _ClassMethod(_to_json),
-    "wrap": _ClassMethod(_wrap),
+    "wrap": classmethod(_wrap),
 }
 """What every message class gets, besides `__init__`, `__setattr__` and, with enum fields, `__getattribute__`."""
 
