@@ -12,7 +12,6 @@ from typing import Any, Union
 import PIL.Image
 import pydantic
 import pytest
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from genai_grpc import GenerativeModel, errors, protos, types
 from genai_grpc.types import _runtime
@@ -94,8 +93,7 @@ class Marker:
 ANNOTATIONS = [
     name
     for name in types.__all__
-    if not isinstance(value := getattr(types, name), (type, EnumTypeWrapper))
-    or value.__module__.startswith("genai_grpc.types.")
+    if not isinstance(value := getattr(types, name), type) or value.__module__.startswith("genai_grpc.types.")
 ]
 
 

@@ -54,14 +54,9 @@ if TYPE_CHECKING:
     from genai_grpc.types._models import ModelsIterable as ModelsIterable
     from genai_grpc.types._results import CitationMetadataDict as CitationMetadataDict
     from genai_grpc.types._results import CitationSourceDict as CitationSourceDict
-    from genai_grpc.types._safety import (
-        BlockedReason,
-        HarmBlockThreshold,
-        HarmCategory,
-        HarmProbability,
-        SafetySettingDict,
-        SafetySettingOptions,
-    )
+    from genai_grpc.types._safety import BlockedReason as BlockedReason
+    from genai_grpc.types._safety import HarmBlockThreshold, HarmCategory, SafetySettingDict, SafetySettingOptions
+    from genai_grpc.types._safety import HarmProbability as HarmProbability
     from genai_grpc.types._tools import (
         FunctionDeclarationType,
         FunctionLibraryType,
@@ -81,7 +76,6 @@ __all__ = [
     "BlobDict",
     "BlobType",
     "BlockedPromptException",
-    "BlockedReason",
     "BrokenResponseError",
     "CallInfo",
     "ContentDict",
@@ -101,7 +95,6 @@ __all__ = [
     "GenerationConfigType",
     "HarmBlockThreshold",
     "HarmCategory",
-    "HarmProbability",
     "IncompleteIterationError",
     "Interceptor",
     "Model",
