@@ -163,22 +163,28 @@ CONVERSIONS: Final[dict[str, Any]] = {
 }
 
 
-def result(call: str, package: str) -> Any:
-    """The result of a call, or the type of its error, as a plain value."""
+def evaluate(call: str, package: str) -> Any:
+    """The result of a call of a package's conversion."""
     names = {name: import_module(f"{package}.types.{name}") for name in MODULES}
     names |= {
         name: import_module(f"{package}.{name}") for name in ("answer", "embedding", "protos", "responder", "utils")
     }
     names |= {"GenerationConfig": names["generation_types"].GenerationConfig, "datetime": datetime}
+    return eval(call, globals() | names)  # noqa: S307 -- our own text
+
+
+def result(call: str, package: str) -> Any:
+    """The result of a call, or the type of its error, as a plain value."""
     try:
-        value = eval(call, globals() | names)  # noqa: S307 -- our own text
+        return plain(evaluate(call, package))
     except (TypeError, ValueError) as error:
         return type(error)
-    return plain(value)
 
 
 def plain(value: Any) -> Any:
     """Messages of either package as JSON with enums as numbers, and what else a conversion returns."""
+    if isinstance(value, enum.IntEnum):
+        return int(value)
     if hasattr(value, "DESCRIPTOR"):
         from google.protobuf.json_format import MessageToDict
 
@@ -190,10 +196,8 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(int(key) if isinstance(key, enum.IntEnum) else key): plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return list(map(plain, value))
-    return int(value) if isinstance(value, enum.IntEnum) else value
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    return list(map(plain, value)) if isinstance(value, list) else value
 
 
 def _without_underscores(value: Any) -> Any:
