@@ -85,8 +85,8 @@ class File:
         return self._proto.uri
 
     @property
-    def state(self) -> protos.File.State.ValueType:
-        """Whether the service has processed it."""
+    def state(self) -> Any:
+        """Whether the service has processed it: a value of `protos.File.State`."""
         return self._proto.state
 
     @property
