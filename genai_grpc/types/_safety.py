@@ -84,8 +84,9 @@ class SafetySettingDict(TypedDict):
 
     >>> from genai_grpc import GenerativeModel
     >>> setting: SafetySettingDict = {"category": "harassment", "threshold": "high"}
-    >>> GenerativeModel(safety_settings=[setting]).build_request("Hi").safety_settings[0].threshold
-    3
+    >>> [setting] = GenerativeModel(safety_settings=[setting]).build_request("Hi").safety_settings
+    >>> setting.threshold == HarmBlockThreshold.BLOCK_ONLY_HIGH
+    True
     """
 
     category: HarmCategoryOptions

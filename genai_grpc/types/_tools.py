@@ -54,8 +54,8 @@ class FunctionCallingConfigDict(TypedDict, total=False):
     >>> from genai_grpc import GenerativeModel
     >>> config: FunctionCallingConfigDict = {"mode": "any", "allowed_function_names": ["now"]}
     >>> model = GenerativeModel(tool_config={"function_calling_config": config})
-    >>> model.build_request("Hi").tool_config.function_calling_config.mode
-    2
+    >>> list(model.build_request("Hi").tool_config.function_calling_config.allowed_function_names)
+    ['now']
     """
 
     mode: FunctionCallingModeType
@@ -68,10 +68,11 @@ FunctionCallingConfigType: TypeAlias = FunctionCallingModeType | protos.Function
 class ToolConfigDict(TypedDict, total=False):
     """A ToolConfig as a dict.
 
-    >>> from genai_grpc import GenerativeModel
+    >>> from genai_grpc import GenerativeModel, protos
     >>> config: ToolConfigDict = {"function_calling_config": "none"}
-    >>> GenerativeModel(tool_config=config).build_request("Hi").tool_config.function_calling_config.mode
-    3
+    >>> request = GenerativeModel(tool_config=config).build_request("Hi")
+    >>> request.tool_config.function_calling_config.mode == protos.FunctionCallingConfig.NONE
+    True
     """
 
     function_calling_config: FunctionCallingConfigType
