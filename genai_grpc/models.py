@@ -18,7 +18,7 @@ from genai_grpc.client import Client, async_transport, default_client, sync_tran
 if TYPE_CHECKING:
     from genai_grpc.types import RequestOptionsType
 
-__all__ = ["get_model", "get_model_async", "list_models", "list_models_async"]
+__all__ = ["get_base_model", "get_model", "get_model_async", "list_models", "list_models_async"]
 
 
 def list_models(
@@ -68,6 +68,24 @@ def get_model(
     'models/gemini-pro'
     """
     return sync_transport(client or default_client()).call(_get_call(name, request_options))
+
+
+def get_base_model(
+    name: str, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+) -> protos.Model:
+    """Get a model that is not tuned, as `get_model` does.
+
+    Raises:
+        ValueError: The name starts with something else than `models/`.
+        NotFound: There is no such model.
+        APIError: The call failed otherwise.
+
+    >>> get_base_model("gemini-pro").name
+    'models/gemini-pro'
+    """
+    if not to_model_name(name).startswith("models/"):
+        raise ValueError(f"the name of a base model starts with 'models/'; got {name!r}")
+    return get_model(name, client=client, request_options=request_options)
 
 
 async def get_model_async(

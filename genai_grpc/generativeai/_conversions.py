@@ -1,0 +1,317 @@
+"""Conversions under the names of google.generativeai, with its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from genai_grpc import protos
+from genai_grpc._coerce import media
+from genai_grpc._coerce.cached_content import to_expiration
+from genai_grpc._coerce.content import to_content as to_any_content
+from genai_grpc._coerce.content import to_part
+from genai_grpc._coerce.messages import to_enum, to_message
+from genai_grpc._coerce.part_source import classify
+from genai_grpc._coerce.resource_names import to_model_name
+from genai_grpc._coerce.settings import to_generation_settings, to_safety_map
+from genai_grpc._coerce.tools import to_tool_config
+from genai_grpc.types._caching import TTL, ExpireTime
+from genai_grpc.types._files import File
+from genai_grpc.types._models import TunedModel
+
+__all__ = [
+    "decode_tuned_model",
+    "flatten_update_paths",
+    "image_to_blob",
+    "is_blob_dict",
+    "is_content_dict",
+    "is_part_dict",
+    "make_model_name",
+    "normalize_safety_settings",
+    "schema_for_class",
+    "strict_to_content",
+    "to_answer_style",
+    "to_blob",
+    "to_block_threshold",
+    "to_content",
+    "to_contents",
+    "to_easy_safety_dict",
+    "to_file_data",
+    "to_finish_reason",
+    "to_function_calling_config",
+    "to_function_calling_mode",
+    "to_generation_config_dict",
+    "to_grantee_type",
+    "to_harm_category",
+    "to_mode",
+    "to_operator",
+    "to_optional_expire_time",
+    "to_optional_ttl",
+    "to_part",
+    "to_role",
+    "to_state",
+    "to_task_type",
+    "to_tuned_model_state",
+    "to_type",
+]
+
+PART_KEYS: Final = frozenset({"text", "inline_data", "function_call", "function_response", "file_data"})
+
+
+def is_content_dict(value: Mapping[str, Any]) -> bool:
+    """Whether a dict is one of a Content."""
+    return "parts" in value
+
+
+def is_part_dict(value: Mapping[str, Any]) -> bool:
+    """Whether a dict is one of a Part: it has one of its fields, and no other key."""
+    return len(value) == 1 and value.keys() <= PART_KEYS
+
+
+def is_blob_dict(value: Mapping[str, Any]) -> bool:
+    """Whether a dict is one of a Blob."""
+    return value.keys() >= {"mime_type", "data"}
+
+
+def image_to_blob(image: Any) -> protos.Blob:
+    """The Blob of an image of Pillow or IPython.
+
+    Raises:
+        TypeError: It is not an image.
+        ValueError: It cannot be read or encoded.
+    """
+    blob = media.image_to_blob(image)
+    if blob is None:
+        raise TypeError(f"cannot make a Blob from {type(image).__name__}; pass an image of Pillow or IPython")
+    return protos.Blob(mime_type=blob.mime_type, data=blob.data)
+
+
+def to_blob(blob: Any) -> protos.Blob:
+    """The Blob of an image or of a dict; a Blob is returned as it is.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: An image cannot be read or encoded; a dict has unknown keys.
+    """
+    if isinstance(blob, protos.Blob):
+        return blob
+    part = to_part(blob)
+    if part.WhichOneof("data") != "inline_data":
+        raise TypeError(f"cannot make a Blob from {type(blob).__name__}; pass an image, a Blob or a dict of one")
+    return part.inline_data
+
+
+def to_content(content: Any) -> protos.Content:
+    """One turn, without a role if none is set.
+
+    Raises:
+        TypeError: It is not supported.
+        ValueError: It is empty; a dict has unknown keys; an image or file cannot be read.
+    """
+    if not content:
+        raise ValueError("a turn must not be empty; pass a str, an image, a Part or a list of them")
+    return to_any_content(content)
+
+
+def strict_to_content(content: Any) -> protos.Content:
+    """One turn, from a Content or a dict of one.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: A dict has unknown keys; an image or file cannot be read.
+    """
+    if classify(content)[0] != "turn":
+        raise TypeError(f"cannot make a Content from {type(content).__name__}; pass a Content or a dict with 'parts'")
+    return to_any_content(content)
+
+
+def to_contents(contents: Any) -> list[protos.Content]:
+    """Turns without a role if none is set: of an iterable of turns, of the parts of one, or of None, which has none.
+
+    Raises:
+        TypeError: An item is not supported.
+        ValueError: It is empty; a dict has unknown keys; an image or file cannot be read.
+    """
+    if contents is None:
+        return []
+    kind, value = classify(contents)
+    if kind != "sequence":
+        return [to_content(contents)]
+    items = list(value)
+    if all(classify(item)[0] == "turn" for item in items):
+        return list(map(to_any_content, items))
+    return [to_any_content(items)]
+
+
+def to_file_data(file_data: Any) -> protos.FileData:
+    """The FileData of a File, or of a dict of either."""
+    value = file_data.to_proto() if isinstance(file_data, File) else file_data
+    return to_part({"file_data": value}).file_data
+
+
+def to_function_calling_config(config: Any) -> protos.FunctionCallingConfig:
+    """The config of a mode, or of a dict; a FunctionCallingConfig is returned as it is."""
+    if isinstance(config, protos.FunctionCallingConfig):
+        return config
+    tool_config = to_tool_config({"function_calling_config": config})
+    assert tool_config is not None  # noqa: S101 -- that of None alone is None
+    return tool_config.function_calling_config
+
+
+def to_generation_config_dict(generation_config: Any) -> dict[str, Any]:
+    """The settings by name; a `response_schema` is a Schema.
+
+    Raises:
+        TypeError: It is neither a GenerationConfig nor a dict, or the type of a schema is not supported.
+    """
+    settings = to_generation_settings(generation_config)
+    if (response_schema := settings.pop("response_schema", None)) is not None:
+        from genai_grpc._coerce.schema.proto_schema import to_schema  # 30 ms, and only programs with schemas need it
+
+        wire_schema = to_schema(response_schema, "GenerationConfig.response_schema")
+        settings |= wire_schema.fields("response_schema", "response_json_schema")
+    return settings
+
+
+def schema_for_class(python_type: Any) -> dict[str, Any]:
+    """The Schema of a type as a dict, with the type names of JSON Schema ("object").
+
+    Raises:
+        TypeError: The type is not supported.
+        ValueError: The type is recursive.
+    """
+    from genai_grpc._coerce.schema.proto_schema import to_schema  # as above
+    from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+
+    schema = to_schema(python_type, getattr(python_type, "__name__", "the type")).schema
+    if schema is None:
+        raise ValueError("a Schema cannot be recursive; pass the type as response_schema")
+    return _with_json_types(to_json_dict(schema, preserving_proto_field_name=True))
+
+
+def _with_json_types(schema: dict[str, Any]) -> dict[str, Any]:
+    schema["type"] = schema["type"].lower()
+    schema.pop("property_ordering", None)
+    for inner in (*schema.get("properties", {}).values(), *filter(None, [schema.get("items")])):
+        _with_json_types(inner)
+    return schema
+
+
+def to_easy_safety_dict(settings: Any) -> dict[int, int]:
+    """Thresholds by category."""
+    return to_safety_map(settings)
+
+
+def normalize_safety_settings(settings: Any) -> list[dict[str, int]] | None:
+    """Safety settings as dicts of `category` and `threshold`; None stays None."""
+    if settings is None:
+        return None
+    return [{"category": category, "threshold": threshold} for category, threshold in to_safety_map(settings).items()]
+
+
+def to_harm_category(category: str | int) -> int:
+    """The number of a category."""
+    return next(iter(to_safety_map({category: "unspecified"})))
+
+
+def to_block_threshold(threshold: str | int) -> int:
+    """The number of a threshold."""
+    return next(iter(to_safety_map({"unspecified": threshold}).values()))
+
+
+def to_optional_ttl(ttl: Any) -> TTL | None:
+    """A lifetime as a dict; None stays None."""
+    return None if ttl is None else _seconds_and_nanos(to_expiration(ttl=ttl)["ttl"])
+
+
+def to_optional_expire_time(expire_time: Any) -> ExpireTime | None:
+    """A time as a dict; None stays None."""
+    return None if expire_time is None else _seconds_and_nanos(to_expiration(expire_time=expire_time)["expire_time"])
+
+
+def _seconds_and_nanos(value: Any) -> Any:
+    return {"seconds": value.seconds, "nanos": value.nanos}
+
+
+def make_model_name(name: Any) -> str:
+    """The resource name of a model, tuned or not, given by name or as the model.
+
+    Raises:
+        TypeError: It is neither a str nor a model.
+        ValueError: The name starts with neither `models/` nor `tunedModels/`.
+    """
+    found = to_model_name(name if isinstance(name, str) else getattr(name, "name", name))
+    if not found.startswith(("models/", "tunedModels/")):
+        raise ValueError(f"the name of a model starts with 'models/' or 'tunedModels/'; got {found!r}")
+    return found
+
+
+def decode_tuned_model(tuned_model: Any) -> TunedModel:
+    """The dataclass of a `protos.TunedModel` or of its dict."""
+    return TunedModel.from_proto(to_message(protos.TunedModel, tuned_model))
+
+
+def flatten_update_paths(updates: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted path.
+
+    >>> flatten_update_paths({"tuning_task": {"hyperparameters": {"epoch_count": 5}}, "top_k": 3})
+    {'tuning_task.hyperparameters.epoch_count': 5, 'top_k': 3}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in updates.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{path}": item for path, item in flatten_update_paths(value).items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _to_enum_of(enum: Any, **aliases: str) -> Callable[[Any], int]:
+    """The conversion of a number or a name to the number of an enum value; the names' common prefix may be left out."""
+    descriptor = enum.DESCRIPTOR
+    prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED").lower()
+
+    def convert(value: Any) -> int:
+        if isinstance(value, str):
+            value = value.lower().removeprefix(prefix)
+            value = aliases.get(value, value)
+        return to_enum(descriptor, value, descriptor.name)
+
+    convert.__doc__ = f"The number of a `{descriptor.full_name.removeprefix('google.ai.generativelanguage.v1beta.')}`."
+    return convert
+
+
+_OPERATORS: Final = {
+    "<": "LESS",
+    "<=": "LESS_EQUAL",
+    "==": "EQUAL",
+    ">=": "GREATER_EQUAL",
+    ">": "GREATER",
+    "!=": "NOT_EQUAL",
+    "in": "INCLUDES",
+    "not in": "EXCLUDES",
+}
+
+to_answer_style = _to_enum_of(protos.GenerateAnswerRequest.AnswerStyle)
+to_finish_reason = _to_enum_of(protos.Candidate.FinishReason)
+to_function_calling_mode = _to_enum_of(protos.FunctionCallingConfig.Mode)
+to_grantee_type = _to_enum_of(protos.Permission.GranteeType)
+to_mode = _to_enum_of(protos.DynamicRetrievalConfig.Mode)
+to_operator = _to_enum_of(protos.Condition.Operator, **_OPERATORS)
+to_role = _to_enum_of(protos.Permission.Role)
+to_state = _to_enum_of(protos.Chunk.State, pending="PENDING_PROCESSING")
+to_task_type = _to_enum_of(
+    protos.TaskType,
+    query="RETRIEVAL_QUERY",
+    document="RETRIEVAL_DOCUMENT",
+    similarity="SEMANTIC_SIMILARITY",
+    qa="QUESTION_ANSWERING",
+    verification="FACT_VERIFICATION",
+)
+to_type = _to_enum_of(protos.Type)
+_to_tuned_model_state = _to_enum_of(protos.TunedModel.State)
+
+
+def to_tuned_model_state(state: Any) -> int:
+    """The number of a `TunedModel.State`; that of None is 0."""
+    return 0 if state is None else _to_tuned_model_state(state)

@@ -1,0 +1,8 @@
+"""The names of `google.generativeai.permission`."""
+
+from genai_grpc._not_yet import get_permission, get_permission_async
+from genai_grpc.generativeai._missing import module_getattr
+
+__all__ = ["get_permission", "get_permission_async"]
+
+__getattr__ = module_getattr(__name__)

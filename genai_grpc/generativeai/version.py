@@ -1,0 +1,5 @@
+"""The version whose names and modules this folder has."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.8.6"

@@ -1,0 +1,70 @@
+"""Options of a call, and of the calls of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from genai_grpc import protos
+from genai_grpc._rpc.retry_policy import RetryPolicy
+
+__all__ = ["AutomaticFunctionCalling", "RequestOptions", "RequestOptionsType"]
+
+
+@dataclass(kw_only=True)
+class RequestOptions(Mapping[str, Any]):
+    """Options of one call; also a mapping of them.
+
+    Attributes:
+        timeout: Seconds for the call, all attempts and the waits between them included; None for the default.
+        idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
+        retry: A retry policy; None for no retries; "default" for the client's.
+        metadata: Pairs to send after the client's.
+
+    >>> from genai_grpc import get_model
+    >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
+    'models/gemini-pro'
+    """
+
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    retry: RetryPolicy | Literal["default"] | None = "default"
+    metadata: Sequence[tuple[str, str]] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return vars(self)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self))
+
+    def __len__(self) -> int:
+        return len(vars(self))
+
+
+RequestOptionsType: TypeAlias = RequestOptions | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticFunctionCalling:
+    """Settings of automatic function calling.
+
+    Attributes:
+        max_rounds: Replies with function calls that are answered per message; one more is a FunctionCallingError.
+        on_error: What an exception in a function does: "raise" raises it in the program, "model" sends it to the model.
+        approve: Called before each function call with the FunctionCall. False rejects the call, a str rejects it with
+            this reason for the model, any other result runs it. In async chats it may be a coroutine function.
+
+    >>> AutomaticFunctionCalling(max_rounds=3, on_error="model").max_rounds
+    3
+    """
+
+    max_rounds: int = 10
+    on_error: Literal["raise", "model"] = "raise"
+    approve: Callable[[protos.FunctionCall], object | Awaitable[object]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_rounds < 1:
+            raise ValueError(f"max_rounds is at least 1; got {self.max_rounds}")
+        if self.on_error not in ("raise", "model"):
+            raise ValueError(f"on_error is 'raise' or 'model'; got {self.on_error!r}")
