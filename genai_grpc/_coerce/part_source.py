@@ -92,6 +92,8 @@ def to_part_source(kind: Kind, value: Any) -> PartSource:
             return path_to_blob(value)
         case "turn":
             raise TypeError("a turn (Content) cannot be a part; pass a list of turns only, or of parts only")
+    if hasattr(value, "to_proto"):  # a types.File
+        return to_part_source(*classify(value.to_proto()))
     if (image := image_to_blob(value)) is not None:
         return image
     hint = " (bytes need their MIME type: {'mime_type': ..., 'data': ...})" if kind == "bytes" else ""

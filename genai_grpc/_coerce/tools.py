@@ -87,7 +87,7 @@ class FunctionDeclaration:
         """
         from genai_grpc._coerce.functions import to_declaration  # 30 ms, and only programs with functions need it
 
-        return CallableFunctionDeclaration(function, to_declaration(function, descriptions or {}))
+        return CallableFunctionDeclaration.of(function, to_declaration(function, descriptions or {}))
 
     def to_proto(self) -> protos.FunctionDeclaration:
         """Return the message."""
@@ -98,12 +98,38 @@ class FunctionDeclaration:
 
 
 class CallableFunctionDeclaration(FunctionDeclaration):
-    """A declaration with its function. Calling it with a FunctionCall returns the FunctionResponse."""
+    """A declaration with its function. Calling it with a FunctionCall returns the FunctionResponse.
 
-    def __init__(self, function: Callable[..., Any], proto: protos.FunctionDeclaration) -> None:
-        super().__init__(name="")
+    Args:
+        name: As in FunctionDeclaration, like the next two.
+        description: What the function does, for the model.
+        parameters: A Schema or a dict of one, of type object.
+        function: The function.
+        fields: Further fields of `protos.FunctionDeclaration`.
+
+    >>> clock = CallableFunctionDeclaration(name="now", description="The time of day.", function=lambda: "noon")
+    >>> clock.function()
+    'noon'
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        description: str = "",
+        parameters: Any = None,
+        function: Callable[..., Any],
+        **fields: Any,
+    ) -> None:
+        super().__init__(name=name, description=description, parameters=parameters, **fields)
         self.function = function
-        self._proto = proto
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], proto: protos.FunctionDeclaration) -> CallableFunctionDeclaration:
+        """The declaration of a function, as a message."""
+        declaration = cls(name="", function=function)
+        declaration._proto = proto
+        return declaration
 
     def arguments(self, call: protos.FunctionCall) -> dict[str, Any]:
         """Return the keyword arguments of a call, converted to the annotated types.
@@ -267,7 +293,7 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
                 f"a Tool 'function_declarations' or one of {', '.join(sorted(SERVICE_TOOLS))}"
             )
         declaration = FunctionDeclaration(**rest)
-        return declaration if function is None else CallableFunctionDeclaration(function, declaration.to_proto())
+        return declaration if function is None else CallableFunctionDeclaration.of(function, declaration.to_proto())
     if callable(value):
         return FunctionDeclaration.from_function(value)
     raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {ACCEPTED}")

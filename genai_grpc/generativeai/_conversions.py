@@ -10,7 +10,6 @@ from genai_grpc._coerce import media
 from genai_grpc._coerce.cached_content import to_expiration
 from genai_grpc._coerce.content import to_content as to_any_content
 from genai_grpc._coerce.content import to_part
-from genai_grpc._coerce.messages import to_enum, to_message
 from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.settings import to_generation_settings, to_safety_map
@@ -18,6 +17,7 @@ from genai_grpc._coerce.tools import to_tool_config
 from genai_grpc.types._caching import TTL, ExpireTime
 from genai_grpc.types._files import File
 from genai_grpc.types._models import TunedModel
+from genai_grpc_protos._convert import to_enum, to_message
 
 __all__ = [
     "decode_tuned_model",
@@ -54,6 +54,10 @@ __all__ = [
     "to_tuned_model_state",
     "to_type",
 ]
+
+# Any, since mypy does not know that these classes are called as enums are.
+_HARM_CATEGORY: Any = protos.HarmCategory
+_THRESHOLD: Any = protos.SafetySetting.HarmBlockThreshold
 
 PART_KEYS: Final = frozenset({"text", "inline_data", "function_call", "function_response", "file_data"})
 
@@ -181,7 +185,7 @@ def schema_for_class(python_type: Any) -> dict[str, Any]:
         ValueError: The type is recursive.
     """
     from genai_grpc._coerce.schema.proto_schema import to_schema  # as above
-    from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+    from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
     schema = to_schema(python_type, getattr(python_type, "__name__", "the type")).schema
     if schema is None:
@@ -197,26 +201,28 @@ def _with_json_types(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def to_easy_safety_dict(settings: Any) -> dict[int, int]:
-    """Thresholds by category."""
-    return to_safety_map(settings)
+def to_easy_safety_dict(settings: Any) -> dict[Any, Any]:
+    """Thresholds by category, as members of the enums."""
+    thresholds = to_safety_map(settings)
+    return {_HARM_CATEGORY(category): _THRESHOLD(threshold) for category, threshold in thresholds.items()}
 
 
-def normalize_safety_settings(settings: Any) -> list[dict[str, int]] | None:
+def normalize_safety_settings(settings: Any) -> list[dict[str, Any]] | None:
     """Safety settings as dicts of `category` and `threshold`; None stays None."""
     if settings is None:
         return None
-    return [{"category": category, "threshold": threshold} for category, threshold in to_safety_map(settings).items()]
+    thresholds = to_easy_safety_dict(settings)
+    return [{"category": category, "threshold": threshold} for category, threshold in thresholds.items()]
 
 
-def to_harm_category(category: str | int) -> int:
-    """The number of a category."""
-    return next(iter(to_safety_map({category: "unspecified"})))
+def to_harm_category(category: str | int) -> Any:
+    """The `HarmCategory` of a name or number."""
+    return next(iter(to_easy_safety_dict({category: "unspecified"})))
 
 
-def to_block_threshold(threshold: str | int) -> int:
-    """The number of a threshold."""
-    return next(iter(to_safety_map({"unspecified": threshold}).values()))
+def to_block_threshold(threshold: str | int) -> Any:
+    """The `HarmBlockThreshold` of a name or number."""
+    return next(iter(to_easy_safety_dict({"unspecified": threshold}).values()))
 
 
 def to_optional_ttl(ttl: Any) -> TTL | None:
@@ -266,18 +272,18 @@ def flatten_update_paths(updates: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _to_enum_of(enum: Any, **aliases: str) -> Callable[[Any], int]:
-    """The conversion of a number or a name to the number of an enum value; the names' common prefix may be left out."""
+def _to_enum_of(enum: Any, **aliases: str) -> Callable[[Any], Any]:
+    """The conversion of a number or a name to the member of an enum; the names' common prefix may be left out."""
     descriptor = enum.DESCRIPTOR
     prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED").lower()
 
-    def convert(value: Any) -> int:
+    def convert(value: Any) -> Any:
         if isinstance(value, str):
             value = value.lower().removeprefix(prefix)
             value = aliases.get(value, value)
-        return to_enum(descriptor, value, descriptor.name)
+        return enum(to_enum(descriptor, value, descriptor.name))
 
-    convert.__doc__ = f"The number of a `{descriptor.full_name.removeprefix('google.ai.generativelanguage.v1beta.')}`."
+    convert.__doc__ = f"The `{enum.__qualname__}` of a name or number."
     return convert
 
 
@@ -312,6 +318,6 @@ to_type = _to_enum_of(protos.Type)
 _to_tuned_model_state = _to_enum_of(protos.TunedModel.State)
 
 
-def to_tuned_model_state(state: Any) -> int:
-    """The number of a `TunedModel.State`; that of None is 0."""
-    return 0 if state is None else _to_tuned_model_state(state)
+def to_tuned_model_state(state: Any) -> Any:
+    """The `TunedModel.State` of a name or number; that of None is STATE_UNSPECIFIED."""
+    return _to_tuned_model_state(0 if state is None else state)

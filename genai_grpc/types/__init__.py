@@ -14,8 +14,7 @@ from genai_grpc._lazy import attach
 
 if TYPE_CHECKING:
     from genai_grpc import protos as protos
-    from genai_grpc._coerce.tools import CallableFunctionDeclaration as CallableFunctionDeclaration
-    from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
+    from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionDeclaration, FunctionLibrary, Tool
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
     from genai_grpc._rpc.interceptors import CallInfo, Interceptor
     from genai_grpc._rpc.rate_limiter import RateLimit
@@ -78,6 +77,7 @@ __all__ = [
     "BlockedPromptException",
     "BrokenResponseError",
     "CallInfo",
+    "CallableFunctionDeclaration",
     "ContentDict",
     "ContentType",
     "ContentsType",

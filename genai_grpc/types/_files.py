@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._coerce.messages import to_message
 from genai_grpc._not_yet import not_yet
 from genai_grpc.types._runtime import TypedDict
+from genai_grpc_protos._convert import to_message
 from genai_grpc_protos.protobuf import Timestamp
 from genai_grpc_protos.rpc import Status
 
@@ -35,7 +35,7 @@ class File:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values, defaults included."""
-        from genai_grpc._responses.json import to_json_dict  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         return to_json_dict(self._proto, always_print_fields_with_no_presence=True, preserving_proto_field_name=True)
 

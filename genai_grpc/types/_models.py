@@ -174,7 +174,7 @@ class TunedModel(_Printed):
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
-    state: int = 0
+    state: int = protos.TunedModel.State.STATE_UNSPECIFIED
     create_time: datetime.datetime | None = None
     update_time: datetime.datetime | None = None
     tuning_task: TuningTask | None = None

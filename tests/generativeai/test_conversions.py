@@ -10,7 +10,7 @@ import pytest
 
 from genai_grpc import protos
 from genai_grpc.generativeai.types import caching_types, content_types, generation_types
-from tests.generativeai.conversions import CONVERSIONS, result
+from tests.generativeai.conversions import CONVERSIONS, evaluate, result
 
 
 @pytest.mark.parametrize(("call", "expected"), CONVERSIONS.items(), ids=list(CONVERSIONS))
@@ -26,6 +26,20 @@ def test_messages_are_returned_as_they_are() -> None:
     assert content_types.to_contents([content])[0] is content
     assert content_types.to_part(part) is part
     assert content_types.to_blob(blob) is blob
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("content_types.to_function_calling_mode('any')", "ANY"),
+        ("safety_types.to_harm_category('hate')", "HARM_CATEGORY_HATE_SPEECH"),
+        ("safety_types.to_block_threshold('high')", "BLOCK_ONLY_HIGH"),
+        ("model_types.to_tuned_model_state(None)", "STATE_UNSPECIFIED"),
+    ],
+)
+def test_enums(call: str, name: str) -> None:
+    """An enum's value is a member."""
+    assert evaluate(call, "genai_grpc.generativeai").name == name
 
 
 def test_images() -> None:
