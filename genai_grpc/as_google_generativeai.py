@@ -9,8 +9,10 @@ Import it once, before anything imports google.generativeai:
 'models/gemini-pro'
 
 From then on `google.generativeai` and its modules are `genai_grpc.generativeai` and its modules, in the whole process,
-whether or not the package google-generativeai is installed. Other packages of `google` are not affected;
-`google.ai.generativelanguage`, which libraries import beside it, stays that of google-ai-generativelanguage.
+whether or not google-generativeai is installed. The messages of `google.ai.generativelanguage`, which
+libraries import with it, are ours, too: in the predecessor the messages of both are the same classes, and libraries rely
+on it. Where google-ai-generativelanguage is installed, its clients send and return our messages; where it is not, there
+are no clients. Other packages of `google` are not affected.
 
 Limits: `importlib.metadata.version("google-generativeai")` and `pip` see what is installed, not this package; type
 checkers do, too.
@@ -27,6 +29,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import ModuleType
 from typing import Final
+
+from genai_grpc.generativeai import _generativelanguage
 
 __all__: list[str] = []
 
@@ -58,6 +62,7 @@ def _install() -> None:
             "import genai_grpc.as_google_generativeai before the first module that imports it"
         )
     sys.meta_path.insert(0, _Alias())
+    _generativelanguage.install()
 
 
 _install()
