@@ -9,10 +9,10 @@ Import it once, before anything imports google.generativeai:
 'models/gemini-pro'
 
 From then on `google.generativeai` and its modules are `genai_grpc.generativeai` and its modules, in the whole process,
-whether or not google-generativeai is installed. The messages of `google.ai.generativelanguage`, which
-libraries import with it, are ours, too: in the predecessor the messages of both are the same classes, and libraries rely
-on it. Where google-ai-generativelanguage is installed, its clients send and return our messages; where it is not, there
-are no clients. Other packages of `google` are not affected.
+whether or not google-generativeai is installed. The messages of `google.ai.generativelanguage`, which libraries import
+with it, are ours, too: in the predecessor the messages of both are the same classes, and libraries rely on it. Where
+google-ai-generativelanguage is installed, its clients send and return our messages; where it is not, there are no
+clients. Other packages of `google` are not affected.
 
 Limits: `importlib.metadata.version("google-generativeai")` and `pip` see what is installed, not this package; type
 checkers do, too.
