@@ -130,6 +130,7 @@ class ChatSession:
             StopCandidateException: The finish reason keeps the reply out of a history; the history is unchanged.
             IncompleteIterationError: The last reply is a stream that has not been read to its end.
             BrokenResponseError: The last reply failed half-way; `rewind()` removes it.
+            RuntimeError: Another thread or task is sending a message of this chat.
             FunctionCallingError: The model called functions in more than `max_rounds` replies.
             APIError: The call failed; the history is unchanged.
 
@@ -168,6 +169,7 @@ class ChatSession:
             BrokenResponseError: The last reply failed half-way; `rewind()` removes it.
         """
         self._commit()
+        self._coerce_history()
         self._serialized = None
         return self._history
 
@@ -260,10 +262,26 @@ class ChatSession:
     def _send(
         self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides
     ) -> Operation[Response]:
-        """The operation of one message: one call, or as many as the model's function calls take."""
+        """The operation of one message, which no other message of this chat may overlap."""
+        this = object()
+        # Atomic, for threads: the first of several messages sets it.
+        if self.__dict__.setdefault("_sending", this) is not this:
+            raise RuntimeError(
+                "the chat waits for the reply to another message; send one message at a time, or use one chat for each"
+            )
+        try:
+            return (yield from self._exchange(response_type, content, stream, overrides))
+        finally:
+            del self.__dict__["_sending"]
+
+    def _exchange(
+        self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides
+    ) -> Operation[Response]:
+        """One call, or as many as the model's function calls take."""
         _check_candidate_count(to_generation_settings(overrides.generation_config))
         message = to_content(content)
         self._commit()
+        self._coerce_history()
         turn = protos.Content(role=message.role or "user", parts=message.parts)
         state = ToolLoopState(self._history, self._serialized, turn)
         options = {**overrides._asdict(), "stream": stream}
@@ -290,8 +308,16 @@ class ChatSession:
         self._state = state
         return response
 
+    def _coerce_history(self) -> None:
+        """Make messages of what the program has put into the history, such as dicts."""
+        if self._serialized is None:
+            self._history[:] = [to_content(turn) for turn in self._history]
+
     def _commit(self) -> None:
-        """Move a complete last reply into the history."""
+        """Move a complete last reply into the history, with the turns before it.
+
+        A reply without parts could not be sent again; it and its message stay out of the history.
+        """
         if self._state is None:
             return
         try:
@@ -304,6 +330,9 @@ class ChatSession:
                 "the last reply cannot enter the history (see the error before this one); "
                 "chat.last holds it, and chat.rewind() removes it and its message"
             ) from error
+        if not received.parts:
+            self._state = None
+            return
         if not received.role:
             received.role = "model"
         # A copy: the program may hold, and edit, the response whose content this is.

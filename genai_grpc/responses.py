@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from genai_grpc import protos
 from genai_grpc._responses.stream import AsyncIteratorStream, AsyncStream, IteratorStream, SyncStream
 from genai_grpc._responses.stream_buffer import StreamBuffer
-from genai_grpc._responses.text import COMPLETE_REASONS, no_text, one_line, part_text
+from genai_grpc._responses.text import COMPLETE_REASONS, join_text, no_text, one_line
 from genai_grpc.errors import BlockedPromptException, IncompleteIterationError
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class BaseResponse:
     def text(self) -> str:
         """The text of the only candidate; code and its output are fenced, thoughts are left out.
 
-        It is "" for a chunk of a stream without text, such as one of thoughts or the last one with the usage.
+        It is "" for a chunk of a stream without text, such as one of thoughts or function calls, or the last one with
+        the usage. The joined texts of a stream's chunks are its text.
 
         Raises:
             IncompleteIterationError: The stream has not been read to its end.
@@ -104,13 +105,12 @@ class BaseResponse:
             if self._is_chunk and candidates[0].finish_reason in COMPLETE_REASONS:
                 return ""
             raise ValueError(no_text(candidates[0]))
-        # A part without data has only a thought signature.
-        return "\n".join(part_text(part) for part in parts if part.WhichOneof("data"))
+        return join_text(self.parts, self._spans(), thought=False, is_chunk=self._is_chunk)
 
     @property
     def thoughts(self) -> str:
         """The text of the thoughts of the only candidate; empty if there are none."""
-        return "\n".join(part.text for part in self.parts if part.thought)
+        return join_text(self.parts, self._spans(), thought=True, is_chunk=True)
 
     @property
     def parsed(self) -> Any:
@@ -130,8 +130,7 @@ class BaseResponse:
         except ValueError as error:
             # A response of MIME type text/x.enum is a bare word.
             if not _is_enum(self._schema):
-                hint = "request it with response_mime_type='application/json'"
-                raise ValueError(f"the answer is not JSON ({error}); {hint}") from error
+                raise ValueError(f"the answer is not JSON ({error}); {self._json_hint()}") from error
             value = text
         if self._schema is None:
             return value
@@ -139,6 +138,11 @@ class BaseResponse:
         from genai_grpc._coerce.schema.parse import parse_as
 
         return parse_as(self._schema, value, "the answer")
+
+    def _json_hint(self) -> str:
+        if self.candidates[0].finish_reason == protos.Candidate.MAX_TOKENS:
+            return "it was cut at the token limit (finish reason MAX_TOKENS): raise max_output_tokens"
+        return "request it with response_mime_type='application/json'"
 
     @property
     def function_calls(self) -> list[protos.FunctionCall]:
@@ -264,6 +268,9 @@ class BaseResponse:
     def _need_end(self) -> None:
         if self._buffer is not None and not self._buffer.ended:
             raise IncompleteIterationError(_UNREAD)
+
+    def _spans(self) -> list[tuple[int, int]] | None:
+        return None if self._buffer is None else self._buffer.spans()
 
     def _message(self) -> Chunk:
         """The response so far as one message."""

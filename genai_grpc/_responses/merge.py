@@ -30,23 +30,28 @@ class ResponseMerger:
     'Hello'
     """
 
-    __slots__ = ("_candidates", "_response", "_result")
+    __slots__ = ("_candidates", "_chunks", "_response", "_result")
 
     def __init__(self) -> None:
         self._response = protos.GenerateContentResponse()
         self._candidates: dict[int, _Candidate] = {}
         self._result: protos.GenerateContentResponse | None = None
+        self._chunks = 0
 
     def add(self, chunk: protos.GenerateContentResponse) -> None:
         """Add the next chunk, which must not change afterwards."""
         self._result = None
+        self._chunks += 1
         for field, value in chunk.ListFields():
             match field.name:
                 case "candidates":
                     for candidate in value:
-                        self._candidate(candidate.index).add(candidate)
+                        self._candidate(candidate.index).add(candidate, self._chunks)
                 case "prompt_feedback":
-                    if not self._response.HasField("prompt_feedback"):
+                    # The first one, or the first that blocks the prompt.
+                    if not self._response.HasField("prompt_feedback") or (
+                        value.block_reason and not self._response.prompt_feedback.block_reason
+                    ):
                         self._response.prompt_feedback.CopyFrom(value)
                 case _:
                     _put(self._response, field.name, value)
@@ -59,6 +64,11 @@ class ResponseMerger:
             for _, candidate in sorted(self._candidates.items()):
                 candidate.write(self._result.candidates.add())
         return self._result
+
+    def spans(self) -> list[tuple[int, int]]:
+        """For each part of the first candidate, the numbers of the chunks with its first and its last content."""
+        _, candidate = min(self._candidates.items())
+        return candidate.spans()
 
     @property
     def metadata(self) -> protos.GenerateContentResponse:
@@ -84,13 +94,13 @@ class _Candidate:
         self._role = ""
         self._has_content = False
 
-    def add(self, candidate: protos.Candidate) -> None:
+    def add(self, candidate: protos.Candidate, chunk: int) -> None:
         for field, value in candidate.ListFields():
             match field.name:
                 case "content":
                     self._has_content = True
                     self._role = self._role or value.role
-                    self._add_parts(value.parts)
+                    self._add_parts(value.parts, chunk)
                 case "safety_ratings":
                     for rating in value:
                         self._rate(rating)
@@ -104,11 +114,14 @@ class _Candidate:
             candidate.content.role = self._role
             candidate.content.parts.extend(part.merged() for part in self._parts)
 
-    def _add_parts(self, parts: Iterable[protos.Part]) -> None:
+    def spans(self) -> list[tuple[int, int]]:
+        return [part.span for part in self._parts]
+
+    def _add_parts(self, parts: Iterable[protos.Part], chunk: int) -> None:
         # Only the first part of a chunk can continue the chunk before: parts of one chunk are separate.
         for position, part in enumerate(parts):
-            if position or not self._parts or not self._parts[-1].extend(part):
-                self._parts.append(_Part(part))
+            if position or not self._parts or not self._parts[-1].extend(part, chunk):
+                self._parts.append(_Part(part, chunk))
 
     def _rate(self, rating: protos.SafetyRating) -> None:
         latest = protos.SafetyRating()
@@ -121,15 +134,17 @@ class _Candidate:
 class _Part:
     """A part, and the pieces that continue it."""
 
-    __slots__ = ("_first", "_kind", "_pieces", "_signature")
+    __slots__ = ("_first", "_kind", "_pieces", "_signature", "span")
 
-    def __init__(self, part: protos.Part) -> None:
+    def __init__(self, part: protos.Part, chunk: int) -> None:
         self._first = part
         self._kind = part.WhichOneof("data")
         self._pieces: list[protos.Part] = []
         self._signature = part.thought_signature
+        # The chunks with its first and its last content; an empty piece of text is none.
+        self.span = (chunk, chunk) if _has_content(part) else (0, 0)
 
-    def extend(self, part: protos.Part) -> bool:
+    def extend(self, part: protos.Part, chunk: int) -> bool:
         """Add `part` if it continues this one, and return whether it does.
 
         A thought signature ends a part: it signs what came before it.
@@ -138,6 +153,8 @@ class _Part:
         if kind != self._kind or kind not in _JOIN or self._signature or part.thought != self._first.thought:
             return False
         self._pieces.append(part)
+        if _has_content(part):
+            self.span = (self.span[0] or chunk, chunk)
         self._signature = part.thought_signature
         return True
 
@@ -150,6 +167,10 @@ class _Part:
         if self._signature:
             whole.thought_signature = self._signature
         return whole
+
+
+def _has_content(part: protos.Part) -> bool:
+    return bool(part.text) or part.WhichOneof("data") not in ("text", None)
 
 
 def _join_text(whole: protos.Part, parts: list[protos.Part]) -> None:

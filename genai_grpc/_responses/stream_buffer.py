@@ -49,9 +49,8 @@ class StreamBuffer:
             return buffer
         buffer._latest = first
         buffer.chunks.append(first.SerializeToString())
-        if first.prompt_feedback.block_reason:
-            buffer.cancel()
-            buffer.error = BlockedPromptException(first)
+        if first.HasField("prompt_feedback") and first.prompt_feedback.block_reason:
+            buffer._block(first)
         return buffer
 
     @classmethod
@@ -72,6 +71,8 @@ class StreamBuffer:
             self._merger = None
         self._latest = chunk
         self.chunks.append(chunk.SerializeToString())
+        if chunk.HasField("prompt_feedback") and chunk.prompt_feedback.block_reason:
+            self._block(chunk)
 
     def set_error(self, error: BaseException) -> None:
         """End the stream with an error."""
@@ -98,7 +99,7 @@ class StreamBuffer:
         Raises:
             BlockedPromptException: The prompt was blocked, which is all that its chunk says.
         """
-        if self.error is not None and isinstance(self.error, BlockedPromptException):
+        if position + 1 == len(self.chunks) and isinstance(self.error, BlockedPromptException):
             raise self.error
         if position >= self.delivered:
             self.delivered = position + 1
@@ -118,9 +119,20 @@ class StreamBuffer:
             return self._latest
         return self._merge().metadata
 
+    def spans(self) -> list[tuple[int, int]] | None:
+        """For each part of the only candidate, the chunks with its first and last content; None if all are in one."""
+        if self._latest is not None and len(self.chunks) == self._reply_start + 1:
+            return None
+        return self._merge().spans()
+
     def reply(self) -> list[bytes]:
         """The chunks of the last reply."""
         return self.chunks[self._reply_start :]
+
+    def _block(self, chunk: Chunk) -> None:
+        """End the stream: its prompt was blocked, as this chunk says."""
+        self.cancel()
+        self.error = BlockedPromptException(chunk)
 
     def _merge(self) -> ResponseMerger:
         # At the first use, so that a program that only iterates does not pay for it.

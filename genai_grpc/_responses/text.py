@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from genai_grpc import protos
 
-__all__ = ["COMPLETE_REASONS", "no_text", "one_line", "part_text"]
+__all__ = ["COMPLETE_REASONS", "join_text", "no_text", "one_line", "part_text"]
 
 # The finish reasons of a complete candidate, and of one that has not ended.
 COMPLETE_REASONS: Final = frozenset(
@@ -38,6 +39,39 @@ def no_text(candidate: protos.Candidate) -> str:
     return "; ".join(reasons)
 
 
+def join_text(
+    parts: Iterable[protos.Part], spans: Sequence[tuple[int, int]] | None, *, thought: bool, is_chunk: bool
+) -> str:
+    """The text of the parts that are thoughts, or of those that are not.
+
+    Parts of one chunk are separated by a newline, parts of different chunks by nothing: so the joined texts of a
+    stream's chunks are the text of the whole, wherever it was cut.
+
+    Args:
+        parts: The parts of a candidate.
+        spans: For each part, the chunks with its first and last content; None if all parts are of one chunk.
+        thought: Whether to join the thoughts.
+        is_chunk: Whether the parts are of one chunk of a stream, in which a part without text is skipped.
+
+    Raises:
+        ValueError: A part has no text, and it is not of a chunk.
+    """
+    pieces: list[str] = []
+    last = 0
+    for number, part in enumerate(parts):
+        kind = part.WhichOneof("data")
+        if part.thought != thought or kind is None or (is_chunk and kind not in _TEXTS):
+            continue
+        if text := part_text(part):
+            first, end = (1, 1) if spans is None else spans[number]
+            pieces += ["\n", text] if pieces and first == last else [text]
+            last = end
+    return "".join(pieces)
+
+
+_TEXTS: Final = frozenset({"text", "executable_code", "code_execution_result"})
+
+
 def part_text(part: protos.Part) -> str:
     """The text of a part, with code and its output fenced; raises ValueError for any other kind of part."""
     match part.WhichOneof("data"):
@@ -54,7 +88,8 @@ def part_text(part: protos.Part) -> str:
             label = "" if outcome in ("ok", "unspecified") else f" {outcome}"
             return f"```{label}\n{result.output}\n```"
         case kind:
-            raise ValueError(f"a {kind} part has no text; read it from response.parts")
+            article = "an" if str(kind)[:1] in "aeiou" else "a"
+            raise ValueError(f"{article} {kind} part has no text; read it from response.parts")
 
 
 def one_line(message: Any) -> str:

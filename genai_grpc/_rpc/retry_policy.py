@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import inf
 from typing import Final, NamedTuple
 
 from genai_grpc.errors import APIError, Cancelled, ClientClosed, ResourceExhausted, ServiceUnavailable
@@ -14,7 +15,16 @@ from genai_grpc.errors import APIError, Cancelled, ClientClosed, ResourceExhaust
 __all__ = ["NO_RETRY", "RetryPolicy"]
 
 
-class RetryPolicy(NamedTuple):
+class _Fields(NamedTuple):
+    max_attempts: int
+    initial_backoff: float
+    backoff_multiplier: float
+    max_backoff: float
+    budget_ratio: float | None
+    predicate: Callable[[APIError], bool] | None
+
+
+class RetryPolicy(_Fields):
     """Exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Retried: ServiceUnavailable; Cancelled sent by the server, as in a graceful shutdown; ResourceExhausted with a
@@ -33,16 +43,36 @@ class RetryPolicy(NamedTuple):
         predicate: Decides which errors are retried, in place of the rule above; calls that are not idempotent are still
             retried after ResourceExhausted only. None for the rule above.
 
+    Raises:
+        ValueError: A number is out of range.
+
     >>> RetryPolicy(max_attempts=6, max_backoff=10.0).initial_backoff
     0.5
     """
 
-    max_attempts: int = 4
-    initial_backoff: float = 0.5
-    backoff_multiplier: float = 2.0
-    max_backoff: float = 30.0
-    budget_ratio: float | None = 0.2
-    predicate: Callable[[APIError], bool] | None = None
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        max_attempts: int = 4,
+        initial_backoff: float = 0.5,
+        backoff_multiplier: float = 2.0,
+        max_backoff: float = 30.0,
+        budget_ratio: float | None = 0.2,
+        predicate: Callable[[APIError], bool] | None = None,
+    ) -> RetryPolicy:
+        if max_attempts < 1:
+            raise ValueError(f"max_attempts counts the first attempt: it is 1 or more; got {max_attempts}")
+        for name, value in (("initial_backoff", initial_backoff), ("max_backoff", max_backoff)):
+            if not 0 <= value < inf:
+                raise ValueError(f"{name} is a finite number of seconds, 0 or more; got {value}")
+        if not 1 <= backoff_multiplier < inf:
+            raise ValueError(f"backoff_multiplier is 1 or more, and finite; got {backoff_multiplier}")
+        if budget_ratio is not None and not 0 <= budget_ratio < inf:
+            raise ValueError(f"budget_ratio is 0 or more, or None for no bound; got {budget_ratio}")
+        return super().__new__(
+            cls, max_attempts, initial_backoff, backoff_multiplier, max_backoff, budget_ratio, predicate
+        )
 
     def backoff(
         self,

@@ -1,8 +1,8 @@
 """`google.ai.generativelanguage`, which programs of google.generativeai import with it: its messages are ours.
 
-In the predecessor the messages of both packages are the same classes, and libraries rely on it: they pass one as a value
-of the other, and use isinstance. Where google-ai-generativelanguage is installed, its clients then send and return ours;
-where it is not, there are no clients.
+In the predecessor the messages of both packages are the same classes, and libraries rely on it: they pass one as a
+value of the other, and use isinstance. Where google-ai-generativelanguage is installed, its clients then send and
+return ours; where it is not, there are no clients.
 """
 
 import sys

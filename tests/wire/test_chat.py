@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
-from genai_grpc.local import ScriptEngine
+from genai_grpc.local import STALL, Delay, ScriptEngine
 from tests.conftest import Api
 
 SAFETY = protos.GenerateContentResponse.PromptFeedback.SAFETY
@@ -202,3 +205,72 @@ def test_edits_of_messages_and_replies(api: Api, model: genai.GenerativeModel, s
     chat.rewind()
     api.send(chat, "other")
     assert [text for _, text in texts(script.requests[-1].contents)][-1] == "other"
+
+
+def test_dicts_in_the_history(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """What a program puts into the history may be a dict; it is sent, and shown as a Content."""
+    chat = model.start_chat()
+    turns: Any = chat.history
+    turns += [{"role": "user", "parts": "Hi"}, {"role": "model", "parts": ["Hello"]}]
+    script.reply("Fine")
+    api.send(chat, "How are you?")
+    assert [turn.parts[0].text for turn in script.requests[0].contents] == ["Hi", "Hello", "How are you?"]
+    assert all(isinstance(turn, protos.Content) for turn in chat.history)
+    assert turns is chat.history
+
+
+def test_empty_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A reply without parts, which could not be sent again, stays out of the history, and the chat goes on."""
+    chat = model.start_chat()
+    script.reply(protos.GenerateContentResponse({"candidates": [{"finish_reason": "STOP"}]})).reply("Hello")
+    api.send(chat, "Hi")
+    assert chat.history == []
+    api.send(chat, "Hi again")
+    assert [turn.parts[0].text for turn in chat.history] == ["Hi again", "Hello"]
+
+
+def test_block_reason_in_a_later_chunk(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """A reply whose prompt turned out to be blocked does not enter the history."""
+    chat = model.start_chat()
+    script.reply("One,", protos.GenerateContentResponse(prompt_feedback={"block_reason": "SAFETY"}))
+    response = api.send(chat, "Hi", stream=True)
+    with pytest.raises(errors.BlockedPromptException):
+        api.resolve(response)
+    with pytest.raises(errors.BrokenResponseError):
+        _ = chat.history
+    chat.rewind()
+    assert chat.history == []
+
+
+def test_two_messages_at_once_in_threads(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """While a thread waits for a reply, another message of the same chat is refused, and nothing is lost."""
+    chat = model.start_chat()
+    script.reply(Delay(0.3), "Hello").reply("Again")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(chat.send_message, "Hi")
+        while not script.requests:
+            time.sleep(0.01)
+        with pytest.raises(RuntimeError, match="the chat waits for the reply to another message"):
+            chat.send_message("And?")
+        assert first.result().text == "Hello"
+    chat.send_message("Now?")
+    assert [turn.parts[0].text for turn in chat.history] == ["Hi", "Hello", "Now?", "Again"]
+
+
+def test_two_messages_at_once_in_tasks(model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Of two tasks that send a message of one chat at once, the second is refused; a cancelled one makes way."""
+    chat = model.start_chat()
+    script.reply(Delay(0.2), "Hello").reply(STALL).reply("Again")
+
+    async def main() -> list[Any]:
+        results = await asyncio.gather(
+            chat.send_message_async("Hi"), chat.send_message_async("And?"), return_exceptions=True
+        )
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(chat.send_message_async("Wait"), 0.2)
+        await chat.send_message_async("Now?")
+        return [*results]
+
+    first, second = asyncio.run(main())
+    assert (first.text, type(second)) == ("Hello", RuntimeError)
+    assert [turn.parts[0].text for turn in chat.history] == ["Hi", "Hello", "Now?", "Again"]
