@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage test-matrix test-polyglot toolchains bench bench-check \
+.PHONY: help demo test coverage test-matrix test-polyglot toolchains pythons bench bench-check \
   check format lint types layers check-generated protos fix generate build clean
 
 help:
@@ -40,7 +40,7 @@ coverage: .venv/.dev ## Measure the tests' coverage; fail under 97 % of lines an
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and protobuf (ARGS: nox's)
+test-matrix: .venv/.dev ## Run the tests on every Python that is there, grpcio and protobuf (ARGS: nox's)
 	$(BIN)/python -m nox $(ARGS)
 
 test-polyglot: .venv/.polyglot generate ## Build and test the example programs of other languages
@@ -48,6 +48,9 @@ test-polyglot: .venv/.polyglot generate ## Build and test the example programs o
 
 toolchains: ## Install what other languages and benchmarks need, on Debian (LANGUAGES="go cpp")
 	protos/toolchains.sh $(LANGUAGES)
+
+pythons: ## Unpack Pythons that this Debian lacks, for test-matrix (VERSIONS="3.15")
+	tests/pythons.sh $(VERSIONS)
 
 bench: .venv-bench/.ready ## Run a benchmark (ARGS=scale; without ARGS, list them)
 	.venv-bench/bin/python -m benchmarks $(or $(ARGS),--help)
