@@ -14,9 +14,12 @@ from typing import Final
 
 import nox
 
-PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+NEWEST: Final = "newest"
+# The supported minimum, and where that has no wheel for a Python, the oldest that has one.
 OLDEST_GRPCIO: Final = "1.71"
-GRPCIOS: Final = (OLDEST_GRPCIO, "newest")
+OLDEST_GRPCIO_WHEEL: Final = {"3.14": "1.75", "3.15": "1.84"}
+GRPCIOS: Final = ("oldest", NEWEST)
 PROTOBUFS: Final = ("5.29", "6", "7")
 
 TOOLS: Final = (
@@ -41,6 +44,12 @@ nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
 
+def _add_unpacked_pythons() -> None:
+    """Let the Pythons that `tests/pythons.sh` unpacked be found, after those that are installed."""
+    folders = sorted(Path(__file__).parent.glob("build/pythons/*/usr/bin"))
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, folders)])
+
+
 def _enable_pyenv_versions() -> None:
     """Let pyenv's `python3.x` commands run every version that is installed, not only the selected one."""
     if pyenv := shutil.which("pyenv"):
@@ -48,6 +57,7 @@ def _enable_pyenv_versions() -> None:
         os.environ["PYENV_VERSION"] = ":".join(reversed(listed.stdout.split()))
 
 
+_add_unpacked_pythons()
 _enable_pyenv_versions()
 
 
@@ -56,15 +66,31 @@ _enable_pyenv_versions()
 @nox.parametrize("protobuf", PROTOBUFS)
 def tests(session: nox.Session, protobuf: str, grpcio: str) -> None:
     """Run the tests that need neither the model nor other packages' virtual environments."""
-    versions = [f"protobuf=={protobuf}.*", "grpcio" if grpcio == "newest" else f"grpcio=={grpcio}.*"]
-    session.install("-e", ".[docstrings,images]", "click", *TOOLS, *versions)
-    if grpcio == OLDEST_GRPCIO:
-        # These ask for protobuf 5 and run on 7 too; their releases that ask for protobuf 6 or 7 need a newer grpcio.
-        session.install("--no-deps", *(f"{package}=={grpcio}.*" for package in SERVER))
-    else:
+    oldest = OLDEST_GRPCIO_WHEEL.get(str(session.python), OLDEST_GRPCIO)
+    versions = [f"protobuf=={protobuf}.*", "grpcio" if grpcio == NEWEST else f"grpcio=={oldest}.*"]
+    _install(session, *versions)
+    if grpcio == NEWEST:
         session.install(*SERVER, *versions)
+    else:
+        # These ask for protobuf 5 and run on 7 too; their releases that ask for protobuf 6 or 7 need a newer grpcio.
+        session.install("--no-deps", *(f"{package}=={OLDEST_GRPCIO}.*" for package in SERVER))
+    _run_tests(session)
+
+
+@nox.session(python=PYTHONS)
+def newest(session: nox.Session) -> None:
+    """Run the same tests with the newest grpcio and protobuf only."""
+    _install(session, *SERVER)
+    _run_tests(session)
+
+
+def _install(session: nox.Session, *requirements: str) -> None:
+    session.install("-e", ".[docstrings,images]", "click", *TOOLS, *requirements)
+
+
+def _run_tests(session: nox.Session) -> None:
     session.run("python", "-c", PRINT_VERSIONS, log=False)
-    session.run("pytest", "-q", "-m", "not llama and not venv and not polyglot", *session.posargs)
+    session.run("pytest", "-q", "-m", "not llama and not venv and not polyglot and not libraries", *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1:])

@@ -11,11 +11,12 @@ from inspect import Parameter
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._coerce.schema.docstrings import parameter_descriptions
+from genai_grpc._coerce.schema.annotations import resolve_annotations, signature
+from genai_grpc._coerce.schema.docstrings import class_docstring, parameter_descriptions
 from genai_grpc._coerce.schema.model import Definitions, Field, ObjectType, TypeSchema
 from genai_grpc._coerce.schema.parse import build
 from genai_grpc._coerce.schema.proto_schema import to_wire_schema
-from genai_grpc._coerce.schema.python_types import description_of, read_type, resolve_annotations
+from genai_grpc._coerce.schema.python_types import description_of, read_type
 from genai_grpc_protos._convert import to_message
 
 __all__ = ["bind_arguments", "to_declaration"]
@@ -88,11 +89,11 @@ def _bind(function: Callable[..., Any], name: str, parameter: Parameter | None, 
 def _parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     """Return the parameters that are not bound by a partial, with resolved annotations."""
     try:
-        signature = inspect.signature(function)
+        declared = signature(function).parameters
     except ValueError as error:
         raise TypeError(f"cannot read the parameters of {_name(function)}: {error}; wrap it in a function") from None
     bound = function.keywords if isinstance(function, functools.partial) else {}
-    parameters = {name: parameter for name, parameter in signature.parameters.items() if name not in bound}
+    parameters = {name: parameter for name, parameter in declared.items() if name not in bound}
     annotations = {
         name: parameter.annotation
         for name, parameter in parameters.items()
@@ -128,7 +129,7 @@ def _docstring(function: Any) -> str:
     if isinstance(function, functools.partial):
         return _docstring(function.func)
     if isinstance(function, type):
-        return inspect.cleandoc(function.__dict__.get("__doc__") or "")  # not inherited from a base class
+        return class_docstring(function)
     if hasattr(function, "__name__"):
         return inspect.getdoc(function) or ""
     # Not `getdoc` of the method, which falls back to the docstring of `object.__call__`.

@@ -18,13 +18,15 @@ from genai_grpc.local import STALL, ScriptEngine, Server, serve
 from tests.faults.conftest import AddRow, Echo
 
 ROOT: Final = Path(__file__).parents[2]
+# gRPC has threads, so each fork after a call gives this warning, from Python 3.12 (docs/clients.md).
+FORK_WARNING: Final = "ignore:This process:DeprecationWarning"
 
 
 def run(program: str, *arguments: str) -> tuple[str, str, int]:
     """Run a Python program in a new process; returns stdout, stderr and the exit status."""
     path = os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))
     completed = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
+        [sys.executable, "-W", "error", "-W", FORK_WARNING, "-c", textwrap.dedent(program), *arguments],
         capture_output=True,
         text=True,
         timeout=60,

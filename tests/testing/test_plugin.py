@@ -193,7 +193,18 @@ def test_plugin_starts_nothing(pytester: pytest.Pytester) -> None:
 
 def test_missing_extra(pytester: pytest.Pytester) -> None:
     """If packages of the server are missing, the error names them and how to install them."""
-    pytester.makeconftest("import sys\nsys.modules['grpc_health'] = None\n")
+    pytester.makeconftest(
+        """
+        import sys
+
+        class Missing:
+            def find_spec(name, path, target=None):
+                if name == "grpc_health":
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        sys.meta_path.insert(0, Missing)
+        """
+    )
     pytester.makepyfile("def test_server(genai_server): pass")
     result = run(pytester)
     result.assert_outcomes(errors=1)

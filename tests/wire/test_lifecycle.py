@@ -20,13 +20,15 @@ from genai_grpc.local import STALL, ScriptEngine
 from genai_grpc.local.server import Server
 
 ROOT = Path(__file__).parents[2]
+# gRPC has threads, so each fork after a call gives this warning, from Python 3.12 (docs/clients.md).
+FORK_WARNING = "ignore:This process:DeprecationWarning"
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:
     """Start a Python program that imports this project."""
     path = os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
+        [sys.executable, "-W", "error", "-W", FORK_WARNING, "-c", textwrap.dedent(program), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,16 +1,38 @@
-"""Descriptions of parameters and attributes in docstrings, read with the optional `docstring-parser` package."""
+"""Docstrings of classes, and the descriptions of parameters and attributes in docstrings.
+
+The descriptions are read with the optional `docstring-parser` package.
+"""
 
 from __future__ import annotations
 
-__all__ = ["parameter_descriptions"]
+import inspect
+
+__all__ = ["class_docstring", "parameter_descriptions"]
 
 
-def parameter_descriptions(docstring: str | None) -> dict[str, str]:
-    """Return the descriptions of parameters and attributes by name; empty without a docstring or the package.
+def class_docstring(cls: type) -> str:
+    """Return a class's docstring, dedented; "" if it has none of its own.
+
+    It may be one that Python generates, such as that of a dataclass.
+
+    >>> class Film:
+    ...     '''A film.'''
+    >>> class Sequel(Film): ...
+    >>> class_docstring(Film), class_docstring(Sequel)
+    ('A film.', '')
+    """
+    # The attribute, which is not inherited, instead of the entry in `__dict__`: from Python 3.15, a dataclass has a
+    # descriptor there that generates the docstring when it is read.
+    docstring = cls.__doc__
+    return inspect.cleandoc(docstring) if isinstance(docstring, str) else ""
+
+
+def parameter_descriptions(docstring: str) -> dict[str, str]:
+    """Return the descriptions of parameters and attributes by name; empty without the package.
 
     The style is detected: Google, NumPy, reST or Epydoc.
 
-    >>> parameter_descriptions(None)
+    >>> parameter_descriptions("")
     {}
     """
     if not docstring:

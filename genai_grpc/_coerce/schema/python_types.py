@@ -18,7 +18,8 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, Union, get_args, get_origin
 
-from genai_grpc._coerce.schema.docstrings import parameter_descriptions
+from genai_grpc._coerce.schema.annotations import field_names, type_hints
+from genai_grpc._coerce.schema.docstrings import class_docstring, parameter_descriptions
 from genai_grpc._coerce.schema.json_schema import read_json_schema
 from genai_grpc._coerce.schema.model import (
     AnyType,
@@ -35,7 +36,7 @@ from genai_grpc._coerce.schema.model import (
     UnionType,
 )
 
-__all__ = ["description_of", "read_type", "resolve_annotations"]
+__all__ = ["description_of", "read_type"]
 
 SUPPORTED: Final = (
     "int, float, str, bool, None, Any, an Enum, Literal, a union, list, tuple, set, dict with str keys, a TypedDict, "
@@ -113,21 +114,6 @@ def read_type(python_type: Any, path: str, definitions: Definitions | None = Non
     return TypeSchema(root, definitions.by_name)
 
 
-def resolve_annotations(annotations: Mapping[str, Any], names: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Evaluate the annotations that are str.
-
-    Args:
-        annotations: Types, or str of them, by name.
-        names: The global names that such a str may use.
-        path: What is annotated, for errors.
-
-    Raises:
-        TypeError: An annotation uses a name that is not defined at runtime.
-    """
-    # Not the function itself: up to Python 3.10, a default of None would make the type optional.
-    return _type_hints(types.SimpleNamespace(__annotations__=dict(annotations)), path, dict(names))
-
-
 def description_of(hint: Any) -> str:
     """Return the description in an Annotated type, or "".
 
@@ -148,18 +134,6 @@ def _from_typing(*names: str) -> tuple[Any, ...]:
     """Return the objects of these names in `typing`, and in `typing_extensions` if it is imported."""
     modules = (typing, sys.modules.get("typing_extensions"))
     return tuple(getattr(module, name) for module in modules for name in names if hasattr(module, name))
-
-
-def _type_hints(owner: Any, path: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
-    # A class that is not global may refer to itself too.
-    local_names = {owner.__name__: owner} if isinstance(owner, type) else None
-    try:
-        return typing.get_type_hints(owner, names, local_names, include_extras=True)
-    except NameError as error:
-        raise TypeError(
-            f"{path}: cannot resolve the annotations: {error}; import or define it at the top of its module, "
-            "and not for type checkers only"
-        ) from None
 
 
 def _read(python_type: Any, path: str, definitions: Definitions) -> JSONType:
@@ -280,7 +254,7 @@ def _typed_dict_fields(cls: Any) -> _Fields | None:
     required: frozenset[str] | None = getattr(cls, "__required_keys__", None)
     if required is None or not issubclass(cls, dict):
         return None
-    return {name: (name in required, "") for name in cls.__annotations__}
+    return {name: (name in required, "") for name in field_names(cls)}
 
 
 def _dataclass_fields(cls: Any) -> _Fields | None:
@@ -306,8 +280,8 @@ def _named_tuple_fields(cls: Any) -> _Fields | None:
 
 
 def _object(cls: Any, class_fields: _Fields, path: str, definitions: Definitions) -> JSONType:
-    hints = _type_hints(cls, path)
-    documented = parameter_descriptions(cls.__dict__.get("__doc__"))
+    hints = type_hints(cls, path)
+    documented = parameter_descriptions(class_docstring(cls))
     fields = []
     for name, (required, metadata_description) in class_fields.items():
         hint = hints.get(name, Any)
@@ -328,9 +302,9 @@ def _is_required(hint: Any, default: bool) -> bool:
 
 def _class_description(cls: Any) -> str:
     """Return a class's own docstring, without those that Python generates."""
-    docstring = cls.__dict__.get("__doc__") or ""
+    docstring = class_docstring(cls)
     generated = docstring == "An enumeration." or docstring.startswith(f"{cls.__name__}(")
-    return "" if generated else inspect.cleandoc(docstring)
+    return "" if generated else docstring
 
 
 def _read_pydantic(pydantic: Any, cls: Any, path: str, definitions: Definitions) -> JSONType:

@@ -165,7 +165,7 @@ def test_parse(python_type: Any, value: Any, parsed: Any) -> None:
         (Dog, {"name": "Rex", "owner": {"name": 3}}, "answer.owner.name: expected str, got 3"),
         (Node, {"value": 1, "next": {"value": "a"}}, "answer.next.value: expected int, got 'a'"),
         (Even, {"number": 3}, "answer: 3 is odd"),
-        (set[Node], [{"value": 1}], "answer: unhashable"),
+        (set[Node], [{"value": 1}], "answer: .*unhashable type"),
         (Colour, "green", "answer: 'green' is not one of 'red', 'blue'"),
         (Colour, ["red"], "is not one of"),
         (Size, True, "True is not one of 'SMALL', 'LARGE'"),
