@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
@@ -255,24 +255,37 @@ GenerationConfigType: TypeAlias = "GenerationConfig | protos.GenerationConfig | 
 
 
 @dataclass(kw_only=True)
-class RequestOptions:
-    """Options of one call.
+class RequestOptions(Mapping[str, Any]):
+    """Options of one call; also a mapping of them, as `request_options` takes a dict of the same keys.
 
     Attributes:
         timeout: Seconds for the call, all attempts and the waits between them included; None for the default.
         idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
-        retry: A retry policy; None for no retries; "default" for the client's.
+        retry: A retry policy, or a `Retry` of `google.api_core`; None for no retries; "default" for the client's.
         metadata: Pairs to send after the client's.
 
     >>> from genai_grpc import get_model
     >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
     'models/gemini-pro'
+    >>> dict(RequestOptions(timeout=5))
+    {'timeout': 5, 'idle_timeout': None, 'retry': 'default', 'metadata': ()}
     """
 
     timeout: float | None = None
     idle_timeout: float | None = None
     retry: RetryPolicy | Literal["default"] | None = "default"
     metadata: Sequence[tuple[str, str]] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in RequestOptions.__dataclass_fields__:
+            raise KeyError(f"{name!r} is none of {', '.join(self)}")
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(RequestOptions.__dataclass_fields__)
+
+    def __len__(self) -> int:
+        return len(RequestOptions.__dataclass_fields__)
 
 
 RequestOptionsType: TypeAlias = "RequestOptions | Mapping[str, Any]"

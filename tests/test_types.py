@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
@@ -53,6 +54,26 @@ def test_positional_settings() -> None:
         presence_penalty=0.1,
         frequency_penalty=0.2,
     )
+
+
+def test_request_options_as_mapping() -> None:
+    """RequestOptions is a mapping of its fields, as in google-generativeai."""
+    options = types.RequestOptions(timeout=5, retry=None)
+    assert isinstance(options, Mapping)
+    assert dict(options) == {**options} == {"timeout": 5, "idle_timeout": None, "retry": None, "metadata": ()}
+    assert (options["timeout"], options.get("wait", 3), len(options), "retry" in options) == (5, 3, 4, True)
+    with pytest.raises(KeyError, match="'wait' is none of timeout, idle_timeout, retry, metadata"):
+        options["wait"]
+
+
+def test_subclass_of_request_options() -> None:
+    """A subclass of RequestOptions has the same keys, whatever attributes it adds."""
+
+    @dataclass
+    class Traced(types.RequestOptions):
+        trace: str = "on"
+
+    assert [*Traced(timeout=5)] == ["timeout", "idle_timeout", "retry", "metadata"]
 
 
 @pytest.mark.parametrize(
