@@ -32,6 +32,8 @@ class RetryPolicy(NamedTuple):
             While the budget is used up, calls fail after one attempt. None for no bound.
         predicate: Decides which errors are retried, in place of the rule above; calls that are not idempotent are still
             retried after ResourceExhausted only. None for the rule above.
+        timeout: Seconds from the start of the call in which a retry may start, however long its attempt then takes.
+            None for no bound but the deadline of the call, which ends attempts and retries in any case.
 
     >>> RetryPolicy(max_attempts=6, max_backoff=10.0).initial_backoff
     0.5
@@ -43,6 +45,7 @@ class RetryPolicy(NamedTuple):
     max_backoff: float = 30.0
     budget_ratio: float | None = 0.2
     predicate: Callable[[APIError], bool] | None = None
+    timeout: float | None = None
 
     def backoff(
         self,
@@ -50,6 +53,7 @@ class RetryPolicy(NamedTuple):
         attempt: int,
         *,
         idempotent: bool = True,
+        elapsed: float = 0.0,
         jitter: Callable[[], float] = random.random,
     ) -> float | None:
         """Seconds to wait after attempt number `attempt` failed; None for no retry.
@@ -58,6 +62,7 @@ class RetryPolicy(NamedTuple):
             error: The error of the attempt.
             attempt: Its number, from 1.
             idempotent: Whether the call may have its effect twice.
+            elapsed: Seconds since the call started.
             jitter: Returns a number between 0 and 1.
         """
         if attempt >= self.max_attempts:
@@ -72,9 +77,13 @@ class RetryPolicy(NamedTuple):
             retry = lost and idempotent
         if not retry:
             return None
-        bound = min(self.initial_backoff * self.backoff_multiplier ** (attempt - 1), self.max_backoff)
+        try:
+            bound = min(self.initial_backoff * self.backoff_multiplier ** (attempt - 1), self.max_backoff)
+        except OverflowError:  # after a thousand attempts
+            bound = self.max_backoff
         # On top of the delay that the service asks for, so that callers do not come back all at once.
-        return jitter() * bound + (requested or 0.0)
+        delay = jitter() * bound + (requested or 0.0)
+        return None if self.timeout is not None and elapsed + delay > self.timeout else delay
 
 
 NO_RETRY: Final = RetryPolicy(max_attempts=1)

@@ -6,7 +6,7 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
-from genai_grpc.local import STALL, ScriptEngine, serve
+from genai_grpc.local import STALL, Delay, ScriptEngine, serve
 from genai_grpc.local.server import Server
 from tests.conftest import Api
 
@@ -119,6 +119,32 @@ def test_attempts_used_up(api: Api, model: genai.GenerativeModel, script: Script
     retry = genai.types.RetryPolicy(max_attempts=2, initial_backoff=0.001)
     with pytest.raises(errors.ServiceUnavailable, match=r"still not \(after 2 attempts\)"):
         api.generate(model, "Hi", request_options={"retry": retry})
+
+
+@pytest.mark.parametrize("name", ["Retry", "AsyncRetry"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_api_core_retry(api: Api, model: genai.GenerativeModel, script: ScriptEngine, name: str, stream: bool) -> None:
+    """A policy of google.api_core retries what its predicate says, as often as its timeout allows."""
+    retry = pytest.importorskip("google.api_core.retry")
+    exceptions = pytest.importorskip("google.api_core.exceptions")
+    settings = {"predicate": retry.if_exception_type(exceptions.Aborted), "initial": 0.001, "maximum": 0.001}
+    for _ in range(15):
+        script.reply(errors.Aborted("not now"))
+    script.reply("Now")
+    options = genai.types.RequestOptions(retry=getattr(retry, name)(**settings, timeout=60))
+    response = api.generate(model, "Hi", stream=stream, request_options=options)
+    api.resolve(response)
+    assert response.text == "Now"
+    assert len(script.requests) == 16
+
+
+def test_api_core_retry_timeout(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """When the timeout of a google.api_core policy has passed, the error of the last attempt is raised."""
+    retry = pytest.importorskip("google.api_core.retry")
+    script.reply(Delay(0.2), errors.ServiceUnavailable("not now")).reply(Delay(0.2), "Now")
+    with pytest.raises(errors.ServiceUnavailable, match="503 not now$"):
+        api.generate(model, "Hi", request_options={"retry": retry.Retry(initial=0.001, timeout=0.1)})
+    assert api.generate(model, "Hi", request_options={"retry": retry.Retry(timeout=0.1)}).text == "Now"
 
 
 def test_deadline(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
