@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from genai_grpc.chat import ChatSession
     from genai_grpc.client import Client, configure
     from genai_grpc.generative_model import GenerativeModel
-    from genai_grpc.models import get_model, get_model_async, list_models, list_models_async
+    from genai_grpc.models import (
+        get_base_model,
+        get_base_model_async,
+        get_model,
+        get_model_async,
+        get_tuned_model,
+        get_tuned_model_async,
+        list_models,
+        list_models_async,
+    )
     from genai_grpc.types import GenerationConfig
 
 __all__ = [
@@ -30,8 +39,12 @@ __all__ = [
     "caching",
     "configure",
     "errors",
+    "get_base_model",
+    "get_base_model_async",
     "get_model",
     "get_model_async",
+    "get_tuned_model",
+    "get_tuned_model_async",
     "list_models",
     "list_models_async",
     "protos",
@@ -49,8 +62,12 @@ __getattr__, __dir__ = attach(
         "caching": ".caching",
         "configure": ".client",
         "errors": ".errors",
+        "get_base_model": ".models",
+        "get_base_model_async": ".models",
         "get_model": ".models",
         "get_model_async": ".models",
+        "get_tuned_model": ".models",
+        "get_tuned_model_async": ".models",
         "list_models": ".models",
         "list_models_async": ".models",
         "protos": ".protos",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from genai_grpc import protos
 from genai_grpc._coerce.tools import FunctionDeclaration, FunctionLibrary, Tool
+from genai_grpc._responses.models import Hyperparameters, Model, TunedModel, TuningSnapshot, TuningTask
 from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
 from genai_grpc._rpc.interceptors import CallInfo, Interceptor
 from genai_grpc._rpc.rate_limiter import RateLimit
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 __all__ = [
     "TLS",
     "AdaptiveLimit",
+    "AnyModelNameOptions",
     "AsyncGenerateContentResponse",
     "AutomaticFunctionCalling",
+    "BaseModelNameOptions",
     "BlobDict",
     "BlobType",
     "BlockedPromptException",
@@ -57,8 +60,10 @@ __all__ = [
     "GenerationConfigType",
     "HarmBlockThreshold",
     "HarmCategory",
+    "Hyperparameters",
     "IncompleteIterationError",
     "Interceptor",
+    "Model",
     "PartDict",
     "PartMessage",
     "PartType",
@@ -75,6 +80,10 @@ __all__ = [
     "ToolConfigType",
     "ToolType",
     "ToolsType",
+    "TunedModel",
+    "TunedModelNameOptions",
+    "TuningSnapshot",
+    "TuningTask",
 ]
 
 
@@ -182,6 +191,9 @@ FunctionDeclarationType: TypeAlias = (
 ToolType: TypeAlias = "str | Tool | protos.Tool | Mapping[str, Any] | FunctionDeclarationType"
 ToolsType: TypeAlias = "FunctionLibrary | ToolType | Iterable[ToolType | Iterable[FunctionDeclarationType]]"
 ToolConfigType: TypeAlias = "protos.ToolConfig | Mapping[str, Any]"
+BaseModelNameOptions: TypeAlias = "str | Model | protos.Model"
+TunedModelNameOptions: TypeAlias = "str | TunedModel | protos.TunedModel"
+AnyModelNameOptions: TypeAlias = "BaseModelNameOptions | TunedModelNameOptions"
 TTLType: TypeAlias = "int | float | datetime.timedelta | Duration | Mapping[str, int]"
 ExpireTimeType: TypeAlias = "int | datetime.datetime | Timestamp | Mapping[str, int]"
 

@@ -94,7 +94,7 @@ TWINS = [
     *((genai.GenerativeModel, name) for name in ("generate_content", "count_tokens", "from_cached_content")),
     (genai.ChatSession, "send_message"),
     *((CachedContent, name) for name in ("create", "get", "list", "update", "delete")),
-    *((genai, name) for name in ("get_model", "list_models")),
+    *((genai, name) for name in ("get_model", "get_base_model", "get_tuned_model", "list_models")),
 ]
 
 
