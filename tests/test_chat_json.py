@@ -30,6 +30,11 @@ scalars: Any = {
 }
 
 
+def is_repeated(field: Any) -> bool:
+    """Whether a field is repeated; protobuf 6.31 added `is_repeated` and deprecated `label`."""
+    return bool(field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED)
+
+
 @st.composite
 def messages(draw: st.DrawFn, message_type: Any, depth: int = 6) -> Any:
     """A message with any of its fields, at any depth, and with fields that this version does not know."""
@@ -46,7 +51,7 @@ def messages(draw: st.DrawFn, message_type: Any, depth: int = 6) -> Any:
             continue
         else:
             value = messages(message_class(field.message_type.full_name), depth - 1)
-        if field.is_repeated:
+        if is_repeated(field):
             getattr(message, field.name).extend(draw(st.lists(value, max_size=2)))
         elif field.message_type is None:
             setattr(message, field.name, draw(value))

@@ -141,13 +141,15 @@ def _setting(value: object) -> tuple[int, int]:
 def _category(value: object) -> int:
     if isinstance(value, str):
         value = CATEGORY_ALIASES.get(value.lower(), value)
-    return to_enum(_CATEGORY, value, "safety_settings")
+    number: Any = to_enum(_CATEGORY, value, "safety_settings")
+    return protos.SafetySetting(category=number).category  # read from a message, it has a name in reprs
 
 
 def _threshold(value: object) -> int:
     if isinstance(value, str):
         value = THRESHOLD_ALIASES.get(value.lower().removeprefix("block_"), value)
-    return to_enum(_THRESHOLD, value, "safety_settings")
+    number: Any = to_enum(_THRESHOLD, value, "safety_settings")
+    return protos.SafetySetting(threshold=number).threshold  # as above
 
 
 def to_options(value: object) -> CallOptions:

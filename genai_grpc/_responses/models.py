@@ -234,7 +234,7 @@ def _value(message: Message, name: str) -> Any:
         return value.ToDatetime(tzinfo=timezone.utc)  # a Timestamp: there is no other message among these fields
     if descriptor.type == descriptor.TYPE_FLOAT:
         return _shortest(value)
-    return list(value) if descriptor.is_repeated else value
+    return list(value) if hasattr(value, "extend") else value
 
 
 def _shortest(value: float) -> float:
