@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         embed_content_async,
         get_file,
         get_operation,
-        get_tuned_model,
         list_files,
         list_operations,
         list_tuned_models,
@@ -33,7 +32,16 @@ if TYPE_CHECKING:
     from genai_grpc.chat import ChatSession
     from genai_grpc.client import Client, configure
     from genai_grpc.generative_model import GenerativeModel
-    from genai_grpc.models import get_base_model, get_model, get_model_async, list_models, list_models_async
+    from genai_grpc.models import (
+        get_base_model,
+        get_base_model_async,
+        get_model,
+        get_model_async,
+        get_tuned_model,
+        get_tuned_model_async,
+        list_models,
+        list_models_async,
+    )
     from genai_grpc.types import GenerationConfig
 
 __all__ = [
@@ -51,11 +59,13 @@ __all__ = [
     "embed_content_async",
     "errors",
     "get_base_model",
+    "get_base_model_async",
     "get_file",
     "get_model",
     "get_model_async",
     "get_operation",
     "get_tuned_model",
+    "get_tuned_model_async",
     "list_files",
     "list_models",
     "list_models_async",
@@ -70,14 +80,17 @@ __all__ = [
 _HOMES = {
     "._not_yet": (
         "create_tuned_model delete_file delete_tuned_model embed_content embed_content_async get_file get_operation "
-        "get_tuned_model list_files list_operations list_tuned_models update_tuned_model upload_file"
+        "list_files list_operations list_tuned_models update_tuned_model upload_file"
     ),
     ".caching": "caching",
     ".chat": "ChatSession",
     ".client": "Client configure",
     ".errors": "errors",
     ".generative_model": "GenerativeModel",
-    ".models": "get_base_model get_model get_model_async list_models list_models_async",
+    ".models": (
+        "get_base_model get_base_model_async get_model get_model_async get_tuned_model get_tuned_model_async "
+        "list_models list_models_async"
+    ),
     ".protos": "protos",
     ".types": "GenerationConfig types",
 }

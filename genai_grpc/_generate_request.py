@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
+from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.settings import (
@@ -27,6 +28,7 @@ from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentRe
 
 if TYPE_CHECKING:
     from genai_grpc.types import (
+        AnyModelNameOptions,
         ContentsType,
         ContentType,
         GenerationConfigType,
@@ -82,7 +84,7 @@ class GenerateRequest:
 
     def __init__(
         self,
-        model_name: str,
+        model_name: AnyModelNameOptions,
         safety_settings: SafetySettingOptions | None = None,
         generation_config: GenerationConfigType | None = None,
         tools: ToolsType | None = None,
@@ -146,14 +148,11 @@ class GenerateRequest:
     def count_tokens_call(
         self, contents: ContentsType | None, overrides: Overrides
     ) -> Call[Any, Any, protos.CountTokensResponse]:
-        """The call that counts the tokens of the whole request.
-
-        Raises:
-            TypeError: There is nothing to count.
-        """
-        request = self.message(contents, overrides)
-        if contents is None and not any(field.name in _COUNTED for field, _ in request.ListFields()):
-            to_contents(contents)  # raises, and says what contents may be
+        """The call that counts the tokens of the whole request; None and an empty history are no contents."""
+        kind, given = classify(contents)
+        if kind == "sequence":
+            given = list(given) or None
+        request = self.message(given, overrides)
         count = protos.CountTokensRequest(model=self.model_name, generate_content_request=request)
         return Call(COUNT_TOKENS, count, identity, to_options(overrides.request_options))
 
@@ -180,10 +179,6 @@ class GenerateRequest:
         settings = self.settings | to_generation_settings(overrides.generation_config)
         schema = settings.get("response_schema")
         return None if isinstance(schema, (Mapping, Message)) else schema
-
-
-# Fields of a request that have tokens to count, besides its contents.
-_COUNTED: Final = frozenset({"system_instruction", "tools", "cached_content"})
 
 
 def _check_cached(request: protos.GenerateContentRequest) -> None:

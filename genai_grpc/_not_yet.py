@@ -35,7 +35,7 @@ _USES: Final[dict[_Service, str]] = {
     _FILES: "upload_file get_file list_files delete_file File.delete",
     _EMBEDDINGS: "embed_content embed_content_async",
     _TUNING: (
-        "list_tuned_models get_tuned_model create_tuned_model update_tuned_model delete_tuned_model "
+        "list_tuned_models create_tuned_model update_tuned_model delete_tuned_model "
         "get_base_model_name encode_tuning_data encode_tuning_example valid_tuned_model_name"
     ),
     _OPERATIONS: "list_operations get_operation delete_operation CreateTunedModelOperation",

@@ -229,10 +229,20 @@ class ChatSession:
         return sent, received
 
     def to_json(self) -> str:
-        """The history as JSON, thought signatures included; `from_json` reads it."""
-        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
+        """The history as JSON; `from_json` reads it, and loses nothing.
 
-        return json.dumps([to_json_dict(turn) for turn in self.history], ensure_ascii=False)
+        It is a list of turns, each as protobuf's JSON of a Content (https://protobuf.dev/programming-guides/json/). A
+        turn that has more than that can express, such as a field of a newer version of the API or a NaN, has the
+        serialized message in addition, as "@serialized", and is read from it.
+
+        Raises:
+            IncompleteIterationError: The last reply is a stream that has not been read to its end.
+            BrokenResponseError: The last reply failed half-way; `rewind()` removes it.
+        """
+        from genai_grpc._coerce.turn_json import turn_to_json  # json_format takes 50 ms
+
+        self._commit()
+        return json.dumps(list(map(turn_to_json, self._history)), ensure_ascii=False)
 
     @classmethod
     def from_json(
@@ -251,13 +261,16 @@ class ChatSession:
         >>> ChatSession.from_json(GenerativeModel(), chat.to_json()).history == chat.history
         True
         """
-        from genai_grpc_protos._json import from_json_dict  # as above
+        from genai_grpc._coerce.turn_json import turn_from_json  # as above
 
         try:
-            turns = [from_json_dict(protos.Content, turn) for turn in json.loads(text)]
+            turns = list(map(turn_from_json, json.loads(text)))
         except (TypeError, ValueError) as error:
             raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
-        return cls(model, turns, enable_automatic_function_calling)
+        chat = cls(model, None, enable_automatic_function_calling)
+        # Not by the setter, which gives a last turn without a role that of the user.
+        chat._history, chat._serialized = turns, SerializedContents.of_turns(turns)
+        return chat
 
     def _send(
         self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides

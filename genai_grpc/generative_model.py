@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genai_grpc.caching import CachedContent
     from genai_grpc.chat import ChatSession
     from genai_grpc.types import (
+        AnyModelNameOptions,
         AutomaticFunctionCalling,
         ContentsType,
         ContentType,
@@ -36,7 +37,8 @@ class GenerativeModel:
     """A model, with defaults for its calls.
 
     Args:
-        model_name: The resource name, `models/…` or `tunedModels/…`; `models/` is put before a bare name.
+        model_name: The resource name, `models/…` or `tunedModels/…`, or a Model or TunedModel; `models/` is put before
+            a bare name.
         safety_settings: One threshold for all categories, a dict of thresholds by category, or a list of settings.
         generation_config: A GenerationConfig or a dict of its fields.
         tools: A Python function, a FunctionDeclaration, a Tool, a dict of one, the name of a tool that the service
@@ -56,7 +58,7 @@ class GenerativeModel:
 
     def __init__(
         self,
-        model_name: str = "gemini-pro",
+        model_name: AnyModelNameOptions = "gemini-pro",
         safety_settings: SafetySettingOptions | None = None,
         generation_config: GenerationConfigType | None = None,
         tools: ToolsType | None = None,
@@ -253,7 +255,8 @@ class GenerativeModel:
         """Count the tokens of the whole request: contents, system instruction and tools.
 
         Args:
-            contents: As `generate_content` takes them; None to count what the model sends without them.
+            contents: As `generate_content` takes them; None or an empty history to send none, which the service takes
+                with a cached content.
             generation_config: Merged key by key over the model's.
             safety_settings: Merged category by category over the model's.
             tools: In place of the model's.
@@ -261,7 +264,7 @@ class GenerativeModel:
             request_options: Timeouts, retry policy and metadata of this call.
 
         Raises:
-            TypeError: There is nothing to count, or contents that cannot be converted to a Part.
+            TypeError: The contents cannot be converted to a Part.
             APIError: The call failed.
 
         >>> GenerativeModel().count_tokens("How many tokens are these?").total_tokens

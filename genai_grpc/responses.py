@@ -317,7 +317,7 @@ class GenerateContentResponse(BaseResponse):
         stream = IteratorStream(iterator)
         return cls.from_stream((stream, stream.read()))
 
-    def __iter__(self) -> Iterator[Self]:
+    def __iter__(self) -> Iterator[GenerateContentResponse]:
         if (buffer := self._buffer) is None:
             yield type(self)(self._whole, None, None, True)
             return
@@ -376,7 +376,10 @@ class AsyncGenerateContentResponse(BaseResponse):
         stream = AsyncIteratorStream(iterator)
         return cls.from_stream((stream, await stream.read()))
 
-    async def __aiter__(self) -> AsyncIterator[Self]:
+    def __aiter__(self) -> AsyncIterator[AsyncGenerateContentResponse]:
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[AsyncGenerateContentResponse]:
         if (buffer := self._buffer) is None:
             yield type(self)(self._whole, None, None, True)
             return

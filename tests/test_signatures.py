@@ -94,7 +94,7 @@ TWINS = [
     *((genai.GenerativeModel, name) for name in ("generate_content", "count_tokens", "from_cached_content")),
     (genai.ChatSession, "send_message"),
     *((CachedContent, name) for name in ("create", "get", "list", "update", "delete")),
-    *((genai, name) for name in ("get_model", "list_models")),
+    *((genai, name) for name in ("get_model", "get_base_model", "get_tuned_model", "list_models")),
 ]
 
 
@@ -162,3 +162,62 @@ def test_completion(line: str, offered: set[str], hidden: set[str]) -> None:
         found = {name.rpartition(".")[2] for name in names}
         assert offered <= found, tool
         assert tool == "jedi" or not hidden & found  # jedi reads the source, IPython the object
+
+
+# Jedi reads the source, as editors do, and runs nothing.
+JEDI = """
+import json, sys
+import jedi
+
+start = "import genai_grpc as genai\\nmodel = genai.GenerativeModel()\\nchat = model.start_chat()\\n"
+print(json.dumps([[each.name_with_symbols for each in jedi.Script(start + line).complete()] for line in sys.argv[1:]]))
+"""
+CHUNK = {"text", "parts", "candidates", "usage_metadata", "prompt_feedback", "function_calls"}
+COMPLETIONS = {
+    "for chunk in model.generate_content('Hi', stream=True):\n    chunk.": CHUNK,
+    "for chunk in chat.send_message('Hi', stream=True):\n    chunk.": CHUNK,
+    "async def f():\n async for chunk in await model.generate_content_async('Hi', stream=True):\n  chunk.": CHUNK,
+    "async def f():\n r = await chat.send_message_async('Hi', stream=True)\n async for chunk in r:\n  chunk.": CHUNK,
+    "for chunk in model.generate_content('Hi', stream=True):\n    chunk.candidates[0].": {"content", "finish_reason"},
+    "model.generate_content('Hi').parts[0].": {"text", "inline_data", "function_call"},
+    "for m in genai.list_models():\n    m.": {"name", "supported_generation_methods", "input_token_limit"},
+    "genai.get_model('gemini-pro').": {"name", "supported_generation_methods", "tuning_task"},
+    "chat.send_message('Hi', ": {"stream=", "tools=", "request_options="},
+    "genai.ChatSession(model, ": {"history=", "enable_automatic_function_calling="},
+    "genai.Client(": {"api_key=", "endpoint=", "timeout=", "retry="},
+    "genai.configure(": {"api_key=", "client_options="},
+    "genai.GenerationConfig(": {"temperature=", "response_schema="},
+    "genai.types.RequestOptions(": {"timeout=", "retry="},
+    "genai.protos.Part(": {"text=", "inline_data=", "function_call="},
+    "genai.protos.Content(": {"role=", "parts="},
+}
+
+
+def test_completion_by_jedi() -> None:
+    """Jedi completes the attributes of a stream's chunks and of results, and the keywords of calls and messages."""
+    pytest.importorskip("jedi")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", JEDI, *COMPLETIONS]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=100)
+    missing = {
+        line: expected - set(found)
+        for (line, expected), found in zip(COMPLETIONS.items(), json.loads(done.stdout), strict=True)
+    }
+    assert not {line: names for line, names in missing.items() if names}
+
+
+PREDECESSOR = {
+    "get_model": "name, *, client=None, request_options=None",
+    "get_base_model": "name, *, client=None, request_options=None",
+    "get_tuned_model": "name, *, client=None, request_options=None",
+    "list_models": "*, page_size=50, client=None, request_options=None",
+    "configure": """
+        *, api_key=None, credentials=None, transport=None, client_options=None, client_info=None,
+        default_metadata=()""",
+}
+
+
+@pytest.mark.parametrize("name", PREDECESSOR)
+def test_functions_of_google_generativeai(name: str) -> None:
+    """A function has the parameters that it has in google-generativeai."""
+    assert parameters(getattr(genai, name)) == expected(PREDECESSOR[name])

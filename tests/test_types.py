@@ -4,7 +4,8 @@ import datetime
 import subprocess
 import sys
 import typing
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Union
@@ -61,6 +62,26 @@ def test_positional_settings() -> None:
         presence_penalty=0.1,
         frequency_penalty=0.2,
     )
+
+
+def test_request_options_as_mapping() -> None:
+    """RequestOptions is a mapping of its fields, as in google-generativeai."""
+    options = types.RequestOptions(timeout=5, retry=None)
+    assert isinstance(options, Mapping)
+    assert dict(options) == {**options} == {"timeout": 5, "idle_timeout": None, "retry": None, "metadata": ()}
+    assert (options["timeout"], options.get("wait", 3), len(options), "retry" in options) == (5, 3, 4, True)
+    with pytest.raises(KeyError, match="'wait' is none of timeout, idle_timeout, retry, metadata"):
+        options["wait"]
+
+
+def test_subclass_of_request_options() -> None:
+    """A subclass of RequestOptions has the same keys, whatever attributes it adds."""
+
+    @dataclass
+    class Traced(types.RequestOptions):
+        trace: str = "on"
+
+    assert [*Traced(timeout=5)] == ["timeout", "idle_timeout", "retry", "metadata"]
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-__all__ = ["to_model_name"]
+from typing import Any, Final
+
+__all__ = ["to_base_model_name", "to_model_name", "to_tuned_model_name"]
+
+# Their classes by name, whichever package they are of: dataclasses, our messages and those of Google's packages.
+_MODELS: Final = frozenset({"Model", "TunedModel"})
 
 
-def to_model_name(name: str) -> str:
+def to_model_name(name: object) -> str:
     """Return a model's resource name; a bare name is prefixed with `models/`.
+
+    Args:
+        name: The name, or a Model or TunedModel of that name.
+
+    Raises:
+        TypeError: It is of another type.
+        ValueError: It is empty.
 
     >>> to_model_name("gemini-pro"), to_model_name("tunedModels/my-model")
     ('models/gemini-pro', 'tunedModels/my-model')
     """
     if not isinstance(name, str):
-        raise TypeError(f"a model name is a str such as 'gemini-pro'; got {type(name).__name__}")
+        name = _name_of(name)
     if not name.strip():
         raise ValueError("the model name is empty; genai_grpc.list_models() lists the available models")
     return name if "/" in name else f"models/{name}"
+
+
+def to_base_model_name(name: object) -> str:
+    """Return the resource name of a model that is not tuned; raises as `to_model_name`, or ValueError for another."""
+    return _in_collection("models", to_model_name(name))
+
+
+def to_tuned_model_name(name: object) -> str:
+    """Return the resource name of a tuned model; raises as `to_model_name`, or ValueError for another."""
+    return _in_collection("tunedModels", to_model_name(name))
+
+
+def _in_collection(collection: str, name: str) -> str:
+    if not name.startswith(f"{collection}/"):
+        raise ValueError(
+            f"the name of a model starts with 'models/', and that of a tuned model with 'tunedModels/'; got {name!r}"
+        )
+    return name
+
+
+def _name_of(model: Any) -> str:
+    if any(cls.__name__ in _MODELS for cls in type(model).__mro__) and isinstance(model.name, str):
+        return model.name
+    raise TypeError(f"a model name is a str such as 'gemini-pro', or a Model; got {type(model).__name__}")

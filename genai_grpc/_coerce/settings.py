@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
@@ -141,17 +141,28 @@ def _setting(value: object) -> tuple[int, int]:
 def _category(value: object) -> int:
     if isinstance(value, str):
         value = CATEGORY_ALIASES.get(value.lower(), value)
-    return to_enum(_CATEGORY, value, "safety_settings")
+    number: Any = to_enum(_CATEGORY, value, "safety_settings")
+    return protos.SafetySetting(category=number).category  # read from a message, it has a name in reprs
 
 
 def _threshold(value: object) -> int:
     if isinstance(value, str):
         value = THRESHOLD_ALIASES.get(value.lower().removeprefix("block_"), value)
-    return to_enum(_THRESHOLD, value, "safety_settings")
+    number: Any = to_enum(_THRESHOLD, value, "safety_settings")
+    return protos.SafetySetting(threshold=number).threshold  # as above
 
 
 def to_options(value: object) -> CallOptions:
     """Coerce the options of a call: a dict or an object with `timeout`, `idle_timeout` (seconds), `retry`, `metadata`.
+
+    `timeout` is the deadline of the whole call: one for all attempts and the waits between them, whatever the policy.
+    The timeout objects of `google.api_core` stand for their seconds.
+
+    `retry` may be a `Retry` or `AsyncRetry` of `google.api_core`. Its backoff, predicate and `on_error` are used, and
+    its `timeout` bounds the retrying as it does there: no retry starts later than this many seconds after the call, and
+    an attempt that has started by then may take as long as the call may. It changes no deadline: a retry that should
+    go on for longer than the default timeout needs a `timeout` as long. There is no retry budget and no other limit on
+    its attempts. When it gives up, the error of the last attempt is raised.
 
     Raises:
         TypeError: It has none of them; a timeout is not a number; `retry` is neither a RetryPolicy nor None.
@@ -166,9 +177,9 @@ def to_options(value: object) -> CallOptions:
     if unknown := value.keys() - _OPTIONS:
         raise ValueError(f"request_options takes {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
     metadata = value.get("metadata") or ()
+    timeout = value.get("timeout")
     return CallOptions(
-        # A policy of google.api_core has a timeout of its own.
-        timeout=to_timeout(value.get("timeout", getattr(value.get("retry"), "timeout", None))),
+        timeout=to_timeout(getattr(timeout, "_timeout", timeout)),  # TimeToDeadlineTimeout, ConstantTimeout
         idle_timeout=to_timeout(value.get("idle_timeout")),
         retry=_to_retry_policy(value.get("retry", "default")),
         metadata=tuple(
@@ -191,12 +202,28 @@ def _to_retry_policy(value: object) -> RetryPolicy | None:
     policy: Any = value
     if hasattr(policy, "_predicate") and hasattr(policy, "_maximum"):  # google.api_core.retry.Retry
         return RetryPolicy(
-            max_attempts=sys.maxsize,  # it is limited by its timeout
+            max_attempts=sys.maxsize,
             initial_backoff=policy._initial,
             backoff_multiplier=policy._multiplier,
             max_backoff=policy._maximum,
-            predicate=policy._predicate,
+            budget_ratio=None,
+            predicate=_reporting(policy._predicate, policy._on_error),
+            timeout=policy._timeout,
         )
     raise TypeError(
         f"retry is a RetryPolicy, a google.api_core.retry.Retry, or None for no retries; got {type(value).__name__}"
     )
+
+
+def _reporting(predicate: Callable[[Any], bool], on_error: Callable[[Any], object] | None) -> Callable[[Any], bool]:
+    """The predicate, calling `on_error` with each error that it accepts."""
+    if on_error is None:
+        return predicate
+
+    def report(error: Any) -> bool:
+        retried = predicate(error)
+        if retried:
+            on_error(error)
+        return retried
+
+    return report

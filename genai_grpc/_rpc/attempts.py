@@ -101,7 +101,8 @@ def _backoff(
         if not isinstance(error, DeadlineExceeded):
             # A reply that comes after the deadline uses tokens all the same.
             admission.rate_limiter.reconcile(estimated_tokens, None)
-    delay = policy.backoff(error, error.attempts, idempotent=call.method.idempotent)
+    elapsed = now - (deadline - limits.timeout)
+    delay = policy.backoff(error, error.attempts, idempotent=call.method.idempotent, elapsed=elapsed)
     if LOG.isEnabledFor(logging.DEBUG):
         # The status code only: a status message may quote the request.
         retry = "" if delay is None else f"; next attempt in {delay:.2f} s at the earliest"

@@ -16,13 +16,13 @@ Res = TypeVar("Res")
 
 
 def list_pages(
-    method: Method[Any, Any], page_size: int, items: Callable[[Any], Iterable[Any]], options: CallOptions
+    method: Method[Any, Any], page_size: int | None, items: Callable[[Any], Iterable[Any]], options: CallOptions
 ) -> Operation[None]:
     """Yield the items of every page; a page is fetched when its items are needed.
 
     Args:
         method: A List method, whose request has `page_size` and `page_token`.
-        page_size: Items per page.
+        page_size: Items per page; None leaves it to the service.
         items: Returns the items of a page.
         options: Those of each page's call.
     """

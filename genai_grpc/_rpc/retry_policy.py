@@ -22,6 +22,7 @@ class _Fields(NamedTuple):
     max_backoff: float
     budget_ratio: float | None
     predicate: Callable[[APIError], bool] | None
+    timeout: float | None
 
 
 class RetryPolicy(_Fields):
@@ -42,6 +43,8 @@ class RetryPolicy(_Fields):
             While the budget is used up, calls fail after one attempt. None for no bound.
         predicate: Decides which errors are retried, in place of the rule above; calls that are not idempotent are still
             retried after ResourceExhausted only. None for the rule above.
+        timeout: Seconds from the start of the call in which a retry may start, however long its attempt then takes.
+            None for no bound but the deadline of the call, which ends attempts and retries in any case.
 
     Raises:
         ValueError: A number is out of range.
@@ -60,6 +63,7 @@ class RetryPolicy(_Fields):
         max_backoff: float = 30.0,
         budget_ratio: float | None = 0.2,
         predicate: Callable[[APIError], bool] | None = None,
+        timeout: float | None = None,
     ) -> RetryPolicy:
         if max_attempts < 1:
             raise ValueError(f"max_attempts counts the first attempt: it is 1 or more; got {max_attempts}")
@@ -70,8 +74,10 @@ class RetryPolicy(_Fields):
             raise ValueError(f"backoff_multiplier is 1 or more, and finite; got {backoff_multiplier}")
         if budget_ratio is not None and not 0 <= budget_ratio < inf:
             raise ValueError(f"budget_ratio is 0 or more, or None for no bound; got {budget_ratio}")
+        if timeout is not None and not 0 <= timeout < inf:
+            raise ValueError(f"timeout is a finite number of seconds, 0 or more, or None for no bound; got {timeout}")
         return super().__new__(
-            cls, max_attempts, initial_backoff, backoff_multiplier, max_backoff, budget_ratio, predicate
+            cls, max_attempts, initial_backoff, backoff_multiplier, max_backoff, budget_ratio, predicate, timeout
         )
 
     def backoff(
@@ -80,6 +86,7 @@ class RetryPolicy(_Fields):
         attempt: int,
         *,
         idempotent: bool = True,
+        elapsed: float = 0.0,
         jitter: Callable[[], float] = random.random,
     ) -> float | None:
         """Seconds to wait after attempt number `attempt` failed; None for no retry.
@@ -88,6 +95,7 @@ class RetryPolicy(_Fields):
             error: The error of the attempt.
             attempt: Its number, from 1.
             idempotent: Whether the call may have its effect twice.
+            elapsed: Seconds since the call started.
             jitter: Returns a number between 0 and 1.
         """
         if attempt >= self.max_attempts:
@@ -102,9 +110,13 @@ class RetryPolicy(_Fields):
             retry = lost and idempotent
         if not retry:
             return None
-        bound = min(self.initial_backoff * self.backoff_multiplier ** (attempt - 1), self.max_backoff)
+        try:
+            bound = min(self.initial_backoff * self.backoff_multiplier ** (attempt - 1), self.max_backoff)
+        except OverflowError:  # after a thousand attempts
+            bound = self.max_backoff
         # On top of the delay that the service asks for, so that callers do not come back all at once.
-        return jitter() * bound + (requested or 0.0)
+        delay = jitter() * bound + (requested or 0.0)
+        return None if self.timeout is not None and elapsed + delay > self.timeout else delay
 
 
 NO_RETRY: Final = RetryPolicy(max_attempts=1)

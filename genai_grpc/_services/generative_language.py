@@ -17,6 +17,7 @@ __all__ = [
     "GENERATE_CONTENT",
     "GET_CACHED_CONTENT",
     "GET_MODEL",
+    "GET_TUNED_MODEL",
     "LIST_CACHED_CONTENTS",
     "LIST_MODELS",
     "STREAM_GENERATE_CONTENT",
@@ -43,6 +44,7 @@ COUNT_TOKENS: Final[Method[protos.CountTokensRequest, protos.CountTokensResponse
 )
 
 GET_MODEL: Final[Method[protos.GetModelRequest, protos.Model]] = _method("ModelService.GetModel")
+GET_TUNED_MODEL: Final[Method[protos.GetTunedModelRequest, protos.TunedModel]] = _method("ModelService.GetTunedModel")
 LIST_MODELS: Final[Method[protos.ListModelsRequest, protos.ListModelsResponse]] = _method("ModelService.ListModels")
 
 # A second attempt could store, and bill, a prompt twice, reset a ttl, or not find what was already deleted.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.options import Limits, Metadata, to_timeout
@@ -31,6 +31,8 @@ __all__ = [
     "check",
     "check_plaintext",
     "client_arguments",
+    "environment_key",
+    "has_default_credentials",
     "resolve",
 ]
 
@@ -81,6 +83,7 @@ class ClientOptions(NamedTuple):
     interceptors: tuple[Any, ...] = ()
     channel_options: tuple[tuple[str, Any], ...] = ()
     user_agent: str | None = None
+    pickle_secrets: bool = False
 
     @property
     def target(self) -> Endpoint:
@@ -131,12 +134,14 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
         raise ConfigurationError("api_key and credentials exclude each other; give one of them")
     endpoint = parse_endpoint(options.endpoint or environment.get(ENDPOINT_VARIABLE) or HOST)
     if api_key is None and credentials is None:
-        api_key = next((environment[name] for name in API_KEY_VARIABLES if environment.get(name)), None)
+        api_key = environment_key(environment)
     if isinstance(api_key, str):
         api_key = Secret(api_key) if api_key else None
     metadata = tuple((key.lower(), Secret(value)) for key, value in options.metadata)
     if endpoint.host == HOST and api_key is None and credentials is None and not _has_credentials(metadata):
-        credentials = _default_credentials()
+        if not has_default_credentials(endpoint):
+            raise ConfigurationError(MISSING_CREDENTIALS)
+        credentials = "default"
     proxy, user_agent = options.proxy, options.user_agent
     resolved = options._replace(
         api_key=api_key,
@@ -153,15 +158,19 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     return resolved
 
 
-def _default_credentials() -> Literal["default"]:
-    """Stands for the application default credentials, which are looked up at the first call."""
+def environment_key(environment: Mapping[str, str]) -> Secret | None:
+    """The API key of the environment; None if it has none."""
+    return next((Secret(environment[name]) for name in API_KEY_VARIABLES if environment.get(name)), None)
+
+
+def has_default_credentials(endpoint: Endpoint) -> bool:
+    """Whether an endpoint takes the application default credentials, and they can be looked up at the first call."""
+    if endpoint.host != HOST:
+        return False
     try:
-        installed = find_spec("google.auth") is not None
+        return find_spec("google.auth") is not None
     except ModuleNotFoundError:
-        installed = False
-    if not installed:
-        raise ConfigurationError(MISSING_CREDENTIALS)
-    return "default"
+        return False
 
 
 def _check_max_in_flight(max_in_flight: int | AdaptiveLimit | None) -> int | AdaptiveLimit | None:

@@ -45,10 +45,13 @@ if TYPE_CHECKING:
     from genai_grpc.types._models import (
         AnyModelNameOptions,
         BaseModelNameOptions,
+        Hyperparameters,
         Model,
         ModelNameOptions,
         TunedModel,
         TunedModelNameOptions,
+        TuningSnapshot,
+        TuningTask,
     )
     from genai_grpc.types._models import ModelsIterable as ModelsIterable
     from genai_grpc.types._results import CitationMetadataDict as CitationMetadataDict
@@ -95,6 +98,7 @@ __all__ = [
     "GenerationConfigType",
     "HarmBlockThreshold",
     "HarmCategory",
+    "Hyperparameters",
     "IncompleteIterationError",
     "Interceptor",
     "Model",
@@ -118,6 +122,8 @@ __all__ = [
     "ToolsType",
     "TunedModel",
     "TunedModelNameOptions",
+    "TuningSnapshot",
+    "TuningTask",
 ]
 
 _HOMES = {
@@ -140,8 +146,8 @@ _HOMES = {
     "._files": "File FileDataDict FileDataType",
     "._generation": "GenerationConfig GenerationConfigDict GenerationConfigType",
     "._models": (
-        "AnyModelNameOptions BaseModelNameOptions Model ModelNameOptions ModelsIterable TunedModel "
-        "TunedModelNameOptions TunedModelState"
+        "AnyModelNameOptions BaseModelNameOptions Hyperparameters Model ModelNameOptions ModelsIterable TunedModel "
+        "TunedModelNameOptions TunedModelState TuningSnapshot TuningTask"
     ),
     "._results": "CitationMetadataDict CitationSourceDict",
     "._safety": (

@@ -14,17 +14,19 @@ __all__ = ["AutomaticFunctionCalling", "RequestOptions", "RequestOptionsType"]
 
 @dataclass(kw_only=True)
 class RequestOptions(Mapping[str, Any]):
-    """Options of one call; also a mapping of them.
+    """Options of one call; also a mapping of them, as `request_options` takes a dict of the same keys.
 
     Attributes:
         timeout: Seconds for the call, all attempts and the waits between them included; None for the default.
         idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
-        retry: A retry policy; None for no retries; "default" for the client's.
+        retry: A retry policy, or a `Retry` of `google.api_core`; None for no retries; "default" for the client's.
         metadata: Pairs to send after the client's.
 
     >>> from genai_grpc import get_model
     >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
     'models/gemini-pro'
+    >>> dict(RequestOptions(timeout=5))
+    {'timeout': 5, 'idle_timeout': None, 'retry': 'default', 'metadata': ()}
     """
 
     timeout: float | None = None
@@ -33,13 +35,15 @@ class RequestOptions(Mapping[str, Any]):
     metadata: Sequence[tuple[str, str]] = ()
 
     def __getitem__(self, name: str) -> Any:
-        return vars(self)[name]
+        if name not in RequestOptions.__dataclass_fields__:
+            raise KeyError(f"{name!r} is none of {', '.join(self)}")
+        return getattr(self, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(vars(self))
+        return iter(RequestOptions.__dataclass_fields__)
 
     def __len__(self) -> int:
-        return len(vars(self))
+        return len(RequestOptions.__dataclass_fields__)
 
 
 RequestOptionsType: TypeAlias = RequestOptions | Mapping[str, Any]

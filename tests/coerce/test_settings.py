@@ -5,13 +5,20 @@ from typing import Any
 
 import pytest
 
-from genai_grpc import types
+from genai_grpc import errors, types
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._rpc.options import CallOptions
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.status import error_class
 
 POLICY = RetryPolicy(max_attempts=2)
+
+
+def to_retry_policy(api_core_policy: Any) -> RetryPolicy:
+    """The retry policy of a call with this policy of google.api_core."""
+    policy = to_options({"retry": api_core_policy}).retry
+    assert policy is not None
+    return policy
 
 
 @pytest.mark.parametrize(
@@ -71,18 +78,56 @@ def test_invalid_options(value: Any, error: type[Exception], message: str) -> No
         to_options(value)
 
 
-def test_api_core_retry_policy() -> None:
-    """A policy of google.api_core keeps its backoff, timeout and predicate, which matches our errors too."""
+@pytest.mark.parametrize("name", ["Retry", "AsyncRetry"])
+def test_api_core_retry_policy(name: str) -> None:
+    """A policy of google.api_core keeps its backoff and its predicate, which matches our errors too."""
     retry = pytest.importorskip("google.api_core.retry")
     exceptions = pytest.importorskip("google.api_core.exceptions")
-    api_core_policy = retry.Retry(
-        predicate=retry.if_exception_type(exceptions.Aborted), initial=2, multiplier=3, maximum=9, timeout=50
+    policy = to_retry_policy(
+        getattr(retry, name)(retry.if_exception_type(exceptions.Aborted), initial=2, multiplier=3, maximum=9)
     )
-    options = to_options({"retry": api_core_policy})
-    assert options.timeout == 50
-    assert to_options({"retry": api_core_policy, "timeout": 7}).timeout == 7
-    policy = options.retry
-    assert policy is not None
-    backoffs = [policy.backoff(error_class(10)("lost"), attempt, jitter=lambda: 1.0) for attempt in (1, 2, 3, 99)]
+    backoffs = [policy.backoff(error_class(10)("lost"), attempt, jitter=lambda: 1.0) for attempt in (1, 2, 3, 2000)]
     assert backoffs == [2, 6, 9, 9]
     assert policy.backoff(error_class(14)("no"), 1) is None
+
+
+def test_api_core_retry_timeout() -> None:
+    """The timeout of a google.api_core policy bounds its retries; the timeout of the call is another one."""
+    retry = pytest.importorskip("google.api_core.retry")
+    options = to_options({"retry": retry.Retry(timeout=50)})
+    assert options.timeout is None
+    assert options.retry is not None
+    assert (options.retry.timeout, options.retry.budget_ratio) == (50, None)
+    assert to_options({"retry": retry.Retry(timeout=50), "timeout": 7}).timeout == 7
+    assert to_retry_policy(retry.Retry(timeout=None)).timeout is None
+
+
+def test_api_core_on_error() -> None:
+    """The `on_error` of a google.api_core policy is called with each error that its predicate accepts."""
+    retry = pytest.importorskip("google.api_core.retry")
+    seen: list[Exception] = []
+    policy = to_retry_policy(retry.Retry(retry.if_exception_type(errors.Aborted), on_error=seen.append))
+    aborted = errors.Aborted("lost")
+    assert policy.backoff(aborted, 1) is not None
+    assert policy.backoff(errors.NotFound("no"), 2) is None
+    assert seen == [aborted]
+
+
+@pytest.mark.parametrize("name", ["TimeToDeadlineTimeout", "ConstantTimeout"])
+def test_api_core_timeout(name: str) -> None:
+    """A timeout object of google.api_core stands for its seconds."""
+    timeout = pytest.importorskip("google.api_core.timeout")
+    assert to_options({"timeout": getattr(timeout, name)(7)}).timeout == 7
+    assert to_options({"timeout": getattr(timeout, name)(None)}).timeout is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"timeout": 7}, {"timeout": 7, "metadata": [("a", "1")]}, {"timeout": 7, "retry": None}, {"retry": POLICY}, {}],
+    ids=str,
+)
+def test_same_options_in_each_form(given: dict[str, Any]) -> None:
+    """A dict, RequestOptions, RequestOptions as a dict, and any object with these attributes mean the same."""
+    options = types.RequestOptions(**given)
+    forms = [options, dict(options), {**options}, *([SimpleNamespace(**given)] if given else [])]
+    assert [to_options(form) for form in forms] == [to_options(given)] * len(forms)

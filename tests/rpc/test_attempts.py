@@ -114,6 +114,16 @@ def test_error_not_retried() -> None:
     assert (error.attempts, str(error)) == (1, "400 no")
 
 
+def test_timeout_of_policy_bounds_retries() -> None:
+    """A policy's timeout ends the retries, and neither the attempt that runs meanwhile nor the deadline changes."""
+    policy = RetryPolicy(max_attempts=9, initial_backoff=0, timeout=10)
+    slow, last = unavailable(retry_delay=1), unavailable(retry_delay=1)
+    steps, error = drive(policy, 60, [(8, slow), (30, last)])
+    assert steps == [Attempt(CALL, 60, 300), Sleep(1), Attempt(CALL, 51, 300)]
+    assert (error, error.attempts) == (last, 2)
+    assert drive(policy, 60, [(8, slow), (30, REPLY)])[1] == REPLY
+
+
 @pytest.mark.parametrize("retry_delay", [59, 60, 3600])
 def test_no_backoff_past_deadline(retry_delay: int) -> None:
     """If the backoff would end after the deadline, the error is raised at once."""

@@ -74,6 +74,19 @@ def test_full_jitter() -> None:
     assert len(set(backoffs)) > 1
 
 
+def test_backoff_of_many_attempts() -> None:
+    """The bound of the backoff stays at its maximum, however many attempts there were."""
+    policy = RetryPolicy(max_attempts=5000, max_backoff=20)
+    assert policy.backoff(UNAVAILABLE, 4999, jitter=lambda: 1.0) == 20
+
+
+@pytest.mark.parametrize(("elapsed", "backoff"), [(0, 0.5), (9.5, 0.5), (9.6, None), (11, None)])
+def test_timeout_of_policy(elapsed: float, backoff: float | None) -> None:
+    """No retry starts after the timeout of the policy."""
+    policy = RetryPolicy(timeout=10)
+    assert policy.backoff(UNAVAILABLE, 1, elapsed=elapsed, jitter=lambda: 1.0) == backoff
+
+
 @pytest.mark.parametrize("policy", [NO_RETRY, RetryPolicy(max_attempts=1)], ids=["NO_RETRY", "1"])
 def test_no_retry(policy: RetryPolicy) -> None:
     """A policy of one attempt has no retries."""

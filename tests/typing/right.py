@@ -43,9 +43,14 @@ model.generate_content(protos.Part(text="Hi"), generation_config={"temperature":
 
 assert_type(model.count_tokens("Hi"), protos.CountTokensResponse)
 assert_type(model.count_tokens("Hi").total_tokens, int)
-assert_type(genai.list_models(), Iterator[protos.Model])
-assert_type(genai.list_models_async(), AsyncIterator[protos.Model])
-assert_type(genai.get_model("gemini-pro"), protos.Model)
+assert_type(genai.list_models(), Iterator[types.Model])
+assert_type(genai.list_models_async(), AsyncIterator[types.Model])
+assert_type(genai.get_model("gemini-pro"), types.Model | types.TunedModel)
+assert_type(genai.get_base_model("gemini-pro"), types.Model)
+assert_type(genai.get_base_model("gemini-pro").temperature, float | None)
+assert_type(genai.get_tuned_model("tunedModels/mine"), types.TunedModel)
+genai.get_model(genai.get_base_model(protos.Model(name="models/gemini-pro")))
+genai.GenerativeModel(genai.get_model("gemini-pro"))
 
 
 def add(a: int, b: int) -> int:

@@ -118,6 +118,32 @@ def test_stopped_candidate(api: Api, model: genai.GenerativeModel, script: Scrip
     assert chat.history == []
 
 
+@pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "OTHER"])
+def test_stopped_stream(api: Api, model: genai.GenerativeModel, script: ScriptEngine, reason: str) -> None:
+    """After a stream that ended so, the history is broken, and the response's error says why, until it is rewound."""
+    finish_reason = protos.Candidate.FinishReason.Value(reason)
+    script.reply("Once", protos.GenerateContentResponse(candidates=[protos.Candidate(finish_reason=finish_reason)]))
+    script.reply("Yes")
+    chat = model.start_chat()
+    response: Any = api.send(chat, "Hi", stream=True)
+    api.resolve(response)
+    assert not response.error
+    for _ in range(2):
+        with pytest.raises(errors.BrokenResponseError, match=r"chat\.rewind\(\) removes it") as caught:
+            _ = chat.history
+        assert caught.value.__cause__ is response.error
+        assert isinstance(response.error, errors.StopCandidateException)
+        assert response.error.args[0].finish_reason == finish_reason
+    with pytest.raises(errors.BrokenResponseError):
+        api.send(chat, "Again")
+    with pytest.raises(errors.BrokenResponseError):
+        chat.to_json()
+    assert (chat.last is response, response.text) == (True, "Once")
+    assert texts(chat.rewind()) == [("user", "Hi"), ("model", "Once")]
+    assert chat.history == []
+    assert api.send(chat, "Again").text == "Yes"
+
+
 def test_failed_call(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A failed call does not change the history, and the chat can continue."""
     script.reply(errors.InvalidArgument("no")).reply("Yes")

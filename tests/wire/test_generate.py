@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 import genai_grpc as genai
-from genai_grpc import errors, protos
-from genai_grpc.local import STALL, ScriptEngine, serve
+from genai_grpc import errors, protos, types
+from genai_grpc.local import STALL, Delay, ScriptEngine, serve
 from genai_grpc.local.server import Server
 from tests.conftest import Api
 
@@ -74,15 +77,69 @@ def test_count_tokens(api: Api, script: ScriptEngine, client: genai.Client) -> N
     assert script.count_requests[0].tools[0].function_declarations[0].name == "f"
 
 
+@pytest.mark.parametrize("contents", [None, [], (), iter(())], ids=["None", "list", "tuple", "iterator"])
+def test_count_tokens_without_contents(api: Api, client: genai.Client, contents: Any) -> None:
+    """Without contents, or with an empty history, the request is sent as it is, and the service refuses it."""
+    with pytest.raises(errors.InvalidArgument, match="contents is empty; send at least one turn"):
+        api.count(genai.GenerativeModel(client=client), contents)
+
+
 def test_list_models(api: Api, client: genai.Client) -> None:
     """Every model is listed, over several pages."""
     names = [model.name for model in api.list_models(client=client, page_size=1)]
     assert names == ["models/script", "models/gemini-pro"]
 
 
-def test_get_model(api: Api, client: genai.Client) -> None:
-    """A model has the generation methods that it supports."""
-    assert "generateContent" in api.get_model("gemini-pro", client=client).supported_generation_methods
+GET_MODEL = [
+    ("get_model", "gemini-pro"),
+    ("get_model", "models/gemini-pro"),
+    ("get_model", protos.Model(name="models/gemini-pro")),
+    ("get_base_model", "gemini-pro"),
+    ("get_base_model", protos.Model(name="models/gemini-pro")),
+]
+
+
+@pytest.mark.parametrize(("function", "name"), GET_MODEL, ids=lambda value: str(value).strip())
+def test_get_model(api: Api, client: genai.Client, function: str, name: Any) -> None:
+    """A model is a dataclass, got by its name or by a model of that name; a setting without a default is None."""
+    model = api.call(genai, function, name, client=client)
+    assert isinstance(model, types.Model)
+    assert "generateContent" in model.supported_generation_methods
+    assert dataclasses.asdict(model)["name"] == "models/gemini-pro"
+    assert (model.temperature, model.top_k) == (None, None)
+    assert api.call(genai, function, model, client=client) == model
+
+
+TUNED = "tunedModels/mine"
+
+
+@pytest.mark.parametrize("function", ["get_model", "get_tuned_model"])
+@pytest.mark.parametrize(
+    "name",
+    [TUNED, types.TunedModel(name=TUNED), protos.TunedModel(name=TUNED)],
+    ids=["name", "dataclass", "message"],
+)
+def test_get_tuned_model(api: Api, client: genai.Client, function: str, name: Any) -> None:
+    """The name of a tuned model asks for the tuned model, which the local server refuses."""
+    with pytest.raises(errors.MethodNotImplemented, match="not implemented"):
+        api.call(genai, function, name, client=client)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [("get_model", "files/a"), ("get_base_model", "tunedModels/a"), ("get_tuned_model", "a")],
+)
+def test_name_of_other_collection(api: Api, client: genai.Client, function: str, name: str) -> None:
+    """A name that is not that of such a model is refused before anything is sent."""
+    with pytest.raises(ValueError, match="starts with 'models/', and that of a tuned model with 'tunedModels/'; got"):
+        api.call(genai, function, name, client=client)
+
+
+def test_model_of_model(api: Api, script: ScriptEngine, client: genai.Client) -> None:
+    """A GenerativeModel may be built from a Model."""
+    script.reply("Hello")
+    model = genai.GenerativeModel(api.get_model("gemini-pro", client=client), client=client)
+    assert api.generate(model, "Hi").text == "Hello"
 
 
 def test_unknown_model(api: Api, client: genai.Client) -> None:
@@ -108,7 +165,7 @@ def test_every_status(
 def test_retry(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A call is retried while the service is unavailable, and returns the reply of the last attempt."""
     script.reply(errors.ServiceUnavailable("not now")).reply("Now")
-    retry = genai.types.RetryPolicy(initial_backoff=0.001)
+    retry = types.RetryPolicy(initial_backoff=0.001)
     assert api.generate(model, "Hi", request_options={"retry": retry}).text == "Now"
     assert len(script.requests) == 2
 
@@ -116,9 +173,35 @@ def test_retry(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> 
 def test_attempts_used_up(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """The error of the last attempt has the number of attempts."""
     script.reply(errors.ServiceUnavailable("not now")).reply(errors.ServiceUnavailable("still not"))
-    retry = genai.types.RetryPolicy(max_attempts=2, initial_backoff=0.001)
+    retry = types.RetryPolicy(max_attempts=2, initial_backoff=0.001)
     with pytest.raises(errors.ServiceUnavailable, match=r"still not \(after 2 attempts\)"):
         api.generate(model, "Hi", request_options={"retry": retry})
+
+
+@pytest.mark.parametrize("name", ["Retry", "AsyncRetry"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_api_core_retry(api: Api, model: genai.GenerativeModel, script: ScriptEngine, name: str, stream: bool) -> None:
+    """A policy of google.api_core retries what its predicate says, as often as its timeout allows."""
+    retry = pytest.importorskip("google.api_core.retry")
+    exceptions = pytest.importorskip("google.api_core.exceptions")
+    settings = {"predicate": retry.if_exception_type(exceptions.Aborted), "initial": 0.001, "maximum": 0.001}
+    for _ in range(15):
+        script.reply(errors.Aborted("not now"))
+    script.reply("Now")
+    options = types.RequestOptions(retry=getattr(retry, name)(**settings, timeout=60))
+    response = api.generate(model, "Hi", stream=stream, request_options=options)
+    api.resolve(response)
+    assert response.text == "Now"
+    assert len(script.requests) == 16
+
+
+def test_api_core_retry_timeout(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """When the timeout of a google.api_core policy has passed, the error of the last attempt is raised."""
+    retry = pytest.importorskip("google.api_core.retry")
+    script.reply(Delay(0.2), errors.ServiceUnavailable("not now")).reply(Delay(0.2), "Now")
+    with pytest.raises(errors.ServiceUnavailable, match="503 not now$"):
+        api.generate(model, "Hi", request_options={"retry": retry.Retry(initial=0.001, timeout=0.1)})
+    assert api.generate(model, "Hi", request_options={"retry": retry.Retry(timeout=0.1)}).text == "Now"
 
 
 def test_deadline(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:

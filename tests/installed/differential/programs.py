@@ -13,6 +13,7 @@ from typing import Final
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.installed.differential import invalid
+from tests.installed.differential.behaviour import BEHAVIOUR
 from tests.installed.differential.contents import IMAGES, content, contents, history
 from tests.installed.differential.python_types import (
     FUNCTIONS,
@@ -272,6 +273,7 @@ FIXED: Final[dict[str, list[str]]] = {
         "config = {'function_calling_config': 'any'}\n"
         f"model = genai.GenerativeModel('gemini-pro', tool_config=config)\n{ASK}\nobserve(config)"
     ],
+    **BEHAVIOUR,
     "invalid contents": with_contents(invalid.CONTENT),
     "invalid configs": with_option("generation_config", invalid.CONFIG),
     "invalid safety settings": with_option("safety_settings", invalid.SAFETY),

@@ -29,7 +29,11 @@ Image: Final = import_module("PIL.Image")
 
 
 class Recorder(grpc.GenericRpcHandler):
-    """Server that records the bytes of every request, and replies briefly."""
+    """Server that records the bytes of every request, and replies briefly.
+
+    The last text of a request may ask for another reply: "CALL name arguments" for that function call, "FAIL n" for n
+    failed attempts before the reply, "BLOCKED" for a blocked prompt, "SAFETY" for a reply that ends for that reason.
+    """
 
     def __init__(self, protos: Any) -> None:
         self.protos = protos
@@ -40,6 +44,9 @@ class Recorder(grpc.GenericRpcHandler):
             "CountTokens": lambda _: protos.CountTokensResponse(total_tokens=7),
             "CreateCachedContent": self._create,
             "GetCachedContent": self._get,
+            "GetModel": lambda _: self._model(),
+            "ListModels": lambda _: protos.ListModelsResponse(models=[self._model(), protos.Model(name="models/b")]),
+            "GetTunedModel": lambda _: self._tuned_model(),
         }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
@@ -48,8 +55,12 @@ class Recorder(grpc.GenericRpcHandler):
         if name not in self.replies:
             return None
 
-        def handle(request: bytes, _: grpc.ServicerContext) -> Any:
+        def handle(request: bytes, context: grpc.ServicerContext) -> Any:
             self.requests.append({"method": name, "bytes": base64.b64encode(request).decode()})
+            if "GenerateContent" in name:
+                command, _, argument = self._last_text(request).partition(" ")
+                if command == "FAIL" and len(self.requests) <= int(argument):
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
             reply = self.replies[name](request)
             if isinstance(reply, list):
                 return (chunk.SerializeToString() for chunk in reply)
@@ -59,21 +70,34 @@ class Recorder(grpc.GenericRpcHandler):
             return grpc.unary_stream_rpc_method_handler(handle)
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def _generate(self, raw: bytes) -> Any:
+    def _last_text(self, raw: bytes) -> str:
         request = self.protos.GenerateContentRequest.FromString(raw)
-        part = self.protos.Part(text="Fine.")
         last = request.contents[-1].parts if request.contents else ()
-        if last and last[0].text.startswith("CALL "):
-            _, name, arguments = last[0].text.split(" ", 2)
+        return last[0].text if last else ""
+
+    def _generate(self, raw: bytes) -> Any:
+        text = self._last_text(raw)
+        if text == "BLOCKED":
+            return self._blocked()
+        part = self.protos.Part(text="Fine.")
+        if text.startswith("CALL "):
+            _, name, arguments = text.split(" ", 2)
             part = self.protos.Part(function_call=self.protos.FunctionCall(name=name))
             part.function_call.args.update(json.loads(arguments))
-        return self._response(part, "STOP")
+        return self._response(part, "SAFETY" if text == "SAFETY" else "STOP")
 
     def _stream(self, raw: bytes) -> list[Any]:
+        text = self._last_text(raw)
+        if text == "BLOCKED":
+            return [self._blocked()]
         return [
             self._response(self.protos.Part(text="Fi"), "FINISH_REASON_UNSPECIFIED"),
-            self._response(self.protos.Part(text="ne."), "STOP"),
+            self._response(self.protos.Part(text="ne."), "SAFETY" if text == "SAFETY" else "STOP"),
         ]
+
+    def _blocked(self) -> Any:
+        feedback = self.protos.GenerateContentResponse.PromptFeedback(block_reason="SAFETY")
+        return self.protos.GenerateContentResponse(prompt_feedback=feedback)
 
     def _response(self, part: Any, reason: str) -> Any:
         content = self.protos.Content(role="model", parts=[part])
@@ -88,6 +112,27 @@ class Recorder(grpc.GenericRpcHandler):
         name = self.protos.GetCachedContentRequest.FromString(raw).name
         return self.protos.CachedContent(name=name, model="models/gemini-pro")
 
+    def _model(self) -> Any:
+        return self.protos.Model(
+            name="models/gemini-pro",
+            version="001",
+            description="A model that is described at some length, so that its repr takes more than a line. " * 3,
+            input_token_limit=30,
+            supported_generation_methods=["generateContent", "countTokens"],
+            temperature=0.9,
+            top_p=0,
+        )
+
+    def _tuned_model(self) -> Any:
+        tuned = self.protos.TunedModel(
+            name="tunedModels/mine", base_model="models/gemini-pro", state="ACTIVE", temperature=0.7
+        )
+        tuned.create_time.FromJsonString("2026-01-02T03:04:05.678Z")
+        tuned.tuning_task.hyperparameters.epoch_count = 5
+        tuned.tuning_task.snapshots.add(step=1, epoch=2, mean_loss=0.1).compute_time.CopyFrom(tuned.create_time)
+        tuned.reader_project_numbers.append(7)
+        return tuned
+
 
 def connect_theirs(address: str) -> Any:
     """Import Google's package, with clients on an insecure channel: its own configuration allows TLS only."""
@@ -96,7 +141,7 @@ def connect_theirs(address: str) -> Any:
     language = import_module("google.ai.generativelanguage")
     services = import_module("google.ai.generativelanguage_v1beta.services")
     clients = import_module("google.generativeai.client")._client_manager.clients
-    for name in "generative", "cache":
+    for name in "generative", "cache", "model":
         transports = import_module(f"{services.__name__}.{name}_service.transports")
         transport = getattr(transports, f"{name.title()}ServiceGrpcTransport")(channel=grpc.insecure_channel(address))
         clients[name] = getattr(language, f"{name.title()}ServiceClient")(transport=transport)
@@ -122,6 +167,8 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (str, int, float)) or value is None:
         return value
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
     return [to_json(item) for item in value]
 
 
