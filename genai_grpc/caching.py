@@ -12,12 +12,13 @@ import datetime
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from genai_grpc import protos
+from genai_grpc import protos, types
 from genai_grpc._coerce.cached_content import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._rpc.call import Call, identity
 from genai_grpc._rpc.operation import Operation
 from genai_grpc._rpc.pager import list_pages
+from genai_grpc._self import Self
 from genai_grpc._services.generative_language import (
     CREATE_CACHED_CONTENT,
     DELETE_CACHED_CONTENT,
@@ -30,17 +31,6 @@ from genai_grpc_protos._convert import to_message
 from genai_grpc_protos.protobuf import FieldMask
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from genai_grpc.types import (
-        ContentsType,
-        ContentType,
-        ExpireTimeType,
-        RequestOptionsType,
-        ToolConfigType,
-        ToolsType,
-        TTLType,
-    )
     from genai_grpc_protos.protobuf import Timestamp
 
 __all__ = ["CachedContent"]
@@ -72,7 +62,7 @@ class CachedContent:
     __slots__ = ("_client", "_proto")
 
     def __init__(
-        self, name: str, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+        self, name: str, *, client: Client | None = None, request_options: types.RequestOptionsType | None = None
     ) -> None:
         self._client: Client | None = client or default_client()
         self._proto: protos.CachedContent = sync_transport(self._client).call(_get_call(name, request_options))
@@ -83,14 +73,14 @@ class CachedContent:
         model: str,
         *,
         display_name: str | None = None,
-        system_instruction: ContentType | None = None,
-        contents: ContentsType | None = None,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        ttl: TTLType | None = None,
-        expire_time: ExpireTimeType | None = None,
+        system_instruction: types.ContentType | None = None,
+        contents: types.ContentsType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        ttl: types.TTLType | None = None,
+        expire_time: types.ExpireTimeType | None = None,
         client: Client | None = None,
-        request_options: RequestOptionsType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> Self:
         """Cache a prompt. It needs a system instruction or contents.
 
@@ -133,14 +123,14 @@ class CachedContent:
         model: str,
         *,
         display_name: str | None = None,
-        system_instruction: ContentType | None = None,
-        contents: ContentsType | None = None,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        ttl: TTLType | None = None,
-        expire_time: ExpireTimeType | None = None,
+        system_instruction: types.ContentType | None = None,
+        contents: types.ContentsType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        ttl: types.TTLType | None = None,
+        expire_time: types.ExpireTimeType | None = None,
         client: Client | None = None,
-        request_options: RequestOptionsType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> Self:
         """The async twin of `create`."""
         client = client or default_client()
@@ -150,7 +140,9 @@ class CachedContent:
         return cls.from_proto(await async_transport(client).call(call), client=client)
 
     @classmethod
-    def get(cls, name: str, *, client: Client | None = None, request_options: RequestOptionsType | None = None) -> Self:
+    def get(
+        cls, name: str, *, client: Client | None = None, request_options: types.RequestOptionsType | None = None
+    ) -> Self:
         """Get a cached content by name.
 
         Args:
@@ -171,7 +163,7 @@ class CachedContent:
 
     @classmethod
     async def get_async(
-        cls, name: str, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+        cls, name: str, *, client: Client | None = None, request_options: types.RequestOptionsType | None = None
     ) -> Self:
         """The async twin of `get`."""
         client = client or default_client()
@@ -179,7 +171,11 @@ class CachedContent:
 
     @classmethod
     def list(
-        cls, page_size: int = 50, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+        cls,
+        page_size: int = 50,
+        *,
+        client: Client | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> Iterator[Self]:
         """List the cached contents that have not expired; a page is fetched when its items are needed.
 
@@ -200,7 +196,11 @@ class CachedContent:
 
     @classmethod
     def list_async(
-        cls, page_size: int = 50, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+        cls,
+        page_size: int = 50,
+        *,
+        client: Client | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> AsyncIterator[Self]:
         """The async twin of `list`; read it with `async for`."""
         client = client or default_client()
@@ -209,9 +209,9 @@ class CachedContent:
     def update(
         self,
         *,
-        ttl: TTLType | None = None,
-        expire_time: ExpireTimeType | None = None,
-        request_options: RequestOptionsType | None = None,
+        ttl: types.TTLType | None = None,
+        expire_time: types.ExpireTimeType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> None:
         """Change its expiry, and replace this object's data by the service's answer.
 
@@ -237,16 +237,16 @@ class CachedContent:
     async def update_async(
         self,
         *,
-        ttl: TTLType | None = None,
-        expire_time: ExpireTimeType | None = None,
-        request_options: RequestOptionsType | None = None,
+        ttl: types.TTLType | None = None,
+        expire_time: types.ExpireTimeType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> None:
         """The async twin of `update`."""
         self._proto = await async_transport(self.client).call(
             _update_call(self.name, ttl, expire_time, request_options)
         )
 
-    def delete(self, *, request_options: RequestOptionsType | None = None) -> None:
+    def delete(self, *, request_options: types.RequestOptionsType | None = None) -> None:
         """Delete it before it expires. Retried only after ResourceExhausted.
 
         Raises:
@@ -257,7 +257,7 @@ class CachedContent:
         """
         sync_transport(self.client).call(_delete_call(self.name, request_options))
 
-    async def delete_async(self, *, request_options: RequestOptionsType | None = None) -> None:
+    async def delete_async(self, *, request_options: types.RequestOptionsType | None = None) -> None:
         """The async twin of `delete`."""
         await async_transport(self.client).call(_delete_call(self.name, request_options))
 
@@ -327,13 +327,13 @@ class CachedContent:
 def _create_call(
     model: str,
     display_name: str | None,
-    system_instruction: ContentType | None,
-    contents: ContentsType | None,
-    tools: ToolsType | None,
-    tool_config: ToolConfigType | None,
-    ttl: TTLType | None,
-    expire_time: ExpireTimeType | None,
-    request_options: RequestOptionsType | None,
+    system_instruction: types.ContentType | None,
+    contents: types.ContentsType | None,
+    tools: types.ToolsType | None,
+    tool_config: types.ToolConfigType | None,
+    ttl: types.TTLType | None,
+    expire_time: types.ExpireTimeType | None,
+    request_options: types.RequestOptionsType | None,
 ) -> Call[Any, Any, protos.CachedContent]:
     cached_content = to_cached_content(
         model,
@@ -349,13 +349,16 @@ def _create_call(
     return Call(CREATE_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
-def _get_call(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
+def _get_call(name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
     request = protos.GetCachedContentRequest(name=to_cached_content_name(name))
     return Call(GET_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
 def _update_call(
-    name: str, ttl: TTLType | None, expire_time: ExpireTimeType | None, request_options: RequestOptionsType | None
+    name: str,
+    ttl: types.TTLType | None,
+    expire_time: types.ExpireTimeType | None,
+    request_options: types.RequestOptionsType | None,
 ) -> Call[Any, Any, protos.CachedContent]:
     expiration: dict[str, Any] = {**to_expiration(ttl, expire_time)}
     if not expiration:
@@ -366,14 +369,14 @@ def _update_call(
     return Call(UPDATE_CACHED_CONTENT, request, identity, to_options(request_options))
 
 
-def _delete_call(name: str, request_options: RequestOptionsType | None) -> Call[Any, Any, Any]:
+def _delete_call(name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Any]:
     return Call(
         DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), identity, to_options(request_options)
     )
 
 
 def _list(
-    cls: type[CachedContent], client: Client, page_size: int, request_options: RequestOptionsType | None
+    cls: type[CachedContent], client: Client, page_size: int, request_options: types.RequestOptionsType | None
 ) -> Operation[None]:
     def items(page: protos.ListCachedContentsResponse) -> Iterator[CachedContent]:
         return (cls.from_proto(item, client=client) for item in page.cached_contents)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from genai_grpc import protos
+from genai_grpc import protos, types
 from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.settings import to_generation_settings
@@ -15,6 +15,7 @@ from genai_grpc._function_calling import ToolLoopState, run_tool_loop, stream_to
 from genai_grpc._generate_request import Overrides
 from genai_grpc._responses.text import COMPLETE_REASONS
 from genai_grpc._rpc.operation import CallMethod, OpenStream, Operation
+from genai_grpc._self import Self
 from genai_grpc._transport.sync import SyncDriver
 from genai_grpc.errors import (
     BlockedPromptException,
@@ -24,19 +25,6 @@ from genai_grpc.errors import (
 )
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 from genai_grpc.types import AutomaticFunctionCalling
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from genai_grpc.types import (
-        ContentType,
-        GenerationConfigType,
-        RequestOptionsType,
-        SafetySettingOptions,
-        StrictContentType,
-        ToolConfigType,
-        ToolsType,
-    )
 
 __all__ = ["ChatModel", "ChatSession"]
 
@@ -91,7 +79,7 @@ class ChatSession:
     def __init__(
         self,
         model: ChatModel,
-        history: Iterable[StrictContentType] | None = None,
+        history: Iterable[types.StrictContentType] | None = None,
         enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
     ) -> None:
         _check_candidate_count(getattr(model, "_generation_config", None))
@@ -105,14 +93,14 @@ class ChatSession:
 
     def send_message(
         self,
-        content: ContentType,
+        content: types.ContentType,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
         stream: bool = False,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        request_options: RequestOptionsType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> GenerateContentResponse:
         """Send the user's next turn with the history before it, and return the reply.
 
@@ -144,14 +132,14 @@ class ChatSession:
 
     async def send_message_async(
         self,
-        content: ContentType,
+        content: types.ContentType,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
         stream: bool = False,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        request_options: RequestOptionsType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> AsyncGenerateContentResponse:
         """The async twin of `send_message`."""
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
@@ -174,7 +162,7 @@ class ChatSession:
         return self._history
 
     @history.setter
-    def history(self, turns: Iterable[StrictContentType]) -> None:
+    def history(self, turns: Iterable[types.StrictContentType]) -> None:
         items: list[Any] = [turns]
         if isinstance(turns, Iterable) and not isinstance(turns, (str, Mapping)):
             turns = items = list(turns)
@@ -273,7 +261,7 @@ class ChatSession:
         return chat
 
     def _send(
-        self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides
+        self, response_type: type[Response], content: types.ContentType, stream: bool, overrides: Overrides
     ) -> Operation[Response]:
         """The operation of one message, which no other message of this chat may overlap."""
         this = object()
@@ -288,7 +276,7 @@ class ChatSession:
             del self.__dict__["_sending"]
 
     def _exchange(
-        self, response_type: type[Response], content: ContentType, stream: bool, overrides: Overrides
+        self, response_type: type[Response], content: types.ContentType, stream: bool, overrides: Overrides
     ) -> Operation[Response]:
         """One call, or as many as the model's function calls take."""
         _check_candidate_count(to_generation_settings(overrides.generation_config))

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from genai_grpc import protos
+import genai_grpc
+from genai_grpc import protos, types
 from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.tools import FunctionLibrary
 from genai_grpc._generate_request import GenerateRequest, Overrides
+from genai_grpc._self import Self
 from genai_grpc.client import Client, async_transport, default_client, sync_transport
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from genai_grpc.caching import CachedContent
-    from genai_grpc.chat import ChatSession
-    from genai_grpc.types import (
-        AnyModelNameOptions,
-        AutomaticFunctionCalling,
-        ContentsType,
-        ContentType,
-        GenerationConfigType,
-        RequestOptionsType,
-        SafetySettingOptions,
-        StrictContentType,
-        ToolConfigType,
-        ToolsType,
-    )
 
 __all__ = ["GenerativeModel"]
 
@@ -58,12 +42,12 @@ class GenerativeModel:
 
     def __init__(
         self,
-        model_name: AnyModelNameOptions = "gemini-pro",
-        safety_settings: SafetySettingOptions | None = None,
-        generation_config: GenerationConfigType | None = None,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        system_instruction: ContentType | None = None,
+        model_name: types.AnyModelNameOptions = "gemini-pro",
+        safety_settings: types.SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        system_instruction: types.ContentType | None = None,
         *,
         client: Client | None = None,
     ) -> None:
@@ -75,10 +59,10 @@ class GenerativeModel:
     @classmethod
     def from_cached_content(
         cls,
-        cached_content: str | CachedContent,
+        cached_content: str | genai_grpc.caching.CachedContent,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
         client: Client | None = None,
     ) -> Self:
         """The model of a cached content, whose prompt comes before every request.
@@ -108,10 +92,10 @@ class GenerativeModel:
     @classmethod
     async def from_cached_content_async(
         cls,
-        cached_content: str | CachedContent,
+        cached_content: str | genai_grpc.caching.CachedContent,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
         client: Client | None = None,
     ) -> Self:
         """The async twin of `from_cached_content`."""
@@ -147,7 +131,7 @@ class GenerativeModel:
         return self._generate_request.settings
 
     @_generation_config.setter
-    def _generation_config(self, generation_config: GenerationConfigType | None) -> None:
+    def _generation_config(self, generation_config: types.GenerationConfigType | None) -> None:
         self._generate_request = self._generate_request.replace(generation_config=generation_config)
 
     @property
@@ -155,7 +139,7 @@ class GenerativeModel:
         return self._generate_request.safety
 
     @_safety_settings.setter
-    def _safety_settings(self, safety_settings: SafetySettingOptions | None) -> None:
+    def _safety_settings(self, safety_settings: types.SafetySettingOptions | None) -> None:
         self._generate_request = self._generate_request.replace(safety_settings=safety_settings)
 
     @property
@@ -163,7 +147,7 @@ class GenerativeModel:
         return self._generate_request.functions
 
     @_tools.setter
-    def _tools(self, tools: ToolsType | None) -> None:
+    def _tools(self, tools: types.ToolsType | None) -> None:
         self._generate_request = self._generate_request.replace(tools=tools)
 
     @property
@@ -171,7 +155,7 @@ class GenerativeModel:
         return self._generate_request.tool_config
 
     @_tool_config.setter
-    def _tool_config(self, tool_config: ToolConfigType | None) -> None:
+    def _tool_config(self, tool_config: types.ToolConfigType | None) -> None:
         self._generate_request = self._generate_request.replace(tool_config=tool_config)
 
     @property
@@ -179,22 +163,22 @@ class GenerativeModel:
         return self._generate_request.system_instruction
 
     @_system_instruction.setter
-    def _system_instruction(self, system_instruction: ContentType | None) -> None:
+    def _system_instruction(self, system_instruction: types.ContentType | None) -> None:
         self._generate_request = self._generate_request.replace(system_instruction=system_instruction)
 
-    def _get_tools_lib(self, tools: ToolsType | None) -> FunctionLibrary | None:
+    def _get_tools_lib(self, tools: types.ToolsType | None) -> FunctionLibrary | None:
         return self._generate_request.functions_of(tools)
 
     def generate_content(
         self,
-        contents: ContentsType,
+        contents: types.ContentsType,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
         stream: bool = False,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        request_options: RequestOptionsType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> GenerateContentResponse:
         """Generate a response to a prompt or a conversation.
 
@@ -226,14 +210,14 @@ class GenerativeModel:
 
     async def generate_content_async(
         self,
-        contents: ContentsType,
+        contents: types.ContentsType,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
         stream: bool = False,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        request_options: RequestOptionsType | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> AsyncGenerateContentResponse:
         """The async twin of `generate_content`; read its streams with `async for`."""
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
@@ -244,13 +228,13 @@ class GenerativeModel:
 
     def count_tokens(
         self,
-        contents: ContentsType | None = None,
+        contents: types.ContentsType | None = None,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        request_options: RequestOptionsType | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> protos.CountTokensResponse:
         """Count the tokens of the whole request: contents, system instruction and tools.
 
@@ -275,13 +259,13 @@ class GenerativeModel:
 
     async def count_tokens_async(
         self,
-        contents: ContentsType | None = None,
+        contents: types.ContentsType | None = None,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
-        request_options: RequestOptionsType | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
+        request_options: types.RequestOptionsType | None = None,
     ) -> protos.CountTokensResponse:
         """The async twin of `count_tokens`."""
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
@@ -290,15 +274,15 @@ class GenerativeModel:
     def start_chat(
         self,
         *,
-        history: Iterable[StrictContentType] | None = None,
-        enable_automatic_function_calling: bool | AutomaticFunctionCalling = False,
-    ) -> ChatSession:
+        history: Iterable[types.StrictContentType] | None = None,
+        enable_automatic_function_calling: bool | types.AutomaticFunctionCalling = False,
+    ) -> genai_grpc.ChatSession:
         """Start a conversation that keeps its history.
 
         Args:
             history: The turns so far, as Contents or their dicts.
             enable_automatic_function_calling: Whether the functions among the model's tools answer its function calls,
-                until it replies with text; an AutomaticFunctionCalling sets the details.
+                until it replies with text; an types.AutomaticFunctionCalling sets the details.
 
         Raises:
             ValueError: The model's candidate_count is above 1: a history has one reply per turn.
@@ -313,12 +297,12 @@ class GenerativeModel:
 
     def build_request(
         self,
-        contents: ContentsType | None,
+        contents: types.ContentsType | None,
         *,
-        generation_config: GenerationConfigType | None = None,
-        safety_settings: SafetySettingOptions | None = None,
-        tools: ToolsType | None = None,
-        tool_config: ToolConfigType | None = None,
+        generation_config: types.GenerationConfigType | None = None,
+        safety_settings: types.SafetySettingOptions | None = None,
+        tools: types.ToolsType | None = None,
+        tool_config: types.ToolConfigType | None = None,
     ) -> protos.GenerateContentRequest:
         """The request that `generate_content` sends with these arguments; nothing is sent.
 
@@ -331,9 +315,9 @@ class GenerativeModel:
     @classmethod
     def _from_fetched(
         cls,
-        cached_content: CachedContent,
-        generation_config: GenerationConfigType | None,
-        safety_settings: SafetySettingOptions | None,
+        cached_content: genai_grpc.caching.CachedContent,
+        generation_config: types.GenerationConfigType | None,
+        safety_settings: types.SafetySettingOptions | None,
         client: Client | None,
     ) -> Self:
         from genai_grpc.caching import CachedContent  # as above

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from genai_grpc import protos
+from genai_grpc import protos, types
 from genai_grpc._coerce.resource_names import to_base_model_name, to_model_name, to_tuned_model_name
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._rpc.call import Call
@@ -14,9 +14,6 @@ from genai_grpc._rpc.pager import list_pages
 from genai_grpc._services.generative_language import GET_MODEL, GET_TUNED_MODEL, LIST_MODELS
 from genai_grpc.client import Client, async_transport, default_client, sync_transport
 from genai_grpc.types._models import Model, TunedModel
-
-if TYPE_CHECKING:
-    from genai_grpc.types import AnyModelNameOptions, BaseModelNameOptions, RequestOptionsType, TunedModelNameOptions
 
 __all__ = [
     "Model",
@@ -33,7 +30,7 @@ __all__ = [
 
 
 def list_models(
-    *, page_size: int | None = 50, client: Client | None = None, request_options: RequestOptionsType | None = None
+    *, page_size: int | None = 50, client: Client | None = None, request_options: types.RequestOptionsType | None = None
 ) -> Iterator[Model]:
     """List the models of the service; a page is fetched when its models are needed.
 
@@ -55,14 +52,17 @@ def list_models(
 
 
 def list_models_async(
-    *, page_size: int | None = 50, client: Client | None = None, request_options: RequestOptionsType | None = None
+    *, page_size: int | None = 50, client: Client | None = None, request_options: types.RequestOptionsType | None = None
 ) -> AsyncIterator[Model]:
     """The async twin of `list_models`; read it with `async for`."""
     return async_transport(client or default_client()).iterate(_list(page_size, request_options))
 
 
 def get_model(
-    name: AnyModelNameOptions, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+    name: types.AnyModelNameOptions,
+    *,
+    client: Client | None = None,
+    request_options: types.RequestOptionsType | None = None,
 ) -> Model | TunedModel:
     """Get a model or a tuned model: its token limits, supported methods and default sampling settings.
 
@@ -84,14 +84,20 @@ def get_model(
 
 
 async def get_model_async(
-    name: AnyModelNameOptions, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+    name: types.AnyModelNameOptions,
+    *,
+    client: Client | None = None,
+    request_options: types.RequestOptionsType | None = None,
 ) -> Model | TunedModel:
     """The async twin of `get_model`."""
     return await async_transport(client or default_client()).call(_get_call(name, request_options))
 
 
 def get_base_model(
-    name: BaseModelNameOptions, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+    name: types.BaseModelNameOptions,
+    *,
+    client: Client | None = None,
+    request_options: types.RequestOptionsType | None = None,
 ) -> Model:
     """Get a model that is not tuned.
 
@@ -112,14 +118,20 @@ def get_base_model(
 
 
 async def get_base_model_async(
-    name: BaseModelNameOptions, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+    name: types.BaseModelNameOptions,
+    *,
+    client: Client | None = None,
+    request_options: types.RequestOptionsType | None = None,
 ) -> Model:
     """The async twin of `get_base_model`."""
     return await async_transport(client or default_client()).call(_get_base_call(name, request_options))
 
 
 def get_tuned_model(
-    name: TunedModelNameOptions, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+    name: types.TunedModelNameOptions,
+    *,
+    client: Client | None = None,
+    request_options: types.RequestOptionsType | None = None,
 ) -> TunedModel:
     """Get a tuned model. The local server has none: the call is MethodNotImplemented there.
 
@@ -141,31 +153,34 @@ def get_tuned_model(
 
 
 async def get_tuned_model_async(
-    name: TunedModelNameOptions, *, client: Client | None = None, request_options: RequestOptionsType | None = None
+    name: types.TunedModelNameOptions,
+    *,
+    client: Client | None = None,
+    request_options: types.RequestOptionsType | None = None,
 ) -> TunedModel:
     """The async twin of `get_tuned_model`."""
     return await async_transport(client or default_client()).call(_get_tuned_call(name, request_options))
 
 
 def _get_call(
-    name: AnyModelNameOptions, request_options: RequestOptionsType | None
+    name: types.AnyModelNameOptions, request_options: types.RequestOptionsType | None
 ) -> Call[Any, Any, Model | TunedModel]:
     is_tuned = to_model_name(name).startswith("tunedModels/")
     call: Call[Any, Any, Any] = (_get_tuned_call if is_tuned else _get_base_call)(name, request_options)
     return call
 
 
-def _get_base_call(name: object, request_options: RequestOptionsType | None) -> Call[Any, Any, Model]:
+def _get_base_call(name: object, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Model]:
     request = protos.GetModelRequest(name=to_base_model_name(name))
     return Call(GET_MODEL, request, Model.from_proto, to_options(request_options))
 
 
-def _get_tuned_call(name: object, request_options: RequestOptionsType | None) -> Call[Any, Any, TunedModel]:
+def _get_tuned_call(name: object, request_options: types.RequestOptionsType | None) -> Call[Any, Any, TunedModel]:
     request = protos.GetTunedModelRequest(name=to_tuned_model_name(name))
     return Call(GET_TUNED_MODEL, request, TunedModel.from_proto, to_options(request_options))
 
 
-def _list(page_size: int | None, request_options: RequestOptionsType | None) -> Operation[None]:
+def _list(page_size: int | None, request_options: types.RequestOptionsType | None) -> Operation[None]:
     return list_pages(LIST_MODELS, page_size, _models_of, to_options(request_options))
 
 

@@ -9,20 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc._responses.stream import AsyncIteratorStream, AsyncStream, IteratorStream, SyncStream
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._responses.text import COMPLETE_REASONS, join_text, no_text, one_line
+from genai_grpc._self import Self
 from genai_grpc.errors import BlockedPromptException, IncompleteIterationError
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from genai_grpc.protos import GenerateContentResponse as Chunk
-
 __all__ = ["AsyncGenerateContentResponse", "BaseResponse", "GenerateContentResponse"]
+
+Chunk: TypeAlias = protos.GenerateContentResponse
 
 
 class BaseResponse:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from genai_grpc.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 __all__ = ["TLS", "Pem"]
 
-Pem: TypeAlias = "bytes | str | Path"
+Pem: TypeAlias = bytes | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)

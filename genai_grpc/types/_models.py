@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc._not_yet import not_yet
+from genai_grpc._self import Self
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-    from typing_extensions import Self
 
 __all__ = [
     "AnyModelNameOptions",
