@@ -11,18 +11,23 @@ TYPING: Final = "genai_grpc_protos._typing"
 MESSAGE: Final = r"((?:Global___|genai_grpc_protos\.)[\w.]+?)(?<!ValueType)"
 MAPPING: Final = "collections.abc.Mapping[builtins.str, typing.Any]"
 
+# The three classes of an enum: its values, their names, and the enum with its comment.
+ENUM: Final = re.compile(
+    r"^(?P<indent> *)class _(?P<name>\w+):\n"
+    r" +ValueType = [^\n]+\n +V: [^\n]+\n\n"
+    r"(?P=indent)class _(?P=name)EnumTypeWrapper\(.*?\[(?P<scope>[\w.]*?)_(?P=name)\.ValueType\][^\n]*\n"
+    r"(?P<members>(?:(?P=indent) {4}[^\n]*\n)+)\n"
+    r"(?P=indent)class (?P=name)\(_(?P=name), metaclass=_(?P=name)EnumTypeWrapper\):(?: \.\.\.)?\n"
+    r"(?P<comment>(?:(?P=indent) {4}[^\n]*\n)*)",
+    re.MULTILINE,
+)
+
 # Names that the conveniences also spell with an underscore at the end.
 UNDERSCORED: Final = "format|license|type"
 
 REPLACEMENTS: Final = (
-    # Messages and enums get the conveniences' types.
+    # Messages get the conveniences' types.
     (r"\(google\.protobuf\.message\.Message\):", f"({TYPING}.Message):"),
-    (r'ValueType = typing\.NewType\("ValueType", builtins\.int\)', f"class ValueType({TYPING}.EnumMember): ..."),
-    (
-        r"google\.protobuf\.internal\.enum_type_wrapper\._EnumTypeWrapper\[(.+?)\], builtins\.type\):",
-        rf"{TYPING}.EnumType[\1]):",
-    ),
-    (r"^import google\.protobuf\.internal\.enum_type_wrapper\n", f"import {TYPING}\n"),
     # The constructor takes a dict or a message, and dicts for nested messages.
     (
         r"def __init__\(\n( +)self,\n +\*,\n",
@@ -51,12 +56,24 @@ PARAMETER: Final = re.compile(rf"^(?P<indent> +)(?P<name>{UNDERSCORED}): (?P<typ
 
 def rewrite(stub: str) -> str:
     """Return the stub of a module with the types of the conveniences."""
+    stub = ENUM.sub(_enum, stub).replace("import google.protobuf.internal.enum_type_wrapper\n", f"import {TYPING}\n")
     for pattern, replacement in REPLACEMENTS:
         stub = re.sub(pattern, replacement, stub, flags=re.MULTILINE)
     stub = PROPERTY.sub(lambda found: found[0] + _setter(found["indent"], found["name"]), stub)
     stub = FIELD.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']}\n", stub)
-    return PARAMETER.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']} = ...,\n", stub)
+    stub = PARAMETER.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']} = ...,\n", stub)
+    return re.sub(r"(?<=\w)\.ValueType\b", "", stub)
 
 
 def _setter(indent: str, name: str) -> str:
     return f"{indent}@{name}.setter\n{indent}def {name}(self, value: typing.Any) -> None: ...\n"
+
+
+def _enum(found: re.Match[str]) -> str:
+    """An enum as one class, whose members are of that class, as those of an IntEnum."""
+    indent, name, scope = found["indent"], found["name"], found["scope"]
+    return (
+        f"{indent}class {name}({TYPING}.EnumMember, metaclass={TYPING}.EnumType):\n{found['comment']}"
+        f"{indent}    ValueType: typing_extensions.TypeAlias = {scope}{name}\n"
+        + re.sub(rf"\b_{name}\.ValueType", name, found["members"])
+    )

@@ -55,9 +55,6 @@ __all__ = [
     "to_type",
 ]
 
-# Any, since mypy does not know that these classes are called as enums are.
-_HARM_CATEGORY: Any = protos.HarmCategory
-_THRESHOLD: Any = protos.SafetySetting.HarmBlockThreshold
 
 PART_KEYS: Final = frozenset({"text", "inline_data", "function_call", "function_response", "file_data"})
 
@@ -204,7 +201,10 @@ def _with_json_types(schema: dict[str, Any]) -> dict[str, Any]:
 def to_easy_safety_dict(settings: Any) -> dict[Any, Any]:
     """Thresholds by category, as members of the enums."""
     thresholds = to_safety_map(settings)
-    return {_HARM_CATEGORY(category): _THRESHOLD(threshold) for category, threshold in thresholds.items()}
+    return {
+        protos.HarmCategory(category): protos.SafetySetting.HarmBlockThreshold(threshold)
+        for category, threshold in thresholds.items()
+    }
 
 
 def normalize_safety_settings(settings: Any) -> list[dict[str, Any]] | None:

@@ -105,3 +105,12 @@ assert_type(protos.Content.from_json(protos.Content.to_json(content)), protos.Co
 schema = protos.Schema(type_=protos.Type.STRING)
 schema.format_ = "date-time"
 assert_type(protos.Schema().format_, str)
+assert_type(protos.HarmCategory(7).name, str)
+
+
+def is_harassment(category: protos.HarmCategory) -> bool:
+    return category == protos.HarmCategory.HARM_CATEGORY_HARASSMENT
+
+
+assert_type(protos.HarmCategory(7), protos.HarmCategory)
+assert is_harassment(protos.SafetySetting(category=protos.HarmCategory(7)).category)

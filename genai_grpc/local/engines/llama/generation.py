@@ -52,7 +52,7 @@ class GeneratedChunk:
 
     candidate: int
     text: str
-    finish_reason: protos.Candidate.FinishReason.ValueType = _FinishReason.FINISH_REASON_UNSPECIFIED
+    finish_reason: protos.Candidate.FinishReason = _FinishReason.FINISH_REASON_UNSPECIFIED
     token_count: int = 0
     function_call: protos.FunctionCall | None = None
 

@@ -27,83 +27,73 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
-class _Type:
-    class ValueType(genai_grpc_protos._typing.EnumMember): ...
-    V: typing_extensions.TypeAlias = ValueType
-
-class _TypeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_Type.ValueType]):
+class Type(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+    """Kinds of JSON value a `Schema` can describe, with the names OpenAPI 3.0 gives them."""
+    ValueType: typing_extensions.TypeAlias = Type
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    TYPE_UNSPECIFIED: _Type.ValueType  # 0
+    TYPE_UNSPECIFIED: Type  # 0
     """No type was given; not valid in a schema, so do not send it."""
-    STRING: _Type.ValueType  # 1
+    STRING: Type  # 1
     """A JSON string, refined by `format`, `enum`, `pattern` and the length limits."""
-    NUMBER: _Type.ValueType  # 2
+    NUMBER: Type  # 2
     """A JSON number that may have a fraction."""
-    INTEGER: _Type.ValueType  # 3
+    INTEGER: Type  # 3
     """A JSON number without a fraction."""
-    BOOLEAN: _Type.ValueType  # 4
+    BOOLEAN: Type  # 4
     """Either true or false."""
-    ARRAY: _Type.ValueType  # 5
+    ARRAY: Type  # 5
     """A JSON array, whose elements `items` describes."""
-    OBJECT: _Type.ValueType  # 6
+    OBJECT: Type  # 6
     """A JSON object, whose members `properties` describes."""
-    NULL: _Type.ValueType  # 7
+    NULL: Type  # 7
     """The JSON null and nothing else."""
 
-class Type(_Type, metaclass=_TypeEnumTypeWrapper):
-    """Kinds of JSON value a `Schema` can describe, with the names OpenAPI 3.0 gives them."""
-
-TYPE_UNSPECIFIED: Type.ValueType  # 0
+TYPE_UNSPECIFIED: Type  # 0
 """No type was given; not valid in a schema, so do not send it."""
-STRING: Type.ValueType  # 1
+STRING: Type  # 1
 """A JSON string, refined by `format`, `enum`, `pattern` and the length limits."""
-NUMBER: Type.ValueType  # 2
+NUMBER: Type  # 2
 """A JSON number that may have a fraction."""
-INTEGER: Type.ValueType  # 3
+INTEGER: Type  # 3
 """A JSON number without a fraction."""
-BOOLEAN: Type.ValueType  # 4
+BOOLEAN: Type  # 4
 """Either true or false."""
-ARRAY: Type.ValueType  # 5
+ARRAY: Type  # 5
 """A JSON array, whose elements `items` describes."""
-OBJECT: Type.ValueType  # 6
+OBJECT: Type  # 6
 """A JSON object, whose members `properties` describes."""
-NULL: Type.ValueType  # 7
+NULL: Type  # 7
 """The JSON null and nothing else."""
 Global___Type: typing_extensions.TypeAlias = Type
 
-class _Modality:
-    class ValueType(genai_grpc_protos._typing.EnumMember): ...
-    V: typing_extensions.TypeAlias = ValueType
-
-class _ModalityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_Modality.ValueType]):
+class Modality(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+    """Kinds of media that a part can hold."""
+    ValueType: typing_extensions.TypeAlias = Modality
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    MODALITY_UNSPECIFIED: _Modality.ValueType  # 0
+    MODALITY_UNSPECIFIED: Modality  # 0
     """No kind of media was recorded."""
-    TEXT: _Modality.ValueType  # 1
+    TEXT: Modality  # 1
     """Plain text."""
-    IMAGE: _Modality.ValueType  # 2
+    IMAGE: Modality  # 2
     """Still pictures."""
-    VIDEO: _Modality.ValueType  # 3
+    VIDEO: Modality  # 3
     """Moving pictures."""
-    AUDIO: _Modality.ValueType  # 4
+    AUDIO: Modality  # 4
     """Recorded sound, such as speech or music."""
-    DOCUMENT: _Modality.ValueType  # 5
+    DOCUMENT: Modality  # 5
     """Paged documents, such as PDF files."""
 
-class Modality(_Modality, metaclass=_ModalityEnumTypeWrapper):
-    """Kinds of media that a part can hold."""
-
-MODALITY_UNSPECIFIED: Modality.ValueType  # 0
+MODALITY_UNSPECIFIED: Modality  # 0
 """No kind of media was recorded."""
-TEXT: Modality.ValueType  # 1
+TEXT: Modality  # 1
 """Plain text."""
-IMAGE: Modality.ValueType  # 2
+IMAGE: Modality  # 2
 """Still pictures."""
-VIDEO: Modality.ValueType  # 3
+VIDEO: Modality  # 3
 """Moving pictures."""
-AUDIO: Modality.ValueType  # 4
+AUDIO: Modality  # 4
 """Recorded sound, such as speech or music."""
-DOCUMENT: Modality.ValueType  # 5
+DOCUMENT: Modality  # 5
 """Paged documents, such as PDF files."""
 Global___Modality: typing_extensions.TypeAlias = Modality
 
@@ -398,28 +388,23 @@ class ExecutableCode(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Language:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _LanguageEnumTypeWrapper(genai_grpc_protos._typing.EnumType[ExecutableCode._Language.ValueType]):
+    class Language(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Languages in which the model can write code for the tool."""
+        ValueType: typing_extensions.TypeAlias = ExecutableCode.Language
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        LANGUAGE_UNSPECIFIED: ExecutableCode._Language.ValueType  # 0
+        LANGUAGE_UNSPECIFIED: ExecutableCode.Language  # 0
         """No language was given; not valid for real code, so do not send it."""
-        PYTHON: ExecutableCode._Language.ValueType  # 1
+        PYTHON: ExecutableCode.Language  # 1
         """Python 3.10 or later, in a sandbox that includes numpy and simpy."""
 
-    class Language(_Language, metaclass=_LanguageEnumTypeWrapper):
-        """Languages in which the model can write code for the tool."""
-
-    LANGUAGE_UNSPECIFIED: ExecutableCode.Language.ValueType  # 0
+    LANGUAGE_UNSPECIFIED: ExecutableCode.Language  # 0
     """No language was given; not valid for real code, so do not send it."""
-    PYTHON: ExecutableCode.Language.ValueType  # 1
+    PYTHON: ExecutableCode.Language  # 1
     """Python 3.10 or later, in a sandbox that includes numpy and simpy."""
 
     LANGUAGE_FIELD_NUMBER: builtins.int
     CODE_FIELD_NUMBER: builtins.int
-    language: Global___ExecutableCode.Language.ValueType
+    language: Global___ExecutableCode.Language
     """Language in which `code` is written."""
     code: builtins.str
     """Full source text of the program."""
@@ -429,7 +414,7 @@ class ExecutableCode(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        language: Global___ExecutableCode.Language.ValueType = ...,
+        language: Global___ExecutableCode.Language = ...,
         code: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["code", b"code", "language", b"language"]) -> None: ...
@@ -442,36 +427,31 @@ class CodeExecutionResult(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Outcome:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _OutcomeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[CodeExecutionResult._Outcome.ValueType]):
+    class Outcome(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Ways in which a run can end."""
+        ValueType: typing_extensions.TypeAlias = CodeExecutionResult.Outcome
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        OUTCOME_UNSPECIFIED: CodeExecutionResult._Outcome.ValueType  # 0
+        OUTCOME_UNSPECIFIED: CodeExecutionResult.Outcome  # 0
         """No outcome was recorded; not valid for a real run, so do not send it."""
-        OUTCOME_OK: CodeExecutionResult._Outcome.ValueType  # 1
+        OUTCOME_OK: CodeExecutionResult.Outcome  # 1
         """The program ran to its end without an error."""
-        OUTCOME_FAILED: CodeExecutionResult._Outcome.ValueType  # 2
+        OUTCOME_FAILED: CodeExecutionResult.Outcome  # 2
         """The program ended with an error; look in `output` for the error text."""
-        OUTCOME_DEADLINE_EXCEEDED: CodeExecutionResult._Outcome.ValueType  # 3
+        OUTCOME_DEADLINE_EXCEEDED: CodeExecutionResult.Outcome  # 3
         """The run used up its time and was stopped; `output` may be cut short or empty."""
 
-    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-        """Ways in which a run can end."""
-
-    OUTCOME_UNSPECIFIED: CodeExecutionResult.Outcome.ValueType  # 0
+    OUTCOME_UNSPECIFIED: CodeExecutionResult.Outcome  # 0
     """No outcome was recorded; not valid for a real run, so do not send it."""
-    OUTCOME_OK: CodeExecutionResult.Outcome.ValueType  # 1
+    OUTCOME_OK: CodeExecutionResult.Outcome  # 1
     """The program ran to its end without an error."""
-    OUTCOME_FAILED: CodeExecutionResult.Outcome.ValueType  # 2
+    OUTCOME_FAILED: CodeExecutionResult.Outcome  # 2
     """The program ended with an error; look in `output` for the error text."""
-    OUTCOME_DEADLINE_EXCEEDED: CodeExecutionResult.Outcome.ValueType  # 3
+    OUTCOME_DEADLINE_EXCEEDED: CodeExecutionResult.Outcome  # 3
     """The run used up its time and was stopped; `output` may be cut short or empty."""
 
     OUTCOME_FIELD_NUMBER: builtins.int
     OUTPUT_FIELD_NUMBER: builtins.int
-    outcome: Global___CodeExecutionResult.Outcome.ValueType
+    outcome: Global___CodeExecutionResult.Outcome
     """How the run ended, which also decides what `output` holds."""
     output: builtins.str
     """Standard output after a good run; after a bad one, standard error or another account of the
@@ -483,7 +463,7 @@ class CodeExecutionResult(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        outcome: Global___CodeExecutionResult.Outcome.ValueType = ...,
+        outcome: Global___CodeExecutionResult.Outcome = ...,
         output: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["outcome", b"outcome", "output", b"output"]) -> None: ...
@@ -528,28 +508,23 @@ class Tool(genai_grpc_protos._typing.Message):
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-        class _Environment:
-            class ValueType(genai_grpc_protos._typing.EnumMember): ...
-            V: typing_extensions.TypeAlias = ValueType
-
-        class _EnvironmentEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Tool.ComputerUse._Environment.ValueType]):
+        class Environment(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+            """Kinds of user interface the model can be asked to drive."""
+            ValueType: typing_extensions.TypeAlias = Tool.ComputerUse.Environment
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-            ENVIRONMENT_UNSPECIFIED: Tool.ComputerUse._Environment.ValueType  # 0
+            ENVIRONMENT_UNSPECIFIED: Tool.ComputerUse.Environment  # 0
             """No environment was given; the service assumes a browser."""
-            ENVIRONMENT_BROWSER: Tool.ComputerUse._Environment.ValueType  # 1
+            ENVIRONMENT_BROWSER: Tool.ComputerUse.Environment  # 1
             """A web browser."""
 
-        class Environment(_Environment, metaclass=_EnvironmentEnumTypeWrapper):
-            """Kinds of user interface the model can be asked to drive."""
-
-        ENVIRONMENT_UNSPECIFIED: Tool.ComputerUse.Environment.ValueType  # 0
+        ENVIRONMENT_UNSPECIFIED: Tool.ComputerUse.Environment  # 0
         """No environment was given; the service assumes a browser."""
-        ENVIRONMENT_BROWSER: Tool.ComputerUse.Environment.ValueType  # 1
+        ENVIRONMENT_BROWSER: Tool.ComputerUse.Environment  # 1
         """A web browser."""
 
         ENVIRONMENT_FIELD_NUMBER: builtins.int
         EXCLUDED_PREDEFINED_FUNCTIONS_FIELD_NUMBER: builtins.int
-        environment: Global___Tool.ComputerUse.Environment.ValueType
+        environment: Global___Tool.ComputerUse.Environment
         """The interface that the client puts under the model's control."""
         @property
         def excluded_predefined_functions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -565,7 +540,7 @@ class Tool(genai_grpc_protos._typing.Message):
             /,
             *,
             ignore_unknown_fields: builtins.bool = ...,
-            environment: Global___Tool.ComputerUse.Environment.ValueType = ...,
+            environment: Global___Tool.ComputerUse.Environment = ...,
             excluded_predefined_functions: collections.abc.Iterable[builtins.str] | None = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["environment", b"environment", "excluded_predefined_functions", b"excluded_predefined_functions"]) -> None: ...
@@ -797,28 +772,23 @@ class DynamicRetrievalConfig(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Mode:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _ModeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[DynamicRetrievalConfig._Mode.ValueType]):
+    class Mode(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Policies for when to search."""
+        ValueType: typing_extensions.TypeAlias = DynamicRetrievalConfig.Mode
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        MODE_UNSPECIFIED: DynamicRetrievalConfig._Mode.ValueType  # 0
+        MODE_UNSPECIFIED: DynamicRetrievalConfig.Mode  # 0
         """No policy was given; the service searches for every prompt."""
-        MODE_DYNAMIC: DynamicRetrievalConfig._Mode.ValueType  # 1
+        MODE_DYNAMIC: DynamicRetrievalConfig.Mode  # 1
         """The service scores each prompt and searches only if that seems worthwhile."""
 
-    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-        """Policies for when to search."""
-
-    MODE_UNSPECIFIED: DynamicRetrievalConfig.Mode.ValueType  # 0
+    MODE_UNSPECIFIED: DynamicRetrievalConfig.Mode  # 0
     """No policy was given; the service searches for every prompt."""
-    MODE_DYNAMIC: DynamicRetrievalConfig.Mode.ValueType  # 1
+    MODE_DYNAMIC: DynamicRetrievalConfig.Mode  # 1
     """The service scores each prompt and searches only if that seems worthwhile."""
 
     MODE_FIELD_NUMBER: builtins.int
     DYNAMIC_THRESHOLD_FIELD_NUMBER: builtins.int
-    mode: Global___DynamicRetrievalConfig.Mode.ValueType
+    mode: Global___DynamicRetrievalConfig.Mode
     """Whether to search every time or only where the score warrants it."""
     dynamic_threshold: builtins.float
     """Score from 0 to 1 that a prompt must reach before `MODE_DYNAMIC` searches. Absent lets the
@@ -830,7 +800,7 @@ class DynamicRetrievalConfig(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        mode: Global___DynamicRetrievalConfig.Mode.ValueType = ...,
+        mode: Global___DynamicRetrievalConfig.Mode = ...,
         dynamic_threshold: builtins.float | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_dynamic_threshold", b"_dynamic_threshold", "dynamic_threshold", b"dynamic_threshold"]) -> builtins.bool: ...
@@ -923,48 +893,43 @@ class FunctionCallingConfig(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Mode:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _ModeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[FunctionCallingConfig._Mode.ValueType]):
+    class Mode(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """How free the model is to choose between calling and talking."""
+        ValueType: typing_extensions.TypeAlias = FunctionCallingConfig.Mode
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        MODE_UNSPECIFIED: FunctionCallingConfig._Mode.ValueType  # 0
+        MODE_UNSPECIFIED: FunctionCallingConfig.Mode  # 0
         """No mode was given; the service falls back to `AUTO`. Leave `mode` unset and do not send this."""
-        AUTO: FunctionCallingConfig._Mode.ValueType  # 1
+        AUTO: FunctionCallingConfig.Mode  # 1
         """The model picks freely between text and calls."""
-        ANY: FunctionCallingConfig._Mode.ValueType  # 2
+        ANY: FunctionCallingConfig.Mode  # 2
         """The reply is always a call, to a function in `allowed_function_names` or, if that is empty,
         to any declared one.
         """
-        NONE: FunctionCallingConfig._Mode.ValueType  # 3
+        NONE: FunctionCallingConfig.Mode  # 3
         """The model answers in text alone; declared functions are ignored."""
-        VALIDATED: FunctionCallingConfig._Mode.ValueType  # 4
+        VALIDATED: FunctionCallingConfig.Mode  # 4
         """The model picks between text and calls, and decoding forces each call to fit its schema. The
         names in `allowed_function_names`, if any, narrow the choice.
         """
 
-    class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-        """How free the model is to choose between calling and talking."""
-
-    MODE_UNSPECIFIED: FunctionCallingConfig.Mode.ValueType  # 0
+    MODE_UNSPECIFIED: FunctionCallingConfig.Mode  # 0
     """No mode was given; the service falls back to `AUTO`. Leave `mode` unset and do not send this."""
-    AUTO: FunctionCallingConfig.Mode.ValueType  # 1
+    AUTO: FunctionCallingConfig.Mode  # 1
     """The model picks freely between text and calls."""
-    ANY: FunctionCallingConfig.Mode.ValueType  # 2
+    ANY: FunctionCallingConfig.Mode  # 2
     """The reply is always a call, to a function in `allowed_function_names` or, if that is empty,
     to any declared one.
     """
-    NONE: FunctionCallingConfig.Mode.ValueType  # 3
+    NONE: FunctionCallingConfig.Mode  # 3
     """The model answers in text alone; declared functions are ignored."""
-    VALIDATED: FunctionCallingConfig.Mode.ValueType  # 4
+    VALIDATED: FunctionCallingConfig.Mode  # 4
     """The model picks between text and calls, and decoding forces each call to fit its schema. The
     names in `allowed_function_names`, if any, narrow the choice.
     """
 
     MODE_FIELD_NUMBER: builtins.int
     ALLOWED_FUNCTION_NAMES_FIELD_NUMBER: builtins.int
-    mode: Global___FunctionCallingConfig.Mode.ValueType
+    mode: Global___FunctionCallingConfig.Mode
     """How free the model is to call; unset acts as `AUTO`."""
     @property
     def allowed_function_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -980,7 +945,7 @@ class FunctionCallingConfig(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        mode: Global___FunctionCallingConfig.Mode.ValueType = ...,
+        mode: Global___FunctionCallingConfig.Mode = ...,
         allowed_function_names: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["allowed_function_names", b"allowed_function_names", "mode", b"mode"]) -> None: ...
@@ -995,27 +960,22 @@ class FunctionDeclaration(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Behavior:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _BehaviorEnumTypeWrapper(genai_grpc_protos._typing.EnumType[FunctionDeclaration._Behavior.ValueType]):
+    class Behavior(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Whether a live conversation pauses while the client runs the function."""
+        ValueType: typing_extensions.TypeAlias = FunctionDeclaration.Behavior
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        UNSPECIFIED: FunctionDeclaration._Behavior.ValueType  # 0
+        UNSPECIFIED: FunctionDeclaration.Behavior  # 0
         """No behavior was given; the service treats the function as `BLOCKING`."""
-        BLOCKING: FunctionDeclaration._Behavior.ValueType  # 1
+        BLOCKING: FunctionDeclaration.Behavior  # 1
         """The conversation stands still until the result arrives."""
-        NON_BLOCKING: FunctionDeclaration._Behavior.ValueType  # 2
+        NON_BLOCKING: FunctionDeclaration.Behavior  # 2
         """The conversation goes on, and the service works in each result when it arrives."""
 
-    class Behavior(_Behavior, metaclass=_BehaviorEnumTypeWrapper):
-        """Whether a live conversation pauses while the client runs the function."""
-
-    UNSPECIFIED: FunctionDeclaration.Behavior.ValueType  # 0
+    UNSPECIFIED: FunctionDeclaration.Behavior  # 0
     """No behavior was given; the service treats the function as `BLOCKING`."""
-    BLOCKING: FunctionDeclaration.Behavior.ValueType  # 1
+    BLOCKING: FunctionDeclaration.Behavior  # 1
     """The conversation stands still until the result arrives."""
-    NON_BLOCKING: FunctionDeclaration.Behavior.ValueType  # 2
+    NON_BLOCKING: FunctionDeclaration.Behavior  # 2
     """The conversation goes on, and the service works in each result when it arrives."""
 
     NAME_FIELD_NUMBER: builtins.int
@@ -1031,7 +991,7 @@ class FunctionDeclaration(genai_grpc_protos._typing.Message):
     """
     description: builtins.str
     """What the function does and when to use it. The model chooses by this text, so be specific."""
-    behavior: Global___FunctionDeclaration.Behavior.ValueType
+    behavior: Global___FunctionDeclaration.Behavior
     """Whether the model waits for the result; only `BidiGenerateContent` honors it."""
     @property
     def parameters(self) -> Global___Schema:
@@ -1075,7 +1035,7 @@ class FunctionDeclaration(genai_grpc_protos._typing.Message):
         parameters_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
         response: Global___Schema | typing.Any | None = ...,
         response_json_schema: genai_grpc_protos.protobuf.struct_pb2.Value | typing.Any | None = ...,
-        behavior: Global___FunctionDeclaration.Behavior.ValueType = ...,
+        behavior: Global___FunctionDeclaration.Behavior = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_parameters", b"_parameters", "_parameters_json_schema", b"_parameters_json_schema", "_response", b"_response", "_response_json_schema", b"_response_json_schema", "parameters", b"parameters", "parameters_json_schema", b"parameters_json_schema", "response", b"response", "response_json_schema", b"response_json_schema"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_parameters", b"_parameters", "_parameters_json_schema", b"_parameters_json_schema", "_response", b"_response", "_response_json_schema", b"_response_json_schema", "behavior", b"behavior", "description", b"description", "name", b"name", "parameters", b"parameters", "parameters_json_schema", b"parameters_json_schema", "response", b"response", "response_json_schema", b"response_json_schema"]) -> None: ...
@@ -1133,31 +1093,26 @@ class FunctionResponse(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Scheduling:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _SchedulingEnumTypeWrapper(genai_grpc_protos._typing.EnumType[FunctionResponse._Scheduling.ValueType]):
+    class Scheduling(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """When the model reacts to a result that arrives in mid-conversation."""
+        ValueType: typing_extensions.TypeAlias = FunctionResponse.Scheduling
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        SCHEDULING_UNSPECIFIED: FunctionResponse._Scheduling.ValueType  # 0
+        SCHEDULING_UNSPECIFIED: FunctionResponse.Scheduling  # 0
         """No schedule was given; the service acts as for `WHEN_IDLE`."""
-        SILENT: FunctionResponse._Scheduling.ValueType  # 1
+        SILENT: FunctionResponse.Scheduling  # 1
         """The model learns the result but says nothing on account of it."""
-        WHEN_IDLE: FunctionResponse._Scheduling.ValueType  # 2
+        WHEN_IDLE: FunctionResponse.Scheduling  # 2
         """The model finishes what it is saying, then responds to the result."""
-        INTERRUPT: FunctionResponse._Scheduling.ValueType  # 3
+        INTERRUPT: FunctionResponse.Scheduling  # 3
         """The model breaks off what it is saying and responds to the result at once."""
 
-    class Scheduling(_Scheduling, metaclass=_SchedulingEnumTypeWrapper):
-        """When the model reacts to a result that arrives in mid-conversation."""
-
-    SCHEDULING_UNSPECIFIED: FunctionResponse.Scheduling.ValueType  # 0
+    SCHEDULING_UNSPECIFIED: FunctionResponse.Scheduling  # 0
     """No schedule was given; the service acts as for `WHEN_IDLE`."""
-    SILENT: FunctionResponse.Scheduling.ValueType  # 1
+    SILENT: FunctionResponse.Scheduling  # 1
     """The model learns the result but says nothing on account of it."""
-    WHEN_IDLE: FunctionResponse.Scheduling.ValueType  # 2
+    WHEN_IDLE: FunctionResponse.Scheduling  # 2
     """The model finishes what it is saying, then responds to the result."""
-    INTERRUPT: FunctionResponse.Scheduling.ValueType  # 3
+    INTERRUPT: FunctionResponse.Scheduling  # 3
     """The model breaks off what it is saying and responds to the result at once."""
 
     ID_FIELD_NUMBER: builtins.int
@@ -1175,7 +1130,7 @@ class FunctionResponse(genai_grpc_protos._typing.Message):
     do. False ends the series, even with an empty `response`; add `SILENT` to end it without a
     reply.
     """
-    scheduling: Global___FunctionResponse.Scheduling.ValueType
+    scheduling: Global___FunctionResponse.Scheduling
     """When the model takes up this result; absent means `WHEN_IDLE`. Without effect unless the
     function is `NON_BLOCKING`.
     """
@@ -1204,7 +1159,7 @@ class FunctionResponse(genai_grpc_protos._typing.Message):
         response: genai_grpc_protos.protobuf.struct_pb2.Struct | typing.Any | None = ...,
         parts: collections.abc.Iterable[Global___FunctionResponsePart | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         will_continue: builtins.bool = ...,
-        scheduling: Global___FunctionResponse.Scheduling.ValueType | None = ...,
+        scheduling: Global___FunctionResponse.Scheduling | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_scheduling", b"_scheduling", "response", b"response", "scheduling", b"scheduling"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_scheduling", b"_scheduling", "id", b"id", "name", b"name", "parts", b"parts", "response", b"response", "scheduling", b"scheduling", "will_continue", b"will_continue"]) -> None: ...
@@ -1265,8 +1220,8 @@ class Schema(genai_grpc_protos._typing.Message):
     ANY_OF_FIELD_NUMBER: builtins.int
     PROPERTY_ORDERING_FIELD_NUMBER: builtins.int
     DEFAULT_FIELD_NUMBER: builtins.int
-    type: Global___Type.ValueType
-    type_: Global___Type.ValueType
+    type: Global___Type
+    type_: Global___Type
     """Kind of JSON value, which decides which other fields apply."""
     format: builtins.str
     format_: builtins.str
@@ -1353,8 +1308,8 @@ class Schema(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        type: Global___Type.ValueType = ...,
-        type_: Global___Type.ValueType = ...,
+        type: Global___Type = ...,
+        type_: Global___Type = ...,
         format: builtins.str = ...,
         format_: builtins.str = ...,
         title: builtins.str = ...,
@@ -1452,7 +1407,7 @@ class ModalityTokenCount(genai_grpc_protos._typing.Message):
 
     MODALITY_FIELD_NUMBER: builtins.int
     TOKEN_COUNT_FIELD_NUMBER: builtins.int
-    modality: Global___Modality.ValueType
+    modality: Global___Modality
     """The kind of media counted."""
     token_count: builtins.int
     """Tokens of that kind alone, not the whole of the prompt or reply."""
@@ -1462,7 +1417,7 @@ class ModalityTokenCount(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        modality: Global___Modality.ValueType = ...,
+        modality: Global___Modality = ...,
         token_count: builtins.int = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["modality", b"modality", "token_count", b"token_count"]) -> None: ...

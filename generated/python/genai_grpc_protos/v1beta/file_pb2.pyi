@@ -29,58 +29,48 @@ class File(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _State:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _StateEnumTypeWrapper(genai_grpc_protos._typing.EnumType[File._State.ValueType]):
+    class State(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Tells whether the service is done preparing a file."""
+        ValueType: typing_extensions.TypeAlias = File.State
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        STATE_UNSPECIFIED: File._State.ValueType  # 0
+        STATE_UNSPECIFIED: File.State  # 0
         """No state was given; it stands in when the service leaves the field out."""
-        PROCESSING: File._State.ValueType  # 1
+        PROCESSING: File.State  # 1
         """The service is still preparing the file, and a prompt that uses it now fails."""
-        ACTIVE: File._State.ValueType  # 2
+        ACTIVE: File.State  # 2
         """The file is ready, and prompts can use it."""
-        FAILED: File._State.ValueType  # 10
+        FAILED: File.State  # 10
         """The service could not prepare the file; `error` says why."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Tells whether the service is done preparing a file."""
-
-    STATE_UNSPECIFIED: File.State.ValueType  # 0
+    STATE_UNSPECIFIED: File.State  # 0
     """No state was given; it stands in when the service leaves the field out."""
-    PROCESSING: File.State.ValueType  # 1
+    PROCESSING: File.State  # 1
     """The service is still preparing the file, and a prompt that uses it now fails."""
-    ACTIVE: File.State.ValueType  # 2
+    ACTIVE: File.State  # 2
     """The file is ready, and prompts can use it."""
-    FAILED: File.State.ValueType  # 10
+    FAILED: File.State  # 10
     """The service could not prepare the file; `error` says why."""
 
-    class _Source:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _SourceEnumTypeWrapper(genai_grpc_protos._typing.EnumType[File._Source.ValueType]):
+    class Source(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Tells how a file got into the service."""
+        ValueType: typing_extensions.TypeAlias = File.Source
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        SOURCE_UNSPECIFIED: File._Source.ValueType  # 0
+        SOURCE_UNSPECIFIED: File.Source  # 0
         """No source was given; it stands in when the service does not report one."""
-        UPLOADED: File._Source.ValueType  # 1
+        UPLOADED: File.Source  # 1
         """The caller sent the bytes."""
-        GENERATED: File._Source.ValueType  # 2
+        GENERATED: File.Source  # 2
         """Google made the file, for instance as the output of a model."""
-        REGISTERED: File._Source.ValueType  # 3
+        REGISTERED: File.Source  # 3
         """The bytes stay in a Google Cloud Storage object that the caller made known to the service."""
 
-    class Source(_Source, metaclass=_SourceEnumTypeWrapper):
-        """Tells how a file got into the service."""
-
-    SOURCE_UNSPECIFIED: File.Source.ValueType  # 0
+    SOURCE_UNSPECIFIED: File.Source  # 0
     """No source was given; it stands in when the service does not report one."""
-    UPLOADED: File.Source.ValueType  # 1
+    UPLOADED: File.Source  # 1
     """The caller sent the bytes."""
-    GENERATED: File.Source.ValueType  # 2
+    GENERATED: File.Source  # 2
     """Google made the file, for instance as the output of a model."""
-    REGISTERED: File.Source.ValueType  # 3
+    REGISTERED: File.Source  # 3
     """The bytes stay in a Google Cloud Storage object that the caller made known to the service."""
 
     VIDEO_METADATA_FIELD_NUMBER: builtins.int
@@ -113,9 +103,9 @@ class File(genai_grpc_protos._typing.Message):
     """This is the address to put in `FileData.file_uri` when a prompt refers to the file."""
     download_uri: builtins.str
     """This is the address to fetch the content from, where the service offers the file for download."""
-    state: Global___File.State.ValueType
+    state: Global___File.State
     """The state must be `ACTIVE` before a prompt may use the file; poll `GetFile` until then."""
-    source: Global___File.Source.ValueType
+    source: Global___File.Source
     """Tells uploaded, generated and registered files apart."""
     @property
     def video_metadata(self) -> Global___VideoFileMetadata:
@@ -164,8 +154,8 @@ class File(genai_grpc_protos._typing.Message):
         sha256_hash: builtins.bytes = ...,
         uri: builtins.str = ...,
         download_uri: builtins.str = ...,
-        state: Global___File.State.ValueType = ...,
-        source: Global___File.Source.ValueType = ...,
+        state: Global___File.State = ...,
+        source: Global___File.Source = ...,
         error: genai_grpc_protos.rpc.status_pb2.Status | typing.Any | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "error", b"error", "expiration_time", b"expiration_time", "metadata", b"metadata", "update_time", b"update_time", "video_metadata", b"video_metadata"]) -> builtins.bool: ...

@@ -30,53 +30,48 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
-class _TaskType:
-    class ValueType(genai_grpc_protos._typing.EnumMember): ...
-    V: typing_extensions.TypeAlias = ValueType
-
-class _TaskTypeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_TaskType.ValueType]):
-    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    TASK_TYPE_UNSPECIFIED: _TaskType.ValueType  # 0
-    """No use was given; the service picks one of the other values."""
-    RETRIEVAL_QUERY: _TaskType.ValueType  # 1
-    """A search query, to be held against `RETRIEVAL_DOCUMENT` vectors."""
-    RETRIEVAL_DOCUMENT: _TaskType.ValueType  # 2
-    """A text in the collection that is searched. A `title` helps here."""
-    SEMANTIC_SIMILARITY: _TaskType.ValueType  # 3
-    """Two texts are to be scored by how alike their meaning is."""
-    CLASSIFICATION: _TaskType.ValueType  # 4
-    """Texts are to be sorted into known classes."""
-    CLUSTERING: _TaskType.ValueType  # 5
-    """Texts are to be grouped without classes known beforehand."""
-    QUESTION_ANSWERING: _TaskType.ValueType  # 6
-    """A question whose answer is looked up among document vectors."""
-    FACT_VERIFICATION: _TaskType.ValueType  # 7
-    """A claim for which supporting or opposing documents are sought."""
-    CODE_RETRIEVAL_QUERY: _TaskType.ValueType  # 8
-    """A description in words that is matched against pieces of source code."""
-
-class TaskType(_TaskType, metaclass=_TaskTypeEnumTypeWrapper):
+class TaskType(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
     """What an embedding will be used for. Vectors that are to be compared need matching task types, for
     example `RETRIEVAL_QUERY` against `RETRIEVAL_DOCUMENT`.
     """
+    ValueType: typing_extensions.TypeAlias = TaskType
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TASK_TYPE_UNSPECIFIED: TaskType  # 0
+    """No use was given; the service picks one of the other values."""
+    RETRIEVAL_QUERY: TaskType  # 1
+    """A search query, to be held against `RETRIEVAL_DOCUMENT` vectors."""
+    RETRIEVAL_DOCUMENT: TaskType  # 2
+    """A text in the collection that is searched. A `title` helps here."""
+    SEMANTIC_SIMILARITY: TaskType  # 3
+    """Two texts are to be scored by how alike their meaning is."""
+    CLASSIFICATION: TaskType  # 4
+    """Texts are to be sorted into known classes."""
+    CLUSTERING: TaskType  # 5
+    """Texts are to be grouped without classes known beforehand."""
+    QUESTION_ANSWERING: TaskType  # 6
+    """A question whose answer is looked up among document vectors."""
+    FACT_VERIFICATION: TaskType  # 7
+    """A claim for which supporting or opposing documents are sought."""
+    CODE_RETRIEVAL_QUERY: TaskType  # 8
+    """A description in words that is matched against pieces of source code."""
 
-TASK_TYPE_UNSPECIFIED: TaskType.ValueType  # 0
+TASK_TYPE_UNSPECIFIED: TaskType  # 0
 """No use was given; the service picks one of the other values."""
-RETRIEVAL_QUERY: TaskType.ValueType  # 1
+RETRIEVAL_QUERY: TaskType  # 1
 """A search query, to be held against `RETRIEVAL_DOCUMENT` vectors."""
-RETRIEVAL_DOCUMENT: TaskType.ValueType  # 2
+RETRIEVAL_DOCUMENT: TaskType  # 2
 """A text in the collection that is searched. A `title` helps here."""
-SEMANTIC_SIMILARITY: TaskType.ValueType  # 3
+SEMANTIC_SIMILARITY: TaskType  # 3
 """Two texts are to be scored by how alike their meaning is."""
-CLASSIFICATION: TaskType.ValueType  # 4
+CLASSIFICATION: TaskType  # 4
 """Texts are to be sorted into known classes."""
-CLUSTERING: TaskType.ValueType  # 5
+CLUSTERING: TaskType  # 5
 """Texts are to be grouped without classes known beforehand."""
-QUESTION_ANSWERING: TaskType.ValueType  # 6
+QUESTION_ANSWERING: TaskType  # 6
 """A question whose answer is looked up among document vectors."""
-FACT_VERIFICATION: TaskType.ValueType  # 7
+FACT_VERIFICATION: TaskType  # 7
 """A claim for which supporting or opposing documents are sought."""
-CODE_RETRIEVAL_QUERY: TaskType.ValueType  # 8
+CODE_RETRIEVAL_QUERY: TaskType  # 8
 """A description in words that is matched against pieces of source code."""
 Global___TaskType: typing_extensions.TypeAlias = TaskType
 
@@ -392,60 +387,50 @@ class GenerationConfig(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Modality:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _ModalityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerationConfig._Modality.ValueType]):
+    class Modality(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Kind of output a caller can ask for."""
+        ValueType: typing_extensions.TypeAlias = GenerationConfig.Modality
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        MODALITY_UNSPECIFIED: GenerationConfig._Modality.ValueType  # 0
+        MODALITY_UNSPECIFIED: GenerationConfig.Modality  # 0
         """No kind was named; this is the wire default and asks for nothing."""
-        TEXT: GenerationConfig._Modality.ValueType  # 1
+        TEXT: GenerationConfig.Modality  # 1
         """Written output, in text parts."""
-        IMAGE: GenerationConfig._Modality.ValueType  # 2
+        IMAGE: GenerationConfig.Modality  # 2
         """Pictures, sent as inline binary data."""
-        AUDIO: GenerationConfig._Modality.ValueType  # 3
+        AUDIO: GenerationConfig.Modality  # 3
         """Speech, sent as inline binary data and shaped by `speech_config`."""
 
-    class Modality(_Modality, metaclass=_ModalityEnumTypeWrapper):
-        """Kind of output a caller can ask for."""
-
-    MODALITY_UNSPECIFIED: GenerationConfig.Modality.ValueType  # 0
+    MODALITY_UNSPECIFIED: GenerationConfig.Modality  # 0
     """No kind was named; this is the wire default and asks for nothing."""
-    TEXT: GenerationConfig.Modality.ValueType  # 1
+    TEXT: GenerationConfig.Modality  # 1
     """Written output, in text parts."""
-    IMAGE: GenerationConfig.Modality.ValueType  # 2
+    IMAGE: GenerationConfig.Modality  # 2
     """Pictures, sent as inline binary data."""
-    AUDIO: GenerationConfig.Modality.ValueType  # 3
+    AUDIO: GenerationConfig.Modality  # 3
     """Speech, sent as inline binary data and shaped by `speech_config`."""
 
-    class _MediaResolution:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _MediaResolutionEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerationConfig._MediaResolution.ValueType]):
-        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        MEDIA_RESOLUTION_UNSPECIFIED: GenerationConfig._MediaResolution.ValueType  # 0
-        """No level was given; the service applies its default."""
-        MEDIA_RESOLUTION_LOW: GenerationConfig._MediaResolution.ValueType  # 1
-        """Coarse view that costs 64 tokens."""
-        MEDIA_RESOLUTION_MEDIUM: GenerationConfig._MediaResolution.ValueType  # 2
-        """Normal view that costs 256 tokens."""
-        MEDIA_RESOLUTION_HIGH: GenerationConfig._MediaResolution.ValueType  # 3
-        """Zooms in on parts of the picture and spends 256 tokens on the reframed view."""
-
-    class MediaResolution(_MediaResolution, metaclass=_MediaResolutionEnumTypeWrapper):
+    class MediaResolution(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
         """Level of detail at which pictures and video frames of the prompt are read, traded against their
         token cost.
         """
+        ValueType: typing_extensions.TypeAlias = GenerationConfig.MediaResolution
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        MEDIA_RESOLUTION_UNSPECIFIED: GenerationConfig.MediaResolution  # 0
+        """No level was given; the service applies its default."""
+        MEDIA_RESOLUTION_LOW: GenerationConfig.MediaResolution  # 1
+        """Coarse view that costs 64 tokens."""
+        MEDIA_RESOLUTION_MEDIUM: GenerationConfig.MediaResolution  # 2
+        """Normal view that costs 256 tokens."""
+        MEDIA_RESOLUTION_HIGH: GenerationConfig.MediaResolution  # 3
+        """Zooms in on parts of the picture and spends 256 tokens on the reframed view."""
 
-    MEDIA_RESOLUTION_UNSPECIFIED: GenerationConfig.MediaResolution.ValueType  # 0
+    MEDIA_RESOLUTION_UNSPECIFIED: GenerationConfig.MediaResolution  # 0
     """No level was given; the service applies its default."""
-    MEDIA_RESOLUTION_LOW: GenerationConfig.MediaResolution.ValueType  # 1
+    MEDIA_RESOLUTION_LOW: GenerationConfig.MediaResolution  # 1
     """Coarse view that costs 64 tokens."""
-    MEDIA_RESOLUTION_MEDIUM: GenerationConfig.MediaResolution.ValueType  # 2
+    MEDIA_RESOLUTION_MEDIUM: GenerationConfig.MediaResolution  # 2
     """Normal view that costs 256 tokens."""
-    MEDIA_RESOLUTION_HIGH: GenerationConfig.MediaResolution.ValueType  # 3
+    MEDIA_RESOLUTION_HIGH: GenerationConfig.MediaResolution  # 3
     """Zooms in on parts of the picture and spends 256 tokens on the reframed view."""
 
     CANDIDATE_COUNT_FIELD_NUMBER: builtins.int
@@ -513,7 +498,7 @@ class GenerationConfig(genai_grpc_protos._typing.Message):
     """
     enable_enhanced_civic_answers: builtins.bool
     """Switches on the special handling of civic topics, on models that have it."""
-    media_resolution: Global___GenerationConfig.MediaResolution.ValueType
+    media_resolution: Global___GenerationConfig.MediaResolution
     """Detail level for all pictures and videos of the prompt. When absent, the service chooses."""
     @property
     def stop_sequences(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -548,7 +533,7 @@ class GenerationConfig(genai_grpc_protos._typing.Message):
     def response_json_schema_ordered(self, value: typing.Any) -> None: ...
 
     @property
-    def response_modalities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[Global___GenerationConfig.Modality.ValueType]:
+    def response_modalities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[Global___GenerationConfig.Modality]:
         """The exact set of output kinds wanted. Empty means text alone, and a combination the model
         cannot produce is an error.
         """
@@ -595,11 +580,11 @@ class GenerationConfig(genai_grpc_protos._typing.Message):
         response_logprobs: builtins.bool | None = ...,
         logprobs: builtins.int | None = ...,
         enable_enhanced_civic_answers: builtins.bool | None = ...,
-        response_modalities: collections.abc.Iterable[Global___GenerationConfig.Modality.ValueType] | None = ...,
+        response_modalities: collections.abc.Iterable[Global___GenerationConfig.Modality] | None = ...,
         speech_config: Global___SpeechConfig | typing.Any | None = ...,
         thinking_config: Global___ThinkingConfig | typing.Any | None = ...,
         image_config: Global___ImageConfig | typing.Any | None = ...,
-        media_resolution: Global___GenerationConfig.MediaResolution.ValueType | None = ...,
+        media_resolution: Global___GenerationConfig.MediaResolution | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_candidate_count", b"_candidate_count", "_enable_enhanced_civic_answers", b"_enable_enhanced_civic_answers", "_frequency_penalty", b"_frequency_penalty", "_image_config", b"_image_config", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_media_resolution", b"_media_resolution", "_presence_penalty", b"_presence_penalty", "_response_logprobs", b"_response_logprobs", "_seed", b"_seed", "_speech_config", b"_speech_config", "_temperature", b"_temperature", "_thinking_config", b"_thinking_config", "_top_k", b"_top_k", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "enable_enhanced_civic_answers", b"enable_enhanced_civic_answers", "frequency_penalty", b"frequency_penalty", "image_config", b"image_config", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "media_resolution", b"media_resolution", "presence_penalty", b"presence_penalty", "response_json_schema", b"response_json_schema", "response_json_schema_ordered", b"response_json_schema_ordered", "response_logprobs", b"response_logprobs", "response_schema", b"response_schema", "seed", b"seed", "speech_config", b"speech_config", "temperature", b"temperature", "thinking_config", b"thinking_config", "top_k", b"top_k", "top_p", b"top_p"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_candidate_count", b"_candidate_count", "_enable_enhanced_civic_answers", b"_enable_enhanced_civic_answers", "_frequency_penalty", b"_frequency_penalty", "_image_config", b"_image_config", "_logprobs", b"_logprobs", "_max_output_tokens", b"_max_output_tokens", "_media_resolution", b"_media_resolution", "_presence_penalty", b"_presence_penalty", "_response_logprobs", b"_response_logprobs", "_seed", b"_seed", "_speech_config", b"_speech_config", "_temperature", b"_temperature", "_thinking_config", b"_thinking_config", "_top_k", b"_top_k", "_top_p", b"_top_p", "candidate_count", b"candidate_count", "enable_enhanced_civic_answers", b"enable_enhanced_civic_answers", "frequency_penalty", b"frequency_penalty", "image_config", b"image_config", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "media_resolution", b"media_resolution", "presence_penalty", b"presence_penalty", "response_json_schema", b"response_json_schema", "response_json_schema_ordered", b"response_json_schema_ordered", "response_logprobs", b"response_logprobs", "response_mime_type", b"response_mime_type", "response_modalities", b"response_modalities", "response_schema", b"response_schema", "seed", b"seed", "speech_config", b"speech_config", "stop_sequences", b"stop_sequences", "temperature", b"temperature", "thinking_config", b"thinking_config", "top_k", b"top_k", "top_p", b"top_p"]) -> None: ...
@@ -702,44 +687,39 @@ class GenerateContentResponse(genai_grpc_protos._typing.Message):
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-        class _BlockReason:
-            class ValueType(genai_grpc_protos._typing.EnumMember): ...
-            V: typing_extensions.TypeAlias = ValueType
-
-        class _BlockReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerateContentResponse.PromptFeedback._BlockReason.ValueType]):
+        class BlockReason(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+            """Which filter refused the prompt."""
+            ValueType: typing_extensions.TypeAlias = GenerateContentResponse.PromptFeedback.BlockReason
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-            BLOCK_REASON_UNSPECIFIED: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 0
+            BLOCK_REASON_UNSPECIFIED: GenerateContentResponse.PromptFeedback.BlockReason  # 0
             """Never sent as a reason; reading it means that the prompt passed."""
-            SAFETY: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 1
+            SAFETY: GenerateContentResponse.PromptFeedback.BlockReason  # 1
             """A harm category went over its threshold; `safety_ratings` shows which one."""
-            OTHER: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 2
+            OTHER: GenerateContentResponse.PromptFeedback.BlockReason  # 2
             """The filters refused without naming a cause."""
-            BLOCKLIST: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 3
+            BLOCKLIST: GenerateContentResponse.PromptFeedback.BlockReason  # 3
             """The prompt contains a term from the list of banned words."""
-            PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 4
+            PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback.BlockReason  # 4
             """The prompt asks for something the service never handles, whatever the settings."""
-            IMAGE_SAFETY: GenerateContentResponse.PromptFeedback._BlockReason.ValueType  # 5
+            IMAGE_SAFETY: GenerateContentResponse.PromptFeedback.BlockReason  # 5
             """Pictures made for this prompt were judged unsafe and withheld."""
 
-        class BlockReason(_BlockReason, metaclass=_BlockReasonEnumTypeWrapper):
-            """Which filter refused the prompt."""
-
-        BLOCK_REASON_UNSPECIFIED: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 0
+        BLOCK_REASON_UNSPECIFIED: GenerateContentResponse.PromptFeedback.BlockReason  # 0
         """Never sent as a reason; reading it means that the prompt passed."""
-        SAFETY: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 1
+        SAFETY: GenerateContentResponse.PromptFeedback.BlockReason  # 1
         """A harm category went over its threshold; `safety_ratings` shows which one."""
-        OTHER: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 2
+        OTHER: GenerateContentResponse.PromptFeedback.BlockReason  # 2
         """The filters refused without naming a cause."""
-        BLOCKLIST: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 3
+        BLOCKLIST: GenerateContentResponse.PromptFeedback.BlockReason  # 3
         """The prompt contains a term from the list of banned words."""
-        PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 4
+        PROHIBITED_CONTENT: GenerateContentResponse.PromptFeedback.BlockReason  # 4
         """The prompt asks for something the service never handles, whatever the settings."""
-        IMAGE_SAFETY: GenerateContentResponse.PromptFeedback.BlockReason.ValueType  # 5
+        IMAGE_SAFETY: GenerateContentResponse.PromptFeedback.BlockReason  # 5
         """Pictures made for this prompt were judged unsafe and withheld."""
 
         BLOCK_REASON_FIELD_NUMBER: builtins.int
         SAFETY_RATINGS_FIELD_NUMBER: builtins.int
-        block_reason: Global___GenerateContentResponse.PromptFeedback.BlockReason.ValueType
+        block_reason: Global___GenerateContentResponse.PromptFeedback.BlockReason
         """Filled when the prompt was refused. In that case `candidates` is empty and only a reworded
         prompt helps.
         """
@@ -755,7 +735,7 @@ class GenerateContentResponse(genai_grpc_protos._typing.Message):
             /,
             *,
             ignore_unknown_fields: builtins.bool = ...,
-            block_reason: Global___GenerateContentResponse.PromptFeedback.BlockReason.ValueType = ...,
+            block_reason: Global___GenerateContentResponse.PromptFeedback.BlockReason = ...,
             safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["block_reason", b"block_reason", "safety_ratings", b"safety_ratings"]) -> None: ...
@@ -883,87 +863,82 @@ class Candidate(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _FinishReason:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _FinishReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Candidate._FinishReason.ValueType]):
+    class FinishReason(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Why the model stopped. Anything but `STOP` means the reply may be cut short or missing."""
+        ValueType: typing_extensions.TypeAlias = Candidate.FinishReason
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        FINISH_REASON_UNSPECIFIED: Candidate._FinishReason.ValueType  # 0
+        FINISH_REASON_UNSPECIFIED: Candidate.FinishReason  # 0
         """The model is still writing; the service never reports this as an actual reason."""
-        STOP: Candidate._FinishReason.ValueType  # 1
+        STOP: Candidate.FinishReason  # 1
         """The reply is complete, or one of `stop_sequences` came up."""
-        MAX_TOKENS: Candidate._FinishReason.ValueType  # 2
+        MAX_TOKENS: Candidate.FinishReason  # 2
         """The reply hit the length bound of the request and breaks off there."""
-        SAFETY: Candidate._FinishReason.ValueType  # 3
+        SAFETY: Candidate.FinishReason  # 3
         """The safety filter rejected the reply; see `safety_ratings`."""
-        RECITATION: Candidate._FinishReason.ValueType  # 4
+        RECITATION: Candidate.FinishReason  # 4
         """The reply repeats existing, possibly protected material too closely."""
-        OTHER: Candidate._FinishReason.ValueType  # 5
+        OTHER: Candidate.FinishReason  # 5
         """The service gives no particular reason."""
-        LANGUAGE: Candidate._FinishReason.ValueType  # 6
+        LANGUAGE: Candidate.FinishReason  # 6
         """The reply is in a language the model does not support."""
-        BLOCKLIST: Candidate._FinishReason.ValueType  # 7
+        BLOCKLIST: Candidate.FinishReason  # 7
         """The reply uses a term from the list of banned words."""
-        PROHIBITED_CONTENT: Candidate._FinishReason.ValueType  # 8
+        PROHIBITED_CONTENT: Candidate.FinishReason  # 8
         """The reply seems to hold content that is never allowed."""
-        SPII: Candidate._FinishReason.ValueType  # 9
+        SPII: Candidate.FinishReason  # 9
         """The reply seems to reveal sensitive personal data, such as identity numbers."""
-        MALFORMED_FUNCTION_CALL: Candidate._FinishReason.ValueType  # 10
+        MALFORMED_FUNCTION_CALL: Candidate.FinishReason  # 10
         """The model tried to call a function but what it wrote is not a valid call."""
-        IMAGE_SAFETY: Candidate._FinishReason.ValueType  # 11
+        IMAGE_SAFETY: Candidate.FinishReason  # 11
         """A drawn picture broke the safety rules."""
-        UNEXPECTED_TOOL_CALL: Candidate._FinishReason.ValueType  # 12
+        UNEXPECTED_TOOL_CALL: Candidate.FinishReason  # 12
         """The model called a tool although the request offered none."""
-        TOO_MANY_TOOL_CALLS: Candidate._FinishReason.ValueType  # 13
+        TOO_MANY_TOOL_CALLS: Candidate.FinishReason  # 13
         """The model chained so many tool calls in a row that the service gave up."""
-        IMAGE_PROHIBITED_CONTENT: Candidate._FinishReason.ValueType  # 14
+        IMAGE_PROHIBITED_CONTENT: Candidate.FinishReason  # 14
         """A drawn picture showed something that is forbidden for reasons other than safety."""
-        IMAGE_OTHER: Candidate._FinishReason.ValueType  # 15
+        IMAGE_OTHER: Candidate.FinishReason  # 15
         """Drawing failed for a reason that has no value of its own."""
-        NO_IMAGE: Candidate._FinishReason.ValueType  # 16
+        NO_IMAGE: Candidate.FinishReason  # 16
         """The request called for a picture and the model produced none."""
-        IMAGE_RECITATION: Candidate._FinishReason.ValueType  # 17
+        IMAGE_RECITATION: Candidate.FinishReason  # 17
         """A drawn picture came too close to an existing work."""
 
-    class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
-        """Why the model stopped. Anything but `STOP` means the reply may be cut short or missing."""
-
-    FINISH_REASON_UNSPECIFIED: Candidate.FinishReason.ValueType  # 0
+    FINISH_REASON_UNSPECIFIED: Candidate.FinishReason  # 0
     """The model is still writing; the service never reports this as an actual reason."""
-    STOP: Candidate.FinishReason.ValueType  # 1
+    STOP: Candidate.FinishReason  # 1
     """The reply is complete, or one of `stop_sequences` came up."""
-    MAX_TOKENS: Candidate.FinishReason.ValueType  # 2
+    MAX_TOKENS: Candidate.FinishReason  # 2
     """The reply hit the length bound of the request and breaks off there."""
-    SAFETY: Candidate.FinishReason.ValueType  # 3
+    SAFETY: Candidate.FinishReason  # 3
     """The safety filter rejected the reply; see `safety_ratings`."""
-    RECITATION: Candidate.FinishReason.ValueType  # 4
+    RECITATION: Candidate.FinishReason  # 4
     """The reply repeats existing, possibly protected material too closely."""
-    OTHER: Candidate.FinishReason.ValueType  # 5
+    OTHER: Candidate.FinishReason  # 5
     """The service gives no particular reason."""
-    LANGUAGE: Candidate.FinishReason.ValueType  # 6
+    LANGUAGE: Candidate.FinishReason  # 6
     """The reply is in a language the model does not support."""
-    BLOCKLIST: Candidate.FinishReason.ValueType  # 7
+    BLOCKLIST: Candidate.FinishReason  # 7
     """The reply uses a term from the list of banned words."""
-    PROHIBITED_CONTENT: Candidate.FinishReason.ValueType  # 8
+    PROHIBITED_CONTENT: Candidate.FinishReason  # 8
     """The reply seems to hold content that is never allowed."""
-    SPII: Candidate.FinishReason.ValueType  # 9
+    SPII: Candidate.FinishReason  # 9
     """The reply seems to reveal sensitive personal data, such as identity numbers."""
-    MALFORMED_FUNCTION_CALL: Candidate.FinishReason.ValueType  # 10
+    MALFORMED_FUNCTION_CALL: Candidate.FinishReason  # 10
     """The model tried to call a function but what it wrote is not a valid call."""
-    IMAGE_SAFETY: Candidate.FinishReason.ValueType  # 11
+    IMAGE_SAFETY: Candidate.FinishReason  # 11
     """A drawn picture broke the safety rules."""
-    UNEXPECTED_TOOL_CALL: Candidate.FinishReason.ValueType  # 12
+    UNEXPECTED_TOOL_CALL: Candidate.FinishReason  # 12
     """The model called a tool although the request offered none."""
-    TOO_MANY_TOOL_CALLS: Candidate.FinishReason.ValueType  # 13
+    TOO_MANY_TOOL_CALLS: Candidate.FinishReason  # 13
     """The model chained so many tool calls in a row that the service gave up."""
-    IMAGE_PROHIBITED_CONTENT: Candidate.FinishReason.ValueType  # 14
+    IMAGE_PROHIBITED_CONTENT: Candidate.FinishReason  # 14
     """A drawn picture showed something that is forbidden for reasons other than safety."""
-    IMAGE_OTHER: Candidate.FinishReason.ValueType  # 15
+    IMAGE_OTHER: Candidate.FinishReason  # 15
     """Drawing failed for a reason that has no value of its own."""
-    NO_IMAGE: Candidate.FinishReason.ValueType  # 16
+    NO_IMAGE: Candidate.FinishReason  # 16
     """The request called for a picture and the model produced none."""
-    IMAGE_RECITATION: Candidate.FinishReason.ValueType  # 17
+    IMAGE_RECITATION: Candidate.FinishReason  # 17
     """A drawn picture came too close to an existing work."""
 
     INDEX_FIELD_NUMBER: builtins.int
@@ -982,7 +957,7 @@ class Candidate(genai_grpc_protos._typing.Message):
     """Position among the alternatives, from 0. In a stream it tells which candidate a piece belongs
     to.
     """
-    finish_reason: Global___Candidate.FinishReason.ValueType
+    finish_reason: Global___Candidate.FinishReason
     """Why writing ended. Zero while more pieces are on their way."""
     finish_message: builtins.str
     """Plain-language detail about `finish_reason`. Never present without it."""
@@ -1044,7 +1019,7 @@ class Candidate(genai_grpc_protos._typing.Message):
         ignore_unknown_fields: builtins.bool = ...,
         index: builtins.int | None = ...,
         content: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
-        finish_reason: Global___Candidate.FinishReason.ValueType = ...,
+        finish_reason: Global___Candidate.FinishReason = ...,
         finish_message: builtins.str | None = ...,
         safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         citation_metadata: genai_grpc_protos.v1beta.citation_pb2.CitationMetadata | typing.Any | None = ...,
@@ -1095,42 +1070,37 @@ class UrlMetadata(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _UrlRetrievalStatus:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _UrlRetrievalStatusEnumTypeWrapper(genai_grpc_protos._typing.EnumType[UrlMetadata._UrlRetrievalStatus.ValueType]):
+    class UrlRetrievalStatus(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """How the fetch ended."""
+        ValueType: typing_extensions.TypeAlias = UrlMetadata.UrlRetrievalStatus
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        URL_RETRIEVAL_STATUS_UNSPECIFIED: UrlMetadata._UrlRetrievalStatus.ValueType  # 0
+        URL_RETRIEVAL_STATUS_UNSPECIFIED: UrlMetadata.UrlRetrievalStatus  # 0
         """Wire default that the service does not send; treat it as an unknown outcome."""
-        URL_RETRIEVAL_STATUS_SUCCESS: UrlMetadata._UrlRetrievalStatus.ValueType  # 1
+        URL_RETRIEVAL_STATUS_SUCCESS: UrlMetadata.UrlRetrievalStatus  # 1
         """The page was read and the model could use it."""
-        URL_RETRIEVAL_STATUS_ERROR: UrlMetadata._UrlRetrievalStatus.ValueType  # 2
+        URL_RETRIEVAL_STATUS_ERROR: UrlMetadata.UrlRetrievalStatus  # 2
         """The page could not be loaded."""
-        URL_RETRIEVAL_STATUS_PAYWALL: UrlMetadata._UrlRetrievalStatus.ValueType  # 3
+        URL_RETRIEVAL_STATUS_PAYWALL: UrlMetadata.UrlRetrievalStatus  # 3
         """The page is open to paying readers only."""
-        URL_RETRIEVAL_STATUS_UNSAFE: UrlMetadata._UrlRetrievalStatus.ValueType  # 4
+        URL_RETRIEVAL_STATUS_UNSAFE: UrlMetadata.UrlRetrievalStatus  # 4
         """The page was kept from the model because its content was judged harmful."""
 
-    class UrlRetrievalStatus(_UrlRetrievalStatus, metaclass=_UrlRetrievalStatusEnumTypeWrapper):
-        """How the fetch ended."""
-
-    URL_RETRIEVAL_STATUS_UNSPECIFIED: UrlMetadata.UrlRetrievalStatus.ValueType  # 0
+    URL_RETRIEVAL_STATUS_UNSPECIFIED: UrlMetadata.UrlRetrievalStatus  # 0
     """Wire default that the service does not send; treat it as an unknown outcome."""
-    URL_RETRIEVAL_STATUS_SUCCESS: UrlMetadata.UrlRetrievalStatus.ValueType  # 1
+    URL_RETRIEVAL_STATUS_SUCCESS: UrlMetadata.UrlRetrievalStatus  # 1
     """The page was read and the model could use it."""
-    URL_RETRIEVAL_STATUS_ERROR: UrlMetadata.UrlRetrievalStatus.ValueType  # 2
+    URL_RETRIEVAL_STATUS_ERROR: UrlMetadata.UrlRetrievalStatus  # 2
     """The page could not be loaded."""
-    URL_RETRIEVAL_STATUS_PAYWALL: UrlMetadata.UrlRetrievalStatus.ValueType  # 3
+    URL_RETRIEVAL_STATUS_PAYWALL: UrlMetadata.UrlRetrievalStatus  # 3
     """The page is open to paying readers only."""
-    URL_RETRIEVAL_STATUS_UNSAFE: UrlMetadata.UrlRetrievalStatus.ValueType  # 4
+    URL_RETRIEVAL_STATUS_UNSAFE: UrlMetadata.UrlRetrievalStatus  # 4
     """The page was kept from the model because its content was judged harmful."""
 
     RETRIEVED_URL_FIELD_NUMBER: builtins.int
     URL_RETRIEVAL_STATUS_FIELD_NUMBER: builtins.int
     retrieved_url: builtins.str
     """Address of the page, as the tool requested it."""
-    url_retrieval_status: Global___UrlMetadata.UrlRetrievalStatus.ValueType
+    url_retrieval_status: Global___UrlMetadata.UrlRetrievalStatus
     """Tells whether the page reached the model."""
     def __init__(
         self,
@@ -1139,7 +1109,7 @@ class UrlMetadata(genai_grpc_protos._typing.Message):
         *,
         ignore_unknown_fields: builtins.bool = ...,
         retrieved_url: builtins.str = ...,
-        url_retrieval_status: Global___UrlMetadata.UrlRetrievalStatus.ValueType = ...,
+        url_retrieval_status: Global___UrlMetadata.UrlRetrievalStatus = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["retrieved_url", b"retrieved_url", "url_retrieval_status", b"url_retrieval_status"]) -> None: ...
 
@@ -1779,31 +1749,26 @@ class GenerateAnswerRequest(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _AnswerStyle:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _AnswerStyleEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerateAnswerRequest._AnswerStyle.ValueType]):
+    class AnswerStyle(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """How long and how free the answer may be."""
+        ValueType: typing_extensions.TypeAlias = GenerateAnswerRequest.AnswerStyle
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        ANSWER_STYLE_UNSPECIFIED: GenerateAnswerRequest._AnswerStyle.ValueType  # 0
+        ANSWER_STYLE_UNSPECIFIED: GenerateAnswerRequest.AnswerStyle  # 0
         """No style was given. The field is required, so pick one of the other values."""
-        ABSTRACTIVE: GenerateAnswerRequest._AnswerStyle.ValueType  # 1
+        ABSTRACTIVE: GenerateAnswerRequest.AnswerStyle  # 1
         """Short, in the words of the model."""
-        EXTRACTIVE: GenerateAnswerRequest._AnswerStyle.ValueType  # 2
+        EXTRACTIVE: GenerateAnswerRequest.AnswerStyle  # 2
         """Shortest form, lifted straight from the sources."""
-        VERBOSE: GenerateAnswerRequest._AnswerStyle.ValueType  # 3
+        VERBOSE: GenerateAnswerRequest.AnswerStyle  # 3
         """Long form with background, in whatever layout suits it: sentences, paragraphs or bullets."""
 
-    class AnswerStyle(_AnswerStyle, metaclass=_AnswerStyleEnumTypeWrapper):
-        """How long and how free the answer may be."""
-
-    ANSWER_STYLE_UNSPECIFIED: GenerateAnswerRequest.AnswerStyle.ValueType  # 0
+    ANSWER_STYLE_UNSPECIFIED: GenerateAnswerRequest.AnswerStyle  # 0
     """No style was given. The field is required, so pick one of the other values."""
-    ABSTRACTIVE: GenerateAnswerRequest.AnswerStyle.ValueType  # 1
+    ABSTRACTIVE: GenerateAnswerRequest.AnswerStyle  # 1
     """Short, in the words of the model."""
-    EXTRACTIVE: GenerateAnswerRequest.AnswerStyle.ValueType  # 2
+    EXTRACTIVE: GenerateAnswerRequest.AnswerStyle  # 2
     """Shortest form, lifted straight from the sources."""
-    VERBOSE: GenerateAnswerRequest.AnswerStyle.ValueType  # 3
+    VERBOSE: GenerateAnswerRequest.AnswerStyle  # 3
     """Long form with background, in whatever layout suits it: sentences, paragraphs or bullets."""
 
     INLINE_PASSAGES_FIELD_NUMBER: builtins.int
@@ -1815,7 +1780,7 @@ class GenerateAnswerRequest(genai_grpc_protos._typing.Message):
     TEMPERATURE_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Resource name of an answering model, `models/{model}`."""
-    answer_style: Global___GenerateAnswerRequest.AnswerStyle.ValueType
+    answer_style: Global___GenerateAnswerRequest.AnswerStyle
     """Length and tone of the answer."""
     temperature: builtins.float
     """Randomness from 0.0 to 1.0. Around 0.2 keeps the answer close to the sources."""
@@ -1857,7 +1822,7 @@ class GenerateAnswerRequest(genai_grpc_protos._typing.Message):
         semantic_retriever: Global___SemanticRetrieverConfig | typing.Any | None = ...,
         model: builtins.str = ...,
         contents: collections.abc.Iterable[genai_grpc_protos.v1beta.content_pb2.Content | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
-        answer_style: Global___GenerateAnswerRequest.AnswerStyle.ValueType = ...,
+        answer_style: Global___GenerateAnswerRequest.AnswerStyle = ...,
         safety_settings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetySetting | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         temperature: builtins.float | None = ...,
     ) -> None: ...
@@ -1882,32 +1847,27 @@ class GenerateAnswerResponse(genai_grpc_protos._typing.Message):
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-        class _BlockReason:
-            class ValueType(genai_grpc_protos._typing.EnumMember): ...
-            V: typing_extensions.TypeAlias = ValueType
-
-        class _BlockReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[GenerateAnswerResponse.InputFeedback._BlockReason.ValueType]):
+        class BlockReason(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+            """Which filter refused the input."""
+            ValueType: typing_extensions.TypeAlias = GenerateAnswerResponse.InputFeedback.BlockReason
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-            BLOCK_REASON_UNSPECIFIED: GenerateAnswerResponse.InputFeedback._BlockReason.ValueType  # 0
+            BLOCK_REASON_UNSPECIFIED: GenerateAnswerResponse.InputFeedback.BlockReason  # 0
             """Never sent as a reason; reading it means that the input passed."""
-            SAFETY: GenerateAnswerResponse.InputFeedback._BlockReason.ValueType  # 1
+            SAFETY: GenerateAnswerResponse.InputFeedback.BlockReason  # 1
             """A harm category went over its threshold; `safety_ratings` shows which one."""
-            OTHER: GenerateAnswerResponse.InputFeedback._BlockReason.ValueType  # 2
+            OTHER: GenerateAnswerResponse.InputFeedback.BlockReason  # 2
             """Something other than safety stood in the way."""
 
-        class BlockReason(_BlockReason, metaclass=_BlockReasonEnumTypeWrapper):
-            """Which filter refused the input."""
-
-        BLOCK_REASON_UNSPECIFIED: GenerateAnswerResponse.InputFeedback.BlockReason.ValueType  # 0
+        BLOCK_REASON_UNSPECIFIED: GenerateAnswerResponse.InputFeedback.BlockReason  # 0
         """Never sent as a reason; reading it means that the input passed."""
-        SAFETY: GenerateAnswerResponse.InputFeedback.BlockReason.ValueType  # 1
+        SAFETY: GenerateAnswerResponse.InputFeedback.BlockReason  # 1
         """A harm category went over its threshold; `safety_ratings` shows which one."""
-        OTHER: GenerateAnswerResponse.InputFeedback.BlockReason.ValueType  # 2
+        OTHER: GenerateAnswerResponse.InputFeedback.BlockReason  # 2
         """Something other than safety stood in the way."""
 
         BLOCK_REASON_FIELD_NUMBER: builtins.int
         SAFETY_RATINGS_FIELD_NUMBER: builtins.int
-        block_reason: Global___GenerateAnswerResponse.InputFeedback.BlockReason.ValueType
+        block_reason: Global___GenerateAnswerResponse.InputFeedback.BlockReason
         """Filled when the input was refused. There is then no answer, and the input needs rewording."""
         @property
         def safety_ratings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[genai_grpc_protos.v1beta.safety_pb2.SafetyRating]:
@@ -1921,7 +1881,7 @@ class GenerateAnswerResponse(genai_grpc_protos._typing.Message):
             /,
             *,
             ignore_unknown_fields: builtins.bool = ...,
-            block_reason: Global___GenerateAnswerResponse.InputFeedback.BlockReason.ValueType | None = ...,
+            block_reason: Global___GenerateAnswerResponse.InputFeedback.BlockReason | None = ...,
             safety_ratings: collections.abc.Iterable[genai_grpc_protos.v1beta.safety_pb2.SafetyRating | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["_block_reason", b"_block_reason", "block_reason", b"block_reason"]) -> builtins.bool: ...
@@ -1981,7 +1941,7 @@ class EmbedContentRequest(genai_grpc_protos._typing.Message):
     OUTPUT_DIMENSIONALITY_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Resource name of an embedding model as listed by `ListModels`, `models/{model}`."""
-    task_type: Global___TaskType.ValueType
+    task_type: Global___TaskType
     """Intended use, which tunes the vector. `models/embedding-001` does not take it."""
     title: builtins.str
     """Heading of the text, which improves retrieval. Valid only with `RETRIEVAL_DOCUMENT`."""
@@ -2003,7 +1963,7 @@ class EmbedContentRequest(genai_grpc_protos._typing.Message):
         ignore_unknown_fields: builtins.bool = ...,
         model: builtins.str = ...,
         content: genai_grpc_protos.v1beta.content_pb2.Content | typing.Any | None = ...,
-        task_type: Global___TaskType.ValueType | None = ...,
+        task_type: Global___TaskType | None = ...,
         title: builtins.str | None = ...,
         output_dimensionality: builtins.int | None = ...,
     ) -> None: ...
@@ -2212,50 +2172,40 @@ class RealtimeInputConfig(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _ActivityHandling:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _ActivityHandlingEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig._ActivityHandling.ValueType]):
+    class ActivityHandling(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """What happens to a running reply when the user becomes active."""
+        ValueType: typing_extensions.TypeAlias = RealtimeInputConfig.ActivityHandling
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        ACTIVITY_HANDLING_UNSPECIFIED: RealtimeInputConfig._ActivityHandling.ValueType  # 0
+        ACTIVITY_HANDLING_UNSPECIFIED: RealtimeInputConfig.ActivityHandling  # 0
         """No value was given; the service uses `START_OF_ACTIVITY_INTERRUPTS`."""
-        START_OF_ACTIVITY_INTERRUPTS: RealtimeInputConfig._ActivityHandling.ValueType  # 1
+        START_OF_ACTIVITY_INTERRUPTS: RealtimeInputConfig.ActivityHandling  # 1
         """The user can barge in: the reply breaks off at once."""
-        NO_INTERRUPTION: RealtimeInputConfig._ActivityHandling.ValueType  # 2
+        NO_INTERRUPTION: RealtimeInputConfig.ActivityHandling  # 2
         """The model finishes what it is saying."""
 
-    class ActivityHandling(_ActivityHandling, metaclass=_ActivityHandlingEnumTypeWrapper):
-        """What happens to a running reply when the user becomes active."""
-
-    ACTIVITY_HANDLING_UNSPECIFIED: RealtimeInputConfig.ActivityHandling.ValueType  # 0
+    ACTIVITY_HANDLING_UNSPECIFIED: RealtimeInputConfig.ActivityHandling  # 0
     """No value was given; the service uses `START_OF_ACTIVITY_INTERRUPTS`."""
-    START_OF_ACTIVITY_INTERRUPTS: RealtimeInputConfig.ActivityHandling.ValueType  # 1
+    START_OF_ACTIVITY_INTERRUPTS: RealtimeInputConfig.ActivityHandling  # 1
     """The user can barge in: the reply breaks off at once."""
-    NO_INTERRUPTION: RealtimeInputConfig.ActivityHandling.ValueType  # 2
+    NO_INTERRUPTION: RealtimeInputConfig.ActivityHandling  # 2
     """The model finishes what it is saying."""
 
-    class _TurnCoverage:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _TurnCoverageEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig._TurnCoverage.ValueType]):
+    class TurnCoverage(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Which of the streamed input counts as part of the user's turn."""
+        ValueType: typing_extensions.TypeAlias = RealtimeInputConfig.TurnCoverage
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        TURN_COVERAGE_UNSPECIFIED: RealtimeInputConfig._TurnCoverage.ValueType  # 0
+        TURN_COVERAGE_UNSPECIFIED: RealtimeInputConfig.TurnCoverage  # 0
         """No value was given; the service uses `TURN_INCLUDES_ONLY_ACTIVITY`."""
-        TURN_INCLUDES_ONLY_ACTIVITY: RealtimeInputConfig._TurnCoverage.ValueType  # 1
+        TURN_INCLUDES_ONLY_ACTIVITY: RealtimeInputConfig.TurnCoverage  # 1
         """Keeps the stretches in which the user is active and drops the silence between them."""
-        TURN_INCLUDES_ALL_INPUT: RealtimeInputConfig._TurnCoverage.ValueType  # 2
+        TURN_INCLUDES_ALL_INPUT: RealtimeInputConfig.TurnCoverage  # 2
         """Keeps everything received since the previous turn, silence included."""
 
-    class TurnCoverage(_TurnCoverage, metaclass=_TurnCoverageEnumTypeWrapper):
-        """Which of the streamed input counts as part of the user's turn."""
-
-    TURN_COVERAGE_UNSPECIFIED: RealtimeInputConfig.TurnCoverage.ValueType  # 0
+    TURN_COVERAGE_UNSPECIFIED: RealtimeInputConfig.TurnCoverage  # 0
     """No value was given; the service uses `TURN_INCLUDES_ONLY_ACTIVITY`."""
-    TURN_INCLUDES_ONLY_ACTIVITY: RealtimeInputConfig.TurnCoverage.ValueType  # 1
+    TURN_INCLUDES_ONLY_ACTIVITY: RealtimeInputConfig.TurnCoverage  # 1
     """Keeps the stretches in which the user is active and drops the silence between them."""
-    TURN_INCLUDES_ALL_INPUT: RealtimeInputConfig.TurnCoverage.ValueType  # 2
+    TURN_INCLUDES_ALL_INPUT: RealtimeInputConfig.TurnCoverage  # 2
     """Keeps everything received since the previous turn, silence included."""
 
     @typing.final
@@ -2264,50 +2214,40 @@ class RealtimeInputConfig(genai_grpc_protos._typing.Message):
 
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-        class _StartSensitivity:
-            class ValueType(genai_grpc_protos._typing.EnumMember): ...
-            V: typing_extensions.TypeAlias = ValueType
-
-        class _StartSensitivityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType]):
+        class StartSensitivity(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+            """How readily the detector decides that speech has begun."""
+            ValueType: typing_extensions.TypeAlias = RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-            START_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType  # 0
+            START_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity  # 0
             """No value was given; the service uses `START_SENSITIVITY_HIGH`."""
-            START_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType  # 1
+            START_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity  # 1
             """Reacts to faint signs of speech, at the price of false alarms."""
-            START_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection._StartSensitivity.ValueType  # 2
+            START_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity  # 2
             """Waits for clear speech, at the price of missing some of it."""
 
-        class StartSensitivity(_StartSensitivity, metaclass=_StartSensitivityEnumTypeWrapper):
-            """How readily the detector decides that speech has begun."""
-
-        START_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity.ValueType  # 0
+        START_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity  # 0
         """No value was given; the service uses `START_SENSITIVITY_HIGH`."""
-        START_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity.ValueType  # 1
+        START_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity  # 1
         """Reacts to faint signs of speech, at the price of false alarms."""
-        START_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity.ValueType  # 2
+        START_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity  # 2
         """Waits for clear speech, at the price of missing some of it."""
 
-        class _EndSensitivity:
-            class ValueType(genai_grpc_protos._typing.EnumMember): ...
-            V: typing_extensions.TypeAlias = ValueType
-
-        class _EndSensitivityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType]):
+        class EndSensitivity(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+            """How readily the detector decides that speech is over."""
+            ValueType: typing_extensions.TypeAlias = RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity
             DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-            END_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType  # 0
+            END_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity  # 0
             """No value was given; the service uses `END_SENSITIVITY_HIGH`."""
-            END_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType  # 1
+            END_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity  # 1
             """Ends the turn quickly, even at a pause that might be mid-sentence."""
-            END_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection._EndSensitivity.ValueType  # 2
+            END_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity  # 2
             """Gives the user more time to pause and go on."""
 
-        class EndSensitivity(_EndSensitivity, metaclass=_EndSensitivityEnumTypeWrapper):
-            """How readily the detector decides that speech is over."""
-
-        END_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity.ValueType  # 0
+        END_SENSITIVITY_UNSPECIFIED: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity  # 0
         """No value was given; the service uses `END_SENSITIVITY_HIGH`."""
-        END_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity.ValueType  # 1
+        END_SENSITIVITY_HIGH: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity  # 1
         """Ends the turn quickly, even at a pause that might be mid-sentence."""
-        END_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity.ValueType  # 2
+        END_SENSITIVITY_LOW: RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity  # 2
         """Gives the user more time to pause and go on."""
 
         DISABLED_FIELD_NUMBER: builtins.int
@@ -2319,13 +2259,13 @@ class RealtimeInputConfig(genai_grpc_protos._typing.Message):
         """True turns the detector off, and the client then marks turns itself with `activity_start` and
         `activity_end`. By default it is on and reacts to voice and text.
         """
-        start_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity.ValueType
+        start_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity
         """How eager the detector is to open a turn."""
         prefix_padding_ms: builtins.int
         """Milliseconds of speech needed before a turn opens. A small value catches short words but is
         fooled by noise more often.
         """
-        end_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity.ValueType
+        end_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity
         """How eager the detector is to close a turn."""
         silence_duration_ms: builtins.int
         """Milliseconds of silence needed before a turn closes. A large value tolerates pauses but makes
@@ -2338,9 +2278,9 @@ class RealtimeInputConfig(genai_grpc_protos._typing.Message):
             *,
             ignore_unknown_fields: builtins.bool = ...,
             disabled: builtins.bool | None = ...,
-            start_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity.ValueType | None = ...,
+            start_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.StartSensitivity | None = ...,
             prefix_padding_ms: builtins.int | None = ...,
-            end_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity.ValueType | None = ...,
+            end_of_speech_sensitivity: Global___RealtimeInputConfig.AutomaticActivityDetection.EndSensitivity | None = ...,
             silence_duration_ms: builtins.int | None = ...,
         ) -> None: ...
         def HasField(self, field_name: typing.Literal["_disabled", b"_disabled", "_end_of_speech_sensitivity", b"_end_of_speech_sensitivity", "_prefix_padding_ms", b"_prefix_padding_ms", "_silence_duration_ms", b"_silence_duration_ms", "_start_of_speech_sensitivity", b"_start_of_speech_sensitivity", "disabled", b"disabled", "end_of_speech_sensitivity", b"end_of_speech_sensitivity", "prefix_padding_ms", b"prefix_padding_ms", "silence_duration_ms", b"silence_duration_ms", "start_of_speech_sensitivity", b"start_of_speech_sensitivity"]) -> builtins.bool: ...
@@ -2359,9 +2299,9 @@ class RealtimeInputConfig(genai_grpc_protos._typing.Message):
     AUTOMATIC_ACTIVITY_DETECTION_FIELD_NUMBER: builtins.int
     ACTIVITY_HANDLING_FIELD_NUMBER: builtins.int
     TURN_COVERAGE_FIELD_NUMBER: builtins.int
-    activity_handling: Global___RealtimeInputConfig.ActivityHandling.ValueType
+    activity_handling: Global___RealtimeInputConfig.ActivityHandling
     """Whether the user can cut off the model. When absent, yes."""
-    turn_coverage: Global___RealtimeInputConfig.TurnCoverage.ValueType
+    turn_coverage: Global___RealtimeInputConfig.TurnCoverage
     """How much of the stream the model gets to see. When absent, only the active stretches."""
     @property
     def automatic_activity_detection(self) -> Global___RealtimeInputConfig.AutomaticActivityDetection:
@@ -2376,8 +2316,8 @@ class RealtimeInputConfig(genai_grpc_protos._typing.Message):
         *,
         ignore_unknown_fields: builtins.bool = ...,
         automatic_activity_detection: Global___RealtimeInputConfig.AutomaticActivityDetection | typing.Any | None = ...,
-        activity_handling: Global___RealtimeInputConfig.ActivityHandling.ValueType | None = ...,
-        turn_coverage: Global___RealtimeInputConfig.TurnCoverage.ValueType | None = ...,
+        activity_handling: Global___RealtimeInputConfig.ActivityHandling | None = ...,
+        turn_coverage: Global___RealtimeInputConfig.TurnCoverage | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_activity_handling", b"_activity_handling", "_turn_coverage", b"_turn_coverage", "activity_handling", b"activity_handling", "automatic_activity_detection", b"automatic_activity_detection", "turn_coverage", b"turn_coverage"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_activity_handling", b"_activity_handling", "_turn_coverage", b"_turn_coverage", "activity_handling", b"activity_handling", "automatic_activity_detection", b"automatic_activity_detection", "turn_coverage", b"turn_coverage"]) -> None: ...

@@ -28,62 +28,52 @@ class Permission(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _GranteeType:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _GranteeTypeEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Permission._GranteeType.ValueType]):
+    class GranteeType(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Tells what kind of party gets the access."""
+        ValueType: typing_extensions.TypeAlias = Permission.GranteeType
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        GRANTEE_TYPE_UNSPECIFIED: Permission._GranteeType.ValueType  # 0
+        GRANTEE_TYPE_UNSPECIFIED: Permission.GranteeType  # 0
         """No grantee type was given. The service has no use for this value, so always choose another."""
-        USER: Permission._GranteeType.ValueType  # 1
+        USER: Permission.GranteeType  # 1
         """A single account gets the access, and `email_address` must name it."""
-        GROUP: Permission._GranteeType.ValueType  # 2
+        GROUP: Permission.GranteeType  # 2
         """All members of a group get the access, and `email_address` must name the group."""
-        EVERYONE: Permission._GranteeType.ValueType  # 3
+        EVERYONE: Permission.GranteeType  # 3
         """Anyone at all gets the access, and `email_address` stays unset."""
 
-    class GranteeType(_GranteeType, metaclass=_GranteeTypeEnumTypeWrapper):
-        """Tells what kind of party gets the access."""
-
-    GRANTEE_TYPE_UNSPECIFIED: Permission.GranteeType.ValueType  # 0
+    GRANTEE_TYPE_UNSPECIFIED: Permission.GranteeType  # 0
     """No grantee type was given. The service has no use for this value, so always choose another."""
-    USER: Permission.GranteeType.ValueType  # 1
+    USER: Permission.GranteeType  # 1
     """A single account gets the access, and `email_address` must name it."""
-    GROUP: Permission.GranteeType.ValueType  # 2
+    GROUP: Permission.GranteeType  # 2
     """All members of a group get the access, and `email_address` must name the group."""
-    EVERYONE: Permission.GranteeType.ValueType  # 3
+    EVERYONE: Permission.GranteeType  # 3
     """Anyone at all gets the access, and `email_address` stays unset."""
 
-    class _Role:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _RoleEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Permission._Role.ValueType]):
+    class Role(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Tells how much the grantee may do."""
+        ValueType: typing_extensions.TypeAlias = Permission.Role
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        ROLE_UNSPECIFIED: Permission._Role.ValueType  # 0
+        ROLE_UNSPECIFIED: Permission.Role  # 0
         """No role was given. The service has no use for this value, so always choose another."""
-        OWNER: Permission._Role.ValueType  # 1
+        OWNER: Permission.Role  # 1
         """The grantee may do everything, deletion included. On a tuned model, only `TransferOwnership`
         moves this role.
         """
-        WRITER: Permission._Role.ValueType  # 2
+        WRITER: Permission.Role  # 2
         """The grantee may use the resource, edit it and share it, but not delete it."""
-        READER: Permission._Role.ValueType  # 3
+        READER: Permission.Role  # 3
         """The grantee may only use the resource, for inference or retrieval."""
 
-    class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-        """Tells how much the grantee may do."""
-
-    ROLE_UNSPECIFIED: Permission.Role.ValueType  # 0
+    ROLE_UNSPECIFIED: Permission.Role  # 0
     """No role was given. The service has no use for this value, so always choose another."""
-    OWNER: Permission.Role.ValueType  # 1
+    OWNER: Permission.Role  # 1
     """The grantee may do everything, deletion included. On a tuned model, only `TransferOwnership`
     moves this role.
     """
-    WRITER: Permission.Role.ValueType  # 2
+    WRITER: Permission.Role  # 2
     """The grantee may use the resource, edit it and share it, but not delete it."""
-    READER: Permission.Role.ValueType  # 3
+    READER: Permission.Role  # 3
     """The grantee may only use the resource, for inference or retrieval."""
 
     NAME_FIELD_NUMBER: builtins.int
@@ -94,13 +84,13 @@ class Permission(genai_grpc_protos._typing.Message):
     """The name has the form `tunedModels/{tuned_model}/permissions/{permission}` or
     `corpora/{corpus}/permissions/{permission}`. The service makes up the last part on creation.
     """
-    grantee_type: Global___Permission.GranteeType.ValueType
+    grantee_type: Global___Permission.GranteeType
     """Decides whether `email_address` is needed; to change it, delete the permission and create
     another.
     """
     email_address: builtins.str
     """This is the address of the user or group. It is absent when `grantee_type` is `EVERYONE`."""
-    role: Global___Permission.Role.ValueType
+    role: Global___Permission.Role
     """This is the only field that an update can change."""
     def __init__(
         self,
@@ -109,9 +99,9 @@ class Permission(genai_grpc_protos._typing.Message):
         *,
         ignore_unknown_fields: builtins.bool = ...,
         name: builtins.str = ...,
-        grantee_type: Global___Permission.GranteeType.ValueType | None = ...,
+        grantee_type: Global___Permission.GranteeType | None = ...,
         email_address: builtins.str | None = ...,
-        role: Global___Permission.Role.ValueType | None = ...,
+        role: Global___Permission.Role | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_email_address", b"_email_address", "_grantee_type", b"_grantee_type", "_role", b"_role", "email_address", b"email_address", "grantee_type", b"grantee_type", "role", b"role"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_email_address", b"_email_address", "_grantee_type", b"_grantee_type", "_role", b"_role", "email_address", b"email_address", "grantee_type", b"grantee_type", "name", b"name", "role", b"role"]) -> None: ...

@@ -230,55 +230,50 @@ class Condition(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _Operator:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _OperatorEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Condition._Operator.ValueType]):
+    class Operator(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Lists the comparisons. Which of them apply depends on the type of the stored value."""
+        ValueType: typing_extensions.TypeAlias = Condition.Operator
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        OPERATOR_UNSPECIFIED: Condition._Operator.ValueType  # 0
+        OPERATOR_UNSPECIFIED: Condition.Operator  # 0
         """No operator was given. The service has no use for this value, so always choose another."""
-        LESS: Condition._Operator.ValueType  # 1
+        LESS: Condition.Operator  # 1
         """The stored number is below the given one."""
-        LESS_EQUAL: Condition._Operator.ValueType  # 2
+        LESS_EQUAL: Condition.Operator  # 2
         """The stored number is the given one or below it."""
-        EQUAL: Condition._Operator.ValueType  # 3
+        EQUAL: Condition.Operator  # 3
         """The stored number or string is the same as the given one."""
-        GREATER_EQUAL: Condition._Operator.ValueType  # 4
+        GREATER_EQUAL: Condition.Operator  # 4
         """The stored number is the given one or above it."""
-        GREATER: Condition._Operator.ValueType  # 5
+        GREATER: Condition.Operator  # 5
         """The stored number is above the given one."""
-        NOT_EQUAL: Condition._Operator.ValueType  # 6
+        NOT_EQUAL: Condition.Operator  # 6
         """The stored number or string differs from the given one."""
-        INCLUDES: Condition._Operator.ValueType  # 7
+        INCLUDES: Condition.Operator  # 7
         """The stored `string_list_value` has the given string in it. Other stored types do not allow
         it.
         """
-        EXCLUDES: Condition._Operator.ValueType  # 8
+        EXCLUDES: Condition.Operator  # 8
         """The stored `string_list_value` lacks the given string. Other stored types do not allow it."""
 
-    class Operator(_Operator, metaclass=_OperatorEnumTypeWrapper):
-        """Lists the comparisons. Which of them apply depends on the type of the stored value."""
-
-    OPERATOR_UNSPECIFIED: Condition.Operator.ValueType  # 0
+    OPERATOR_UNSPECIFIED: Condition.Operator  # 0
     """No operator was given. The service has no use for this value, so always choose another."""
-    LESS: Condition.Operator.ValueType  # 1
+    LESS: Condition.Operator  # 1
     """The stored number is below the given one."""
-    LESS_EQUAL: Condition.Operator.ValueType  # 2
+    LESS_EQUAL: Condition.Operator  # 2
     """The stored number is the given one or below it."""
-    EQUAL: Condition.Operator.ValueType  # 3
+    EQUAL: Condition.Operator  # 3
     """The stored number or string is the same as the given one."""
-    GREATER_EQUAL: Condition.Operator.ValueType  # 4
+    GREATER_EQUAL: Condition.Operator  # 4
     """The stored number is the given one or above it."""
-    GREATER: Condition.Operator.ValueType  # 5
+    GREATER: Condition.Operator  # 5
     """The stored number is above the given one."""
-    NOT_EQUAL: Condition.Operator.ValueType  # 6
+    NOT_EQUAL: Condition.Operator  # 6
     """The stored number or string differs from the given one."""
-    INCLUDES: Condition.Operator.ValueType  # 7
+    INCLUDES: Condition.Operator  # 7
     """The stored `string_list_value` has the given string in it. Other stored types do not allow
     it.
     """
-    EXCLUDES: Condition.Operator.ValueType  # 8
+    EXCLUDES: Condition.Operator  # 8
     """The stored `string_list_value` lacks the given string. Other stored types do not allow it."""
 
     STRING_VALUE_FIELD_NUMBER: builtins.int
@@ -288,7 +283,7 @@ class Condition(genai_grpc_protos._typing.Message):
     """This is compared with stored text, or looked up in a stored list of strings."""
     numeric_value: builtins.float
     """This is compared with a stored number."""
-    operation: Global___Condition.Operator.ValueType
+    operation: Global___Condition.Operator
     """Says how to compare; it must suit the type of `value`."""
     def __init__(
         self,
@@ -298,7 +293,7 @@ class Condition(genai_grpc_protos._typing.Message):
         ignore_unknown_fields: builtins.bool = ...,
         string_value: builtins.str = ...,
         numeric_value: builtins.float = ...,
-        operation: Global___Condition.Operator.ValueType = ...,
+        operation: Global___Condition.Operator = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["numeric_value", b"numeric_value", "string_value", b"string_value", "value", b"value"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["numeric_value", b"numeric_value", "operation", b"operation", "string_value", b"string_value", "value", b"value"]) -> None: ...
@@ -314,31 +309,26 @@ class Chunk(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _State:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _StateEnumTypeWrapper(genai_grpc_protos._typing.EnumType[Chunk._State.ValueType]):
+    class State(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Tells how far the service is with embedding and indexing a chunk."""
+        ValueType: typing_extensions.TypeAlias = Chunk.State
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        STATE_UNSPECIFIED: Chunk._State.ValueType  # 0
+        STATE_UNSPECIFIED: Chunk.State  # 0
         """No state was given; it stands in when the service leaves the field out."""
-        STATE_PENDING_PROCESSING: Chunk._State.ValueType  # 1
+        STATE_PENDING_PROCESSING: Chunk.State  # 1
         """The chunk is stored, but its embedding is still in the making and searches miss it."""
-        STATE_ACTIVE: Chunk._State.ValueType  # 2
+        STATE_ACTIVE: Chunk.State  # 2
         """The chunk is indexed, and searches can find it."""
-        STATE_FAILED: Chunk._State.ValueType  # 10
+        STATE_FAILED: Chunk.State  # 10
         """The service could not embed or index the chunk."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Tells how far the service is with embedding and indexing a chunk."""
-
-    STATE_UNSPECIFIED: Chunk.State.ValueType  # 0
+    STATE_UNSPECIFIED: Chunk.State  # 0
     """No state was given; it stands in when the service leaves the field out."""
-    STATE_PENDING_PROCESSING: Chunk.State.ValueType  # 1
+    STATE_PENDING_PROCESSING: Chunk.State  # 1
     """The chunk is stored, but its embedding is still in the making and searches miss it."""
-    STATE_ACTIVE: Chunk.State.ValueType  # 2
+    STATE_ACTIVE: Chunk.State  # 2
     """The chunk is indexed, and searches can find it."""
-    STATE_FAILED: Chunk.State.ValueType  # 10
+    STATE_FAILED: Chunk.State  # 10
     """The service could not embed or index the chunk."""
 
     NAME_FIELD_NUMBER: builtins.int
@@ -352,7 +342,7 @@ class Chunk(genai_grpc_protos._typing.Message):
     takes up to 40 lowercase letters, digits and inner dashes. Left empty on creation, it becomes
     12 random characters.
     """
-    state: Global___Chunk.State.ValueType
+    state: Global___Chunk.State
     """Poll this field after a creation, since only `STATE_ACTIVE` chunks turn up in searches."""
     @property
     def data(self) -> Global___ChunkData:
@@ -391,7 +381,7 @@ class Chunk(genai_grpc_protos._typing.Message):
         custom_metadata: collections.abc.Iterable[Global___CustomMetadata | collections.abc.Mapping[builtins.str, typing.Any]] | None = ...,
         create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
         update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
-        state: Global___Chunk.State.ValueType = ...,
+        state: Global___Chunk.State = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "data", b"data", "update_time", b"update_time"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "custom_metadata", b"custom_metadata", "data", b"data", "name", b"name", "state", b"state", "update_time", b"update_time"]) -> None: ...

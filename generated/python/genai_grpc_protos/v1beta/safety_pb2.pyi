@@ -20,67 +20,62 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
-class _HarmCategory:
-    class ValueType(genai_grpc_protos._typing.EnumMember): ...
-    V: typing_extensions.TypeAlias = ValueType
-
-class _HarmCategoryEnumTypeWrapper(genai_grpc_protos._typing.EnumType[_HarmCategory.ValueType]):
+class HarmCategory(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+    """Kinds of harm the service looks for. Values 1 to 6 belong to the retired PaLM models; Gemini
+    models use 7 and up.
+    """
+    ValueType: typing_extensions.TypeAlias = HarmCategory
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    HARM_CATEGORY_UNSPECIFIED: _HarmCategory.ValueType  # 0
+    HARM_CATEGORY_UNSPECIFIED: HarmCategory  # 0
     """No category was given; not valid in a setting, so do not send it."""
-    HARM_CATEGORY_DEROGATORY: _HarmCategory.ValueType  # 1
+    HARM_CATEGORY_DEROGATORY: HarmCategory  # 1
     """PaLM only: attacks on people for who they are, such as their origin or religion."""
-    HARM_CATEGORY_TOXICITY: _HarmCategory.ValueType  # 2
+    HARM_CATEGORY_TOXICITY: HarmCategory  # 2
     """PaLM only: insults, swearing and contempt."""
-    HARM_CATEGORY_VIOLENCE: _HarmCategory.ValueType  # 3
+    HARM_CATEGORY_VIOLENCE: HarmCategory  # 3
     """PaLM only: gore, or scenes in which people are hurt."""
-    HARM_CATEGORY_SEXUAL: _HarmCategory.ValueType  # 4
+    HARM_CATEGORY_SEXUAL: HarmCategory  # 4
     """PaLM only: sexual or obscene material."""
-    HARM_CATEGORY_MEDICAL: _HarmCategory.ValueType  # 5
+    HARM_CATEGORY_MEDICAL: HarmCategory  # 5
     """PaLM only: health advice that nobody qualified has reviewed."""
-    HARM_CATEGORY_DANGEROUS: _HarmCategory.ValueType  # 6
+    HARM_CATEGORY_DANGEROUS: HarmCategory  # 6
     """PaLM only: help or incitement to do harm."""
-    HARM_CATEGORY_HARASSMENT: _HarmCategory.ValueType  # 7
+    HARM_CATEGORY_HARASSMENT: HarmCategory  # 7
     """Gemini: bullying, threats and abuse aimed at someone."""
-    HARM_CATEGORY_HATE_SPEECH: _HarmCategory.ValueType  # 8
+    HARM_CATEGORY_HATE_SPEECH: HarmCategory  # 8
     """Gemini: hatred of groups of people."""
-    HARM_CATEGORY_SEXUALLY_EXPLICIT: _HarmCategory.ValueType  # 9
+    HARM_CATEGORY_SEXUALLY_EXPLICIT: HarmCategory  # 9
     """Gemini: graphic sexual material."""
-    HARM_CATEGORY_DANGEROUS_CONTENT: _HarmCategory.ValueType  # 10
+    HARM_CATEGORY_DANGEROUS_CONTENT: HarmCategory  # 10
     """Gemini: material that helps or urges people to do dangerous things."""
-    HARM_CATEGORY_CIVIC_INTEGRITY: _HarmCategory.ValueType  # 11
+    HARM_CATEGORY_CIVIC_INTEGRITY: HarmCategory  # 11
     """Gemini: material that could damage elections and other civic processes. Deprecated; set
     `enable_enhanced_civic_answers` in the generation config instead.
     """
 
-class HarmCategory(_HarmCategory, metaclass=_HarmCategoryEnumTypeWrapper):
-    """Kinds of harm the service looks for. Values 1 to 6 belong to the retired PaLM models; Gemini
-    models use 7 and up.
-    """
-
-HARM_CATEGORY_UNSPECIFIED: HarmCategory.ValueType  # 0
+HARM_CATEGORY_UNSPECIFIED: HarmCategory  # 0
 """No category was given; not valid in a setting, so do not send it."""
-HARM_CATEGORY_DEROGATORY: HarmCategory.ValueType  # 1
+HARM_CATEGORY_DEROGATORY: HarmCategory  # 1
 """PaLM only: attacks on people for who they are, such as their origin or religion."""
-HARM_CATEGORY_TOXICITY: HarmCategory.ValueType  # 2
+HARM_CATEGORY_TOXICITY: HarmCategory  # 2
 """PaLM only: insults, swearing and contempt."""
-HARM_CATEGORY_VIOLENCE: HarmCategory.ValueType  # 3
+HARM_CATEGORY_VIOLENCE: HarmCategory  # 3
 """PaLM only: gore, or scenes in which people are hurt."""
-HARM_CATEGORY_SEXUAL: HarmCategory.ValueType  # 4
+HARM_CATEGORY_SEXUAL: HarmCategory  # 4
 """PaLM only: sexual or obscene material."""
-HARM_CATEGORY_MEDICAL: HarmCategory.ValueType  # 5
+HARM_CATEGORY_MEDICAL: HarmCategory  # 5
 """PaLM only: health advice that nobody qualified has reviewed."""
-HARM_CATEGORY_DANGEROUS: HarmCategory.ValueType  # 6
+HARM_CATEGORY_DANGEROUS: HarmCategory  # 6
 """PaLM only: help or incitement to do harm."""
-HARM_CATEGORY_HARASSMENT: HarmCategory.ValueType  # 7
+HARM_CATEGORY_HARASSMENT: HarmCategory  # 7
 """Gemini: bullying, threats and abuse aimed at someone."""
-HARM_CATEGORY_HATE_SPEECH: HarmCategory.ValueType  # 8
+HARM_CATEGORY_HATE_SPEECH: HarmCategory  # 8
 """Gemini: hatred of groups of people."""
-HARM_CATEGORY_SEXUALLY_EXPLICIT: HarmCategory.ValueType  # 9
+HARM_CATEGORY_SEXUALLY_EXPLICIT: HarmCategory  # 9
 """Gemini: graphic sexual material."""
-HARM_CATEGORY_DANGEROUS_CONTENT: HarmCategory.ValueType  # 10
+HARM_CATEGORY_DANGEROUS_CONTENT: HarmCategory  # 10
 """Gemini: material that helps or urges people to do dangerous things."""
-HARM_CATEGORY_CIVIC_INTEGRITY: HarmCategory.ValueType  # 11
+HARM_CATEGORY_CIVIC_INTEGRITY: HarmCategory  # 11
 """Gemini: material that could damage elections and other civic processes. Deprecated; set
 `enable_enhanced_civic_answers` in the generation config instead.
 """
@@ -92,32 +87,27 @@ class ContentFilter(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _BlockedReason:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _BlockedReasonEnumTypeWrapper(genai_grpc_protos._typing.EnumType[ContentFilter._BlockedReason.ValueType]):
+    class BlockedReason(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Causes for withholding content."""
+        ValueType: typing_extensions.TypeAlias = ContentFilter.BlockedReason
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        BLOCKED_REASON_UNSPECIFIED: ContentFilter._BlockedReason.ValueType  # 0
+        BLOCKED_REASON_UNSPECIFIED: ContentFilter.BlockedReason  # 0
         """The service withheld content and gave no cause."""
-        SAFETY: ContentFilter._BlockedReason.ValueType  # 1
+        SAFETY: ContentFilter.BlockedReason  # 1
         """A safety setting, whether the caller's or the default, was tripped."""
-        OTHER: ContentFilter._BlockedReason.ValueType  # 2
+        OTHER: ContentFilter.BlockedReason  # 2
         """The cause fits no listed value; `message` may tell more."""
 
-    class BlockedReason(_BlockedReason, metaclass=_BlockedReasonEnumTypeWrapper):
-        """Causes for withholding content."""
-
-    BLOCKED_REASON_UNSPECIFIED: ContentFilter.BlockedReason.ValueType  # 0
+    BLOCKED_REASON_UNSPECIFIED: ContentFilter.BlockedReason  # 0
     """The service withheld content and gave no cause."""
-    SAFETY: ContentFilter.BlockedReason.ValueType  # 1
+    SAFETY: ContentFilter.BlockedReason  # 1
     """A safety setting, whether the caller's or the default, was tripped."""
-    OTHER: ContentFilter.BlockedReason.ValueType  # 2
+    OTHER: ContentFilter.BlockedReason  # 2
     """The cause fits no listed value; `message` may tell more."""
 
     REASON_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
-    reason: Global___ContentFilter.BlockedReason.ValueType
+    reason: Global___ContentFilter.BlockedReason
     """Coarse cause, fit for branching in code."""
     message: builtins.str
     """Details for people to read; absent if there are none."""
@@ -127,7 +117,7 @@ class ContentFilter(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        reason: Global___ContentFilter.BlockedReason.ValueType = ...,
+        reason: Global___ContentFilter.BlockedReason = ...,
         message: builtins.str | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_message", b"_message", "message", b"message"]) -> builtins.bool: ...
@@ -180,45 +170,40 @@ class SafetyRating(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _HarmProbability:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _HarmProbabilityEnumTypeWrapper(genai_grpc_protos._typing.EnumType[SafetyRating._HarmProbability.ValueType]):
-        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        HARM_PROBABILITY_UNSPECIFIED: SafetyRating._HarmProbability.ValueType  # 0
-        """The service gave no probability."""
-        NEGLIGIBLE: SafetyRating._HarmProbability.ValueType  # 1
-        """Almost surely safe; every threshold lets it through."""
-        LOW: SafetyRating._HarmProbability.ValueType  # 2
-        """Probably safe; only `BLOCK_LOW_AND_ABOVE` stops it."""
-        MEDIUM: SafetyRating._HarmProbability.ValueType  # 3
-        """Quite possibly unsafe; `BLOCK_MEDIUM_AND_ABOVE` and stricter stop it."""
-        HIGH: SafetyRating._HarmProbability.ValueType  # 4
-        """Probably unsafe; every threshold except `BLOCK_NONE` and `OFF` stops it."""
-
-    class HarmProbability(_HarmProbability, metaclass=_HarmProbabilityEnumTypeWrapper):
+    class HarmProbability(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
         """How sure the classifier is that content is unsafe. Mild content can rate `HIGH` and grave
         content `LOW`, as severity plays no part.
         """
+        ValueType: typing_extensions.TypeAlias = SafetyRating.HarmProbability
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        HARM_PROBABILITY_UNSPECIFIED: SafetyRating.HarmProbability  # 0
+        """The service gave no probability."""
+        NEGLIGIBLE: SafetyRating.HarmProbability  # 1
+        """Almost surely safe; every threshold lets it through."""
+        LOW: SafetyRating.HarmProbability  # 2
+        """Probably safe; only `BLOCK_LOW_AND_ABOVE` stops it."""
+        MEDIUM: SafetyRating.HarmProbability  # 3
+        """Quite possibly unsafe; `BLOCK_MEDIUM_AND_ABOVE` and stricter stop it."""
+        HIGH: SafetyRating.HarmProbability  # 4
+        """Probably unsafe; every threshold except `BLOCK_NONE` and `OFF` stops it."""
 
-    HARM_PROBABILITY_UNSPECIFIED: SafetyRating.HarmProbability.ValueType  # 0
+    HARM_PROBABILITY_UNSPECIFIED: SafetyRating.HarmProbability  # 0
     """The service gave no probability."""
-    NEGLIGIBLE: SafetyRating.HarmProbability.ValueType  # 1
+    NEGLIGIBLE: SafetyRating.HarmProbability  # 1
     """Almost surely safe; every threshold lets it through."""
-    LOW: SafetyRating.HarmProbability.ValueType  # 2
+    LOW: SafetyRating.HarmProbability  # 2
     """Probably safe; only `BLOCK_LOW_AND_ABOVE` stops it."""
-    MEDIUM: SafetyRating.HarmProbability.ValueType  # 3
+    MEDIUM: SafetyRating.HarmProbability  # 3
     """Quite possibly unsafe; `BLOCK_MEDIUM_AND_ABOVE` and stricter stop it."""
-    HIGH: SafetyRating.HarmProbability.ValueType  # 4
+    HIGH: SafetyRating.HarmProbability  # 4
     """Probably unsafe; every threshold except `BLOCK_NONE` and `OFF` stops it."""
 
     CATEGORY_FIELD_NUMBER: builtins.int
     PROBABILITY_FIELD_NUMBER: builtins.int
     BLOCKED_FIELD_NUMBER: builtins.int
-    category: Global___HarmCategory.ValueType
+    category: Global___HarmCategory
     """Kind of harm that was assessed."""
-    probability: Global___SafetyRating.HarmProbability.ValueType
+    probability: Global___SafetyRating.HarmProbability
     """How likely the content is to do that kind of harm."""
     blocked: builtins.bool
     """True if this verdict led the service to withhold the content."""
@@ -228,8 +213,8 @@ class SafetyRating(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        category: Global___HarmCategory.ValueType = ...,
-        probability: Global___SafetyRating.HarmProbability.ValueType = ...,
+        category: Global___HarmCategory = ...,
+        probability: Global___SafetyRating.HarmProbability = ...,
         blocked: builtins.bool = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["blocked", b"blocked", "category", b"category", "probability", b"probability"]) -> None: ...
@@ -242,46 +227,41 @@ class SafetySetting(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _HarmBlockThreshold:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _HarmBlockThresholdEnumTypeWrapper(genai_grpc_protos._typing.EnumType[SafetySetting._HarmBlockThreshold.ValueType]):
+    class HarmBlockThreshold(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Where blocking starts, from the strictest value to the most permissive."""
+        ValueType: typing_extensions.TypeAlias = SafetySetting.HarmBlockThreshold
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        HARM_BLOCK_THRESHOLD_UNSPECIFIED: SafetySetting._HarmBlockThreshold.ValueType  # 0
+        HARM_BLOCK_THRESHOLD_UNSPECIFIED: SafetySetting.HarmBlockThreshold  # 0
         """No threshold was given; the service applies its default."""
-        BLOCK_LOW_AND_ABOVE: SafetySetting._HarmBlockThreshold.ValueType  # 1
+        BLOCK_LOW_AND_ABOVE: SafetySetting.HarmBlockThreshold  # 1
         """Strictest: passes `NEGLIGIBLE` only."""
-        BLOCK_MEDIUM_AND_ABOVE: SafetySetting._HarmBlockThreshold.ValueType  # 2
+        BLOCK_MEDIUM_AND_ABOVE: SafetySetting.HarmBlockThreshold  # 2
         """Passes `NEGLIGIBLE` and `LOW`."""
-        BLOCK_ONLY_HIGH: SafetySetting._HarmBlockThreshold.ValueType  # 3
+        BLOCK_ONLY_HIGH: SafetySetting.HarmBlockThreshold  # 3
         """Passes everything short of `HIGH`."""
-        BLOCK_NONE: SafetySetting._HarmBlockThreshold.ValueType  # 4
+        BLOCK_NONE: SafetySetting.HarmBlockThreshold  # 4
         """Passes everything, whatever its rating."""
-        OFF: SafetySetting._HarmBlockThreshold.ValueType  # 5
+        OFF: SafetySetting.HarmBlockThreshold  # 5
         """Disables the filter for the category."""
 
-    class HarmBlockThreshold(_HarmBlockThreshold, metaclass=_HarmBlockThresholdEnumTypeWrapper):
-        """Where blocking starts, from the strictest value to the most permissive."""
-
-    HARM_BLOCK_THRESHOLD_UNSPECIFIED: SafetySetting.HarmBlockThreshold.ValueType  # 0
+    HARM_BLOCK_THRESHOLD_UNSPECIFIED: SafetySetting.HarmBlockThreshold  # 0
     """No threshold was given; the service applies its default."""
-    BLOCK_LOW_AND_ABOVE: SafetySetting.HarmBlockThreshold.ValueType  # 1
+    BLOCK_LOW_AND_ABOVE: SafetySetting.HarmBlockThreshold  # 1
     """Strictest: passes `NEGLIGIBLE` only."""
-    BLOCK_MEDIUM_AND_ABOVE: SafetySetting.HarmBlockThreshold.ValueType  # 2
+    BLOCK_MEDIUM_AND_ABOVE: SafetySetting.HarmBlockThreshold  # 2
     """Passes `NEGLIGIBLE` and `LOW`."""
-    BLOCK_ONLY_HIGH: SafetySetting.HarmBlockThreshold.ValueType  # 3
+    BLOCK_ONLY_HIGH: SafetySetting.HarmBlockThreshold  # 3
     """Passes everything short of `HIGH`."""
-    BLOCK_NONE: SafetySetting.HarmBlockThreshold.ValueType  # 4
+    BLOCK_NONE: SafetySetting.HarmBlockThreshold  # 4
     """Passes everything, whatever its rating."""
-    OFF: SafetySetting.HarmBlockThreshold.ValueType  # 5
+    OFF: SafetySetting.HarmBlockThreshold  # 5
     """Disables the filter for the category."""
 
     CATEGORY_FIELD_NUMBER: builtins.int
     THRESHOLD_FIELD_NUMBER: builtins.int
-    category: Global___HarmCategory.ValueType
+    category: Global___HarmCategory
     """Kind of harm the threshold governs; use each category once per request."""
-    threshold: Global___SafetySetting.HarmBlockThreshold.ValueType
+    threshold: Global___SafetySetting.HarmBlockThreshold
     """Lowest probability that gets content blocked."""
     def __init__(
         self,
@@ -289,8 +269,8 @@ class SafetySetting(genai_grpc_protos._typing.Message):
         /,
         *,
         ignore_unknown_fields: builtins.bool = ...,
-        category: Global___HarmCategory.ValueType = ...,
-        threshold: Global___SafetySetting.HarmBlockThreshold.ValueType = ...,
+        category: Global___HarmCategory = ...,
+        threshold: Global___SafetySetting.HarmBlockThreshold = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["category", b"category", "threshold", b"threshold"]) -> None: ...
 

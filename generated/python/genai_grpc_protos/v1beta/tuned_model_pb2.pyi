@@ -32,31 +32,26 @@ class TunedModel(genai_grpc_protos._typing.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    class _State:
-        class ValueType(genai_grpc_protos._typing.EnumMember): ...
-        V: typing_extensions.TypeAlias = ValueType
-
-    class _StateEnumTypeWrapper(genai_grpc_protos._typing.EnumType[TunedModel._State.ValueType]):
+    class State(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+        """Tells whether a tuned model can answer requests."""
+        ValueType: typing_extensions.TypeAlias = TunedModel.State
         DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-        STATE_UNSPECIFIED: TunedModel._State.ValueType  # 0
+        STATE_UNSPECIFIED: TunedModel.State  # 0
         """No state was given. The service never reports this value."""
-        CREATING: TunedModel._State.ValueType  # 1
+        CREATING: TunedModel.State  # 1
         """Tuning is still running, so the model cannot answer yet."""
-        ACTIVE: TunedModel._State.ValueType  # 2
+        ACTIVE: TunedModel.State  # 2
         """Tuning is done, and the model answers requests."""
-        FAILED: TunedModel._State.ValueType  # 3
+        FAILED: TunedModel.State  # 3
         """Tuning broke off, and the model will never answer."""
 
-    class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Tells whether a tuned model can answer requests."""
-
-    STATE_UNSPECIFIED: TunedModel.State.ValueType  # 0
+    STATE_UNSPECIFIED: TunedModel.State  # 0
     """No state was given. The service never reports this value."""
-    CREATING: TunedModel.State.ValueType  # 1
+    CREATING: TunedModel.State  # 1
     """Tuning is still running, so the model cannot answer yet."""
-    ACTIVE: TunedModel.State.ValueType  # 2
+    ACTIVE: TunedModel.State  # 2
     """Tuning is done, and the model answers requests."""
-    FAILED: TunedModel.State.ValueType  # 3
+    FAILED: TunedModel.State  # 3
     """Tuning broke off, and the model will never answer."""
 
     TUNED_MODEL_SOURCE_FIELD_NUMBER: builtins.int
@@ -95,7 +90,7 @@ class TunedModel(genai_grpc_protos._typing.Message):
     """This is the default number of likeliest tokens to draw from at each step. When absent on
     creation, it is copied from the base model.
     """
-    state: Global___TunedModel.State.ValueType
+    state: Global___TunedModel.State
     """The state must be `ACTIVE` before the model can answer requests."""
     @property
     def tuned_model_source(self) -> Global___TunedModelSource:
@@ -143,7 +138,7 @@ class TunedModel(genai_grpc_protos._typing.Message):
         temperature: builtins.float | None = ...,
         top_p: builtins.float | None = ...,
         top_k: builtins.int | None = ...,
-        state: Global___TunedModel.State.ValueType = ...,
+        state: Global___TunedModel.State = ...,
         create_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
         update_time: genai_grpc_protos.protobuf.timestamp_pb2.Timestamp | typing.Any | None = ...,
         tuning_task: Global___TuningTask | typing.Any | None = ...,
