@@ -1,16 +1,25 @@
-"""Bytes and MIME types of images and files. PIL and IPython are used only if the program has imported them."""
+"""Bytes and MIME types of images and files. PIL and IPython are used only if the program has imported them.
+
+A program that has imported PIL and no more gets PIL.Image with this module, as it did with google.generativeai.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     import PIL.Image
 
 __all__ = ["BlobData", "image_to_blob", "path_to_blob"]
+
+if "PIL" in sys.modules:
+    with suppress(ImportError):  # a package of that name that is not Pillow
+        import_module("PIL.Image")
 
 # Modes and size, in pixels a side, that lossless WebP can store
 # (https://developers.google.com/speed/webp/docs/riff_container).

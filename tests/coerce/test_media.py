@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -210,6 +211,29 @@ def test_image_packages_are_not_imported(monkeypatch: pytest.MonkeyPatch, module
     monkeypatch.setattr(builtins, "__import__", spy)
     assert image_to_blob(object()) is None
     assert not [name for name in imported if name.startswith(("PIL", "IPython"))]
+
+
+@pytest.mark.parametrize(
+    ("program", "loaded"),
+    [
+        ("import PIL, genai_grpc; genai_grpc.GenerativeModel; PIL.Image.new('L', (1, 1))", True),
+        ("import genai_grpc, PIL; genai_grpc.GenerativeModel; PIL.Image.new('L', (1, 1))", True),
+        ("import genai_grpc; genai_grpc.GenerativeModel", False),
+    ],
+    ids=["before", "after", "without"],
+)
+def test_bare_import_of_pil(program: str, loaded: bool) -> None:
+    """PIL.Image is imported with the models if the program has imported PIL and no more; without PIL it is not."""
+    path = os.pathsep.join(filter(None, sys.path))
+    check = f"{program}; import sys; print('PIL.Image' in sys.modules)"
+    completed = subprocess.run(
+        [sys.executable, "-c", check],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert completed.stdout.strip() == str(loaded)
 
 
 @pytest.fixture
