@@ -9,6 +9,7 @@ import io
 import os
 import struct
 import sys
+import threading
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -43,6 +44,9 @@ ORIENTATION: Final = 0x0112  # the EXIF tag; 1 is upright
 
 # What Pillow raises for an image that is closed, that is damaged, or that it cannot convert.
 PILLOW_ERRORS: Final = (EOFError, ImportError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error)
+
+# Held to move the position in an image's file, for threads that send one image.
+PEEKING: Final = threading.Lock()
 
 # Signatures of image formats: offsets in the file, and the bytes there, one of several.
 SIGNATURES: Final[dict[str, tuple[tuple[int, tuple[bytes, ...]], ...]]] = {
@@ -212,10 +216,11 @@ def _will_read(file: object, offset: int, data: bytes, path: str) -> bool:
     """
     if not isinstance(file, io.BufferedReader) or not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
         return False
-    position = file.tell()
-    file.seek(offset)
-    same = data.startswith(file.peek(), offset)
-    file.seek(position)
+    with PEEKING:
+        position = file.tell()
+        file.seek(offset)
+        same = data.startswith(file.peek(), offset)
+        file.seek(position)
     return same
 
 
@@ -229,7 +234,7 @@ def _orientation(image: PIL.Image.Image) -> int:
     """EXIF orientation; 1 (upright) if there is none, or if the EXIF data is damaged."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except PILLOW_ERRORS:
+    except (*PILLOW_ERRORS, AssertionError, AttributeError):  # the latter for a TIFF that has closed its file
         return 1
 
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,15 @@ def test_file_is_not_decoded(tmp_path: Path, suffix: str, monkeypatch: pytest.Mo
         assert encoded(image).data == (tmp_path / f"a.{suffix}").read_bytes()
 
 
+def test_threads(tmp_path: Path) -> None:
+    """Threads can send one image of a file at once, before it is read."""
+    path = saved(tmp_path / "a.jpg", noise(size=(64, 64)))
+    for _ in range(20):
+        with Image.open(path) as image, ThreadPoolExecutor(8) as executor:
+            assert {blob.data for blob in executor.map(encoded, [image] * 32)} == {path.read_bytes()}
+            assert image.load() is not None
+
+
 @pytest.mark.parametrize("loaded", [False, True], ids=["not loaded", "loaded"])
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
 def test_changed_orientation(tmp_path: Path, suffix: str, loaded: bool) -> None:
@@ -348,3 +358,12 @@ def test_name_of_another_format(tmp_path: Path) -> None:
     noise().save(path, format="PNG")
     with Image.open(path) as image:
         assert image_to_blob(image) == BlobData("image/png", path.read_bytes())
+
+
+def test_file_truncated_after_reading(tmp_path: Path) -> None:
+    """If the file of an image was truncated after its pixels were read, they are sent."""
+    path = saved(tmp_path / "a.png", noise())
+    with Image.open(path) as image:
+        image.load()
+        path.write_bytes(path.read_bytes()[:-100])
+        assert sent(image) == shown(image)
