@@ -185,9 +185,15 @@ def test_maximum_size_of_webp() -> None:
     assert blob.mime_type == "image/webp"
 
 
-def test_unsupported_mode() -> None:
-    """An image with a mode that neither WebP nor PNG supports raises an error with the reason."""
-    with pytest.raises(ValueError, match=r"cannot read or encode the image in memory: .*F"):
+def test_unsupported_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that Pillow cannot convert raises an error with the reason, and says what to pass."""
+
+    def convert(*_: object) -> Image.Image:
+        raise ValueError("conversion not supported")
+
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    reason = r"cannot read or encode the image in memory: conversion not supported; pass an image .* converts to RGB"
+    with pytest.raises(ValueError, match=reason):
         image_to_blob(Image.new("F", (4, 4)))
 
 
@@ -293,12 +299,12 @@ def test_path(tmp_path: Path, name: str, data: bytes, mime_type: str) -> None:
     assert path_to_blob(tmp_path / name) == BlobData(mime_type, data)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.heic", "a.bmp", "a.tif"])
 @pytest.mark.parametrize("data", [b"", b"not an image at all"], ids=["empty", "text"])
 def test_file_with_wrong_signature(tmp_path: Path, name: str, data: bytes) -> None:
     """A file with an image's suffix but not its signature raises an error with its path."""
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ValueError, match="lack the signature of that format") as caught:
+    with pytest.raises(ValueError, match="lack the signature of that format; rename the file, or pass") as caught:
         to_contents(["What is this?", tmp_path / name])
     assert str(tmp_path / name) in str(caught.value)
 
@@ -324,6 +330,39 @@ def test_file_without_permission(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(ValueError, match=r"a\.png: Permission denied"):
         to_part(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bin", "a.txt", "a", "a.xyzzy"])
+@pytest.mark.parametrize(
+    ("start", "mime_type"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF\x10\0\0\0WEBPVP8L", "image/webp"),
+        (b"\0\0\0\x18ftypheic", "image/heic"),
+        (b"\0\0\0\x18ftypmif1", "image/heif"),
+        (b"\0\0\0\x18ftypavif", "image/avif"),
+        (b"BM" + bytes(12) + b"\x28\0\0\0", "image/bmp"),
+        (b"II*\0", "image/tiff"),
+        (b"MM\0*", "image/tiff"),
+    ],
+)
+def test_signature_of_image(tmp_path: Path, display: type[Any], name: str, start: bytes, mime_type: str) -> None:
+    """The bytes of an image decide its MIME type, whatever its name is."""
+    expected = BlobData(mime_type, start + b" rest")
+    (tmp_path / name).write_bytes(expected.data)
+    assert path_to_blob(tmp_path / name) == expected
+    assert image_to_blob(display(expected.data, filename=name)) == expected
+
+
+@pytest.mark.parametrize(
+    "data", [b"RIFF\x10\0\0\0WAVEfmt ", b"This is WEBP", b"BMW is a company of Munich", b"\0\0\0\x18ftypmp42"], ids=repr
+)
+def test_no_signature_of_image(tmp_path: Path, data: bytes) -> None:
+    """Bytes like those of an image have the MIME type of their name."""
+    (tmp_path / "a.txt").write_bytes(data)
+    assert path_to_blob(tmp_path / "a.txt") == BlobData("text/plain", data)
 
 
 @pytest.mark.parametrize("name", ["strange.xyzzy", "none", "data.csv.gz"])
