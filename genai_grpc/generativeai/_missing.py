@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
+from genai_grpc.protos import PALM_NAMES, PALM_REASON
+
 __all__ = ["REASONS", "module_getattr"]
 
 # Modules of the folder, by the names that modules of google.generativeai have for each other.
@@ -46,12 +48,7 @@ _BY_REASON: Final = {
     ),
     "it edits docstrings and reprs of google.generativeai": "string_utils prettyprint repr set_doc strip_oneof",
     "it is a type variable of google.generativeai's own code": "T",
-    "PaLM's services are gone; use GenerateContentRequest, CountTokensRequest or EmbedContentRequest": (
-        "BatchEmbedTextRequest BatchEmbedTextResponse CountMessageTokensRequest CountMessageTokensResponse "
-        "CountTextTokensRequest CountTextTokensResponse EmbedTextRequest EmbedTextResponse Embedding Example "
-        "GenerateMessageRequest GenerateMessageResponse GenerateTextRequest GenerateTextResponse Message MessagePrompt "
-        "TextCompletion TextPrompt TokenCount"
-    ),
+    PALM_REASON: PALM_NAMES,
 }
 REASONS: Final = {name: reason for reason, names in _BY_REASON.items() for name in names.split()}
 
