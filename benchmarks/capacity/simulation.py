@@ -163,8 +163,8 @@ class _SeededRetryPolicy:
         self._policy = policy
         self._jitter = rng.random
 
-    def backoff(self, error: APIError, attempt: int, *, idempotent: bool) -> float | None:
-        return self._policy.backoff(error, attempt, idempotent=idempotent, jitter=self._jitter)
+    def backoff(self, error: APIError, attempt: int, *, idempotent: bool, elapsed: float) -> float | None:
+        return self._policy.backoff(error, attempt, idempotent=idempotent, elapsed=elapsed, jitter=self._jitter)
 
 
 class _CallDriver:
