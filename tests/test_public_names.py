@@ -190,6 +190,8 @@ def test_import_is_light(import_report: dict[str, Any], name: str) -> None:
         "grpc",
         "inspect",
         "pathlib",
+        "pickle",
+        "PIL",
     ],
 )
 def test_import_of_generative_model_is_light(name: str) -> None:
