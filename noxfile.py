@@ -72,8 +72,8 @@ def tests(session: nox.Session, protobuf: str, grpcio: str) -> None:
     if grpcio == NEWEST:
         session.install(*SERVER, *versions)
     else:
-        # These ask for one version of protobuf and run on others too; releases that ask for those need a newer grpcio.
-        session.install("--no-deps", *(f"{package}=={oldest}.*" for package in SERVER))
+        # These ask for protobuf 5 and run on 7 too; their releases that ask for protobuf 6 or 7 need a newer grpcio.
+        session.install("--no-deps", *(f"{package}=={OLDEST_GRPCIO}.*" for package in SERVER))
     _run_tests(session)
 
 
