@@ -99,7 +99,12 @@ def test_ctrl_c(program: str, server: Server, script: ScriptEngine) -> None:
     while not script.requests:  # until the call reaches the engine
         pass
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    try:
+        _, stderr = process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        # Once in 1,000 times the signal comes just before asyncio's `select`, which then waits for another event.
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in stderr
     script.wait_cancelled()
