@@ -18,7 +18,7 @@ from genai_grpc.errors import FunctionCallingError
 if TYPE_CHECKING:
     from genai_grpc.types import AutomaticFunctionCalling
 
-__all__ = ["Generate", "ToolLoopState", "run_tool_loop", "stream_tool_loop"]
+__all__ = ["Generate", "ToolLoopState", "copy_turn", "run_tool_loop", "stream_tool_loop"]
 
 # The step that has the model generate for these turns.
 Generate: TypeAlias = Callable[[TurnList], CallMethod]
@@ -85,7 +85,7 @@ def run_tool_loop(
             return response
         _check_rounds(round_number, settings, calls)
         answers = yield from _answer(calls, settings)
-        state.append(_model_turn(content), answers)
+        state.append(copy_turn(content, "model"), answers)
     raise AssertionError  # the last round has returned or raised
 
 
@@ -111,7 +111,7 @@ def stream_tool_loop(
             return
         _check_rounds(round_number, settings, calls)
         answers = yield from _answer(calls, settings)
-        state.append(_model_turn(candidates[0].content), answers)
+        state.append(copy_turn(candidates[0].content, "model"), answers)
 
 
 class _Chunks:
@@ -184,5 +184,10 @@ def _result_or_error(result: object) -> object:
     return {"error": f"{type(result).__name__}: {result}"} if isinstance(result, Exception) else result
 
 
-def _model_turn(content: protos.Content) -> protos.Content:
-    return protos.Content(role=content.role or "model", parts=content.parts)
+def copy_turn(content: protos.Content, default_role: str) -> protos.Content:
+    """A copy of a content, whose role is the default one if it has none."""
+    turn = protos.Content()
+    turn.CopyFrom(content)  # with the fields that this version of the messages does not know
+    if not turn.role:
+        turn.role = default_role
+    return turn

@@ -23,6 +23,7 @@ Raises:
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -61,6 +62,8 @@ def _install() -> None:
             f"google.generativeai has been imported already, from {loaded.__file__}; "
             "import genai_grpc.as_google_generativeai before the first module that imports it"
         )
+    with suppress(ImportError):  # Pillow is an extra
+        import_module("PIL.Image")  # google.generativeai imports it, and programs use it after `import PIL`
     sys.meta_path.insert(0, _Alias())
     _generativelanguage.install()
 

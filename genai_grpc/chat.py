@@ -11,7 +11,7 @@ from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.settings import to_generation_settings
 from genai_grpc._coerce.tools import FunctionLibrary
-from genai_grpc._function_calling import ToolLoopState, run_tool_loop, stream_tool_loop
+from genai_grpc._function_calling import ToolLoopState, copy_turn, run_tool_loop, stream_tool_loop
 from genai_grpc._generate_request import Overrides
 from genai_grpc._responses.text import COMPLETE_REASONS
 from genai_grpc._rpc.operation import CallMethod, OpenStream, Operation
@@ -283,7 +283,7 @@ class ChatSession:
         message = to_content(content)
         self._commit()
         self._coerce_history()
-        turn = protos.Content(role=message.role or "user", parts=message.parts)
+        turn = copy_turn(message, "user")
         state = ToolLoopState(self._history, self._serialized, turn)
         options = {**overrides._asdict(), "stream": stream}
 
@@ -334,10 +334,8 @@ class ChatSession:
         if not received.parts:
             self._state = None
             return
-        if not received.role:
-            received.role = "model"
         # A copy: the program may hold, and edit, the response whose content this is.
-        reply = protos.Content(role=received.role, parts=received.parts)
+        reply = copy_turn(received, "model")
         self._history += [*self._state.sent, reply]
         if self._serialized is not None:
             # All that was sent is serialized already, unless something has read the turns; only the reply is new.
@@ -345,6 +343,9 @@ class ChatSession:
             if self._serialized is not None:
                 self._serialized.append(reply)
         self._state = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_sending"}
 
     def __copy__(self) -> Self:
         return type(self)(self.model, list(self.history), self.enable_automatic_function_calling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -255,6 +256,18 @@ def test_empty_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngin
     assert [turn.parts[0].text for turn in chat.history] == ["Hi again", "Hello"]
 
 
+def test_unknown_fields(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """Fields of a reply that this version does not know are sent again."""
+    content = protos.Content(role="model", parts=[{"text": "Hello"}]).SerializeToString() + b"\xa2\x06\x01x"
+    reply = protos.GenerateContentResponse({"candidates": [{"finish_reason": "STOP"}]})
+    reply.candidates[0].content.MergeFromString(content)
+    chat = model.start_chat()
+    script.reply(reply).reply("Fine")
+    api.resolve(api.send(chat, "Hi", stream=True))
+    api.send(chat, "And you?")
+    assert script.requests[1].contents[1].SerializeToString() == content
+
+
 def test_block_reason_in_a_later_chunk(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """A reply whose prompt turned out to be blocked does not enter the history."""
     chat = model.start_chat()
@@ -278,6 +291,7 @@ def test_two_messages_at_once_in_threads(model: genai.GenerativeModel, script: S
             time.sleep(0.01)
         with pytest.raises(RuntimeError, match="the chat waits for the reply to another message"):
             chat.send_message("And?")
+        assert copy.deepcopy(chat).history == pickle.loads(pickle.dumps(chat)).history == []
         assert first.result().text == "Hello"
     chat.send_message("Now?")
     assert [turn.parts[0].text for turn in chat.history] == ["Hi", "Hello", "Now?", "Again"]
