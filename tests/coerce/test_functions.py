@@ -473,7 +473,7 @@ def test_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = protos.FunctionCall(args={"a": 1, "user": "me"})
     assert declaration.run(arguments) == 2
     with monkeypatch.context() as patch:
-        patch.setattr("inspect.signature", None)
+        patch.setattr("genai_grpc._coerce.functions.FunctionCaller", None)
         assert declaration.run(arguments) == 2
     declaration.function = lambda a, user: [a, user]
     assert declaration.run(arguments) == [1, "me"]
