@@ -252,11 +252,10 @@ def _return_annotation(function: Any) -> Any:
 
 def _read_type(hint: Any, path: str, definitions: Definitions) -> TypeSchema:
     schema = read_type(hint.type if isinstance(hint, dataclasses.InitVar) else hint, path, definitions)
-    for node in walk(schema.root):
-        values = node.values if isinstance(node, EnumType) else ()
-        for value in values:
-            if not isinstance(value, (str, int, float)):
-                raise TypeError(f"{path}: a Literal of {type(value).__name__} has no JSON form; use a Literal of str")
+    nodes = [node for root in (schema.root, *schema.definitions.values()) for node in walk(root)]
+    for value in (value for node in nodes if isinstance(node, EnumType) for value in node.values):
+        if not isinstance(value, (str, int, float)):
+            raise TypeError(f"{path}: a Literal of {type(value).__name__} has no JSON form; use a Literal of str")
     return schema
 
 
