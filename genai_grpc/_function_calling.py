@@ -76,6 +76,7 @@ def run_tool_loop(
         functions: The functions that answer.
         settings: Limits, and what to do about errors.
     """
+    functions.check_results()
     for round_number in range(settings.max_rounds + 1):
         response = yield generate(state.turns)
         check(response)
@@ -93,6 +94,7 @@ def stream_tool_loop(
     generate: Generate, state: ToolLoopState, functions: FunctionLibrary, settings: AutomaticFunctionCalling
 ) -> Operation[None]:
     """The same for streamed replies; yields every chunk, with whether it starts another reply."""
+    functions.check_results()
     for round_number in range(settings.max_rounds + 1):
         response = yield generate(state.turns)
         if response.prompt_feedback.block_reason:
@@ -167,13 +169,25 @@ def _answer(calls: list[FunctionCall], settings: AutomaticFunctionCalling) -> Op
     results = yield CallFunctions(functions, catch=settings.on_error == "model")
     answers = {number: _rejection(verdict) for number, verdict in rejected.items()}
     answers |= {number: _result_or_error(result) for number, result in zip(approved, results, strict=True)}
-    responses = (to_function_response(call, answers[number]) for number, (call, _) in enumerate(calls))
+    responses = (_to_response(call, answers[number], settings) for number, (call, _) in enumerate(calls))
     return protos.Content(role="user", parts=[protos.Part(function_response=response) for response in responses])
 
 
 def _run(call: protos.FunctionCall, declaration: CallableFunctionDeclaration) -> Any:
     """The function's result or awaitable. Wrong arguments raise what the function itself would raise."""
-    return declaration.function(**declaration.arguments(call))
+    return declaration.run(call)
+
+
+def _to_response(
+    call: protos.FunctionCall, answer: object, settings: AutomaticFunctionCalling
+) -> protos.FunctionResponse:
+    """The response to a call. That an answer has no JSON form, or an iterator raises, is an error of the function."""
+    try:
+        return to_function_response(call, answer)
+    except Exception as error:
+        if settings.on_error != "model":
+            raise
+        return to_function_response(call, _result_or_error(error))
 
 
 def _rejection(verdict: object) -> object:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos
+from genai_grpc._coerce.struct import to_plain
 from genai_grpc_protos._convert import as_message, field_of, to_message
+
+if TYPE_CHECKING:
+    from genai_grpc._coerce.functions import FunctionCaller
 
 __all__ = [
     "CallableFunctionDeclaration",
@@ -123,6 +127,7 @@ class CallableFunctionDeclaration(FunctionDeclaration):
     ) -> None:
         super().__init__(name=name, description=description, parameters=parameters, **fields)
         self.function = function
+        self._cached_caller: tuple[Callable[..., Any], FunctionCaller] | None = None
 
     @classmethod
     def of(cls, function: Callable[..., Any], proto: protos.FunctionDeclaration) -> CallableFunctionDeclaration:
@@ -132,19 +137,43 @@ class CallableFunctionDeclaration(FunctionDeclaration):
         return declaration
 
     def arguments(self, call: protos.FunctionCall) -> dict[str, Any]:
-        """Return the keyword arguments of a call, converted to the annotated types.
+        """Return the arguments of a call by name, converted to the annotated types.
 
         Raises:
             TypeError: The function has no such parameter.
-            ValueError: A value does not match its parameter's type.
+            ValueError: A value does not match its parameter's type, or is beyond a limit that it declares.
         """
-        from genai_grpc._coerce.functions import bind_arguments  # as in `from_function`
+        return self._caller.bind(to_plain(call.args))
 
-        return bind_arguments(self.function, to_plain(call.args))
+    def run(self, call: protos.FunctionCall) -> Any:
+        """Run the function with the arguments of a call; returns its result, or its awaitable.
+
+        Raises:
+            TypeError: The function has no such parameter, or its return type has no JSON form.
+            ValueError: A value does not match its parameter's type, or is beyond a limit that it declares.
+        """
+        return self._caller.call(to_plain(call.args))
+
+    def check_result(self) -> None:
+        """Raise if the function's return type has no JSON form, so that it cannot answer a call.
+
+        Raises:
+            TypeError: It returns bytes, for example.
+        """
+        self._caller.check_result()
 
     def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse:
         """Run the function and return the response to the call. Coroutine functions need `send_message_async`."""
-        return to_function_response(call, self.function(**self.arguments(call)))
+        return to_function_response(call, self.run(call))
+
+    @property
+    def _caller(self) -> FunctionCaller:
+        """The function and its parameters, which are read once."""
+        if self._cached_caller is None or self._cached_caller[0] is not self.function:
+            from genai_grpc._coerce.functions import FunctionCaller  # as in `from_function`
+
+            self._cached_caller = self.function, FunctionCaller(self.function)
+        return self._cached_caller[1]
 
 
 class Tool:
@@ -232,6 +261,12 @@ class FunctionLibrary:
         """Return the declaration, with its function, that a call names; None if there is none."""
         declaration = self._index.get(call.name)
         return declaration if isinstance(declaration, CallableFunctionDeclaration) else None
+
+    def check_results(self) -> None:
+        """Check the return types of all functions, as `CallableFunctionDeclaration.check_result` does."""
+        for declaration in self._index.values():
+            if isinstance(declaration, CallableFunctionDeclaration):
+                declaration.check_result()
 
     def to_proto(self) -> list[protos.Tool]:
         """Return the messages."""
@@ -326,20 +361,20 @@ def _normalize_mode(value: Any) -> Any:
 
 
 def to_function_response(call: protos.FunctionCall, result: Any) -> protos.FunctionResponse:
-    """Build the response to a call, with its id; a result that is not a dict is wrapped as {"result": ...}.
+    """Build the response to a call, with its id; a result that is not a JSON object is wrapped as {"result": ...}.
+
+    The result may have any type that a parameter may have; `to_json_value` lists their JSON forms.
 
     Raises:
-        TypeError: The result cannot be represented in JSON.
+        TypeError: The result has no JSON form.
     """
-    response = result if isinstance(result, Mapping) else {"result": result}
-    return to_message(protos.FunctionResponse, {"id": call.id, "name": call.name, "response": response})
+    from genai_grpc._coerce.function_results import to_json_value  # as in `from_function`
 
-
-def to_plain(value: Any) -> Any:
-    """Convert a Struct or Value to dicts, lists, strings and numbers."""
-    from google.protobuf.json_format import MessageToDict  # 12 ms, and only programs with functions need it
-
-    return MessageToDict(value)
+    value = to_json_value(result, f"the result of {call.name}")
+    response = protos.FunctionResponse(id=call.id, name=call.name)
+    response.response.SetInParent()  # an empty object is sent too
+    response.response.update(value if isinstance(value, dict) else {"result": value})
+    return response
 
 
 def _index(declarations: Iterable[FunctionDeclaration]) -> dict[str, FunctionDeclaration]:

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 import functools
+import math
 import sys
-from collections.abc import Callable
+import types
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
+import annotated_types
 import pydantic
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from genai_grpc._coerce.functions import bind_arguments, to_declaration
+from genai_grpc import protos
+from genai_grpc._coerce.functions import to_declaration
+from genai_grpc._coerce.struct import to_plain
+from genai_grpc._coerce.tools import CallableFunctionDeclaration
+
+
+def bind_arguments(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that a call of the model is bound to."""
+    call = protos.FunctionCall(args=arguments)
+    return CallableFunctionDeclaration(name="declared", function=function).arguments(call)
+
 
 INT, STR = {"type": "INTEGER"}, {"type": "STRING"}
 
@@ -93,6 +107,70 @@ def decorated_elsewhere(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate with a wrapper whose globals lack the names of this module."""
     call: Callable[..., Any] = eval("lambda *args, **kwargs: None", {})  # noqa: S307 -- a constant
     return functools.wraps(function)(call)
+
+
+def keywords(**numbers: int) -> dict[str, int]:
+    return numbers
+
+
+def image() -> bytes:
+    raise AssertionError  # it is not called
+
+
+async def pages() -> AsyncIterator[str]:
+    yield ""
+
+
+def positional(a: int, b: int = 2, /, c: int = 3) -> list[int]:
+    return [a, b, c]
+
+
+def for_type_checkers() -> Nowhere:  # type: ignore[name-defined]  # undefined on purpose  # noqa: F821
+    return 1
+
+
+def literal_bytes(kind: Literal[b"a"]) -> None: ...
+
+
+def missing_attribute(what: enum.Nothing) -> None: ...  # type: ignore[name-defined]  # undefined on purpose
+
+
+def limited(number: Annotated[int, pydantic.Field(ge=1)], lamp: Lamp | None = None) -> None: ...
+
+
+@dataclasses.dataclass
+class Lamp:
+    """A lamp.
+
+    Args:
+        watts: Its power.
+    """
+
+    watts: Annotated[int, annotated_types.Le(100)]
+    factor: dataclasses.InitVar[int] = 1
+
+    def __post_init__(self, factor: int) -> None:
+        self.watts *= factor
+
+
+@dataclasses.dataclass
+class DeskLamp(Lamp):
+    """A lamp for desks."""
+
+    arms: int = dataclasses.field(default=1, metadata={"description": "How many arms."})
+
+
+class Thermostat:
+    def __init__(self, degrees: int) -> None:
+        """Create one.
+
+        Args:
+            degrees: In Celsius.
+        """
+
+
+class Purchase(pydantic.BaseModel):
+    count: int = pydantic.Field(ge=1, alias="n", description="How many.")
 
 
 class Undocumented:
@@ -206,6 +284,47 @@ def test_descriptions(descriptions: dict[str, str], expected: list[str]) -> None
     assert [properties[name].description for name in ("place", "days", "unit")] == expected
 
 
+@pytest.mark.parametrize(
+    ("cls", "expected"),
+    [
+        (DeskLamp, {"watts": "Its power.", "factor": "", "arms": "How many arms."}),
+        (Thermostat, {"degrees": "In Celsius."}),
+        (Purchase, {"n": "How many."}),
+    ],
+)
+def test_descriptions_of_classes(cls: type, expected: dict[str, str]) -> None:
+    """A class's parameters are described by its bases, its `__init__` and its fields too."""
+    properties = to_declaration(cls, {}).parameters.properties
+    assert {name: properties[name].description for name in properties} == expected
+
+
+def test_inherited_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inherited fields of a dataclass are resolved in the module of the class that declares them."""
+    base = types.ModuleType("base")
+    monkeypatch.setitem(sys.modules, "base", base)
+    source = """
+from __future__ import annotations
+import dataclasses
+Number = int
+@dataclasses.dataclass
+class Base:
+    number: Number
+class Plain:
+    def __init__(self, number: Number): ...
+"""
+    exec(source, vars(base))  # noqa: S102 -- a constant
+
+    @dataclasses.dataclass
+    class Derived(base.Base):  # type: ignore[misc,name-defined]  # made above
+        name: str
+
+    class PlainDerived(base.Plain): ...  # type: ignore[misc,name-defined]  # made above
+
+    for cls in (Derived, PlainDerived):
+        properties = to_declaration(cls, {}).parameters.properties
+        assert properties["number"].type == protos.Type.INTEGER
+
+
 def test_without_docstring_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without docstring-parser, the whole docstring describes the function."""
     monkeypatch.setitem(sys.modules, "docstring_parser", None)
@@ -232,6 +351,13 @@ def test_json_schema() -> None:
         (unsupported, r"unsupported\(number\)\[\]: cannot make a schema of complex"),
         (unresolvable, "unresolvable: cannot resolve the annotations: name 'Nowhere'"),
         (max, "cannot read the parameters of max: .*; wrap it in a function"),
+        (Light.dim, r"Light\.dim is a method without its object; .*, such as Light\(\.\.\.\)\.dim"),
+        (functools.partial(Light.dim, brightness=1), r"Light\.dim is a method without its object"),
+        (decorated(Light.dim), r"Light\.dim is a method without its object"),
+        (str.upper, r"str\.upper is a method without its object; .*, such as str\(\.\.\.\)\.upper"),
+        (Unit, "Unit is an Enum, not a function; pass a function that takes one"),
+        (literal_bytes, r"literal_bytes\(kind\): a Literal of bytes has no JSON form"),
+        (missing_attribute, "missing_attribute: cannot resolve the annotations: module .* has no attribute 'Nothing'"),
     ],
 )
 def test_unsupported_functions(function: Callable[..., Any], message: str) -> None:
@@ -253,11 +379,11 @@ def test_unsupported_functions(function: Callable[..., Any], message: str) -> No
         (decorated_elsewhere(walk), {"tree": {"value": 1.0}}, {"tree": Node(1)}),
         (functools.partial(decorated_elsewhere(walk), level=1), {"tree": {"value": 1.0}}, {"tree": Node(1)}),
         (cook, {"order": {"count": 2.0}}, {"order": Order(count=2)}),
-        (unannotated, {"x": 1.0}, {"x": 1.0}),
+        (unannotated, {"x": 1.0, "y": [2.0, {"z": 2.5}]}, {"x": 1, "y": [2, {"z": 2.5}]}),
         (variadic, {"a": 1.0, "c": 2}, {"a": 1, "c": 2.0}),
         (optional, {"n": None, "m": None}, {"n": None, "m": None}),
         (optional, {"n": 1.0}, {"n": 1}),
-        (unsupported, {"number": [1.0]}, {"number": [1.0]}),
+        (unsupported, {"number": [1.0]}, {"number": [1]}),
         (decorated(add), {"a": 1.0}, {"a": 1}),
         (functools.partial(add, 1), {"b": 1.0}, {"b": 1}),
         (Light().dim, {"brightness": 5.0}, {"brightness": 5}),
@@ -268,7 +394,7 @@ def test_arguments(function: Callable[..., Any], arguments: dict[str, Any], boun
     """The model's JSON is converted to arguments of the annotated types."""
     result = bind_arguments(function, arguments)
     assert result == bound
-    assert list(map(type, result.values())) == list(map(type, bound.values()))
+    assert {name: type(value) for name, value in result.items()} == {name: type(value) for name, value in bound.items()}
 
 
 @pytest.mark.parametrize(
@@ -277,11 +403,14 @@ def test_arguments(function: Callable[..., Any], arguments: dict[str, Any], boun
         (add, {"c": 1, "d": 2}, TypeError, "add has no parameter c, d; it has a, user, b"),
         (lambda: None, {"c": 1}, TypeError, "has no parameter c; it has none"),
         (functools.partial(add, user="me"), {"user": "you"}, TypeError, "add has no parameter user; it has a, b"),
-        (positional_only, {"a": 1}, TypeError, r"positional_only\(a\) is positional-only, .* remove the '/'"),
         (add, {"a": "x"}, ValueError, r"add\(a\): expected int, got 'x'"),
         (add, {"a": None}, ValueError, r"add\(a\): expected int, got None"),
         (weather, {"place": {"town": ""}}, ValueError, r"weather\(place\) has no town; it has city, district"),
         (cook, {"order": {}}, ValueError, r"cook\(order\): 1 validation error"),
+        (limited, {"number": 0}, ValueError, r"limited\(number\): 0 must be at least 1"),
+        (limited, {"lamp": {"watts": 101}}, ValueError, r"limited\(lamp\)\.watts: 101 must be at most 100"),
+        (DeskLamp, {"watts": 101}, ValueError, r"DeskLamp\(watts\): 101 must be at most 100"),
+        (keywords, {"a": "x"}, ValueError, r"keywords\(a\): expected int, got 'x'"),
     ],
 )
 def test_wrong_arguments(
@@ -290,3 +419,60 @@ def test_wrong_arguments(
     """Arguments that do not match raise an error that names the parameter."""
     with pytest.raises(error, match=message):
         bind_arguments(function, arguments)
+
+
+def call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """The result of a call of the model, for a declaration by hand."""
+    declaration = CallableFunctionDeclaration(name="declared", function=function)
+    response = declaration(protos.FunctionCall(args=arguments)).response
+    return to_plain(response).get("result", to_plain(response))
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "result"),
+    [
+        (positional, {"a": 1, "c": 5}, [1, 2, 5]),
+        (positional, {"a": 1, "b": 4}, [1, 4, 3]),
+        (functools.partial(positional, 1), {"b": 4}, [1, 4, 3]),
+        (keywords, {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        (math.sqrt, {"x": 4}, 2),
+        ("text".upper, {}, "TEXT"),
+        (divmod, {"x": 7, "y": 2}, [3, 1]),
+        (DeskLamp, {"watts": 2, "factor": 3}, {"watts": 6, "arms": 1}),
+        (Purchase, {"n": 2}, {"n": 2}),
+        (Light.make, {"watts": 1}, None),
+        (for_type_checkers, {}, 1),
+        (datetime.date(2024, 2, 29).isoformat, {}, "2024-02-29"),
+    ],
+)
+def test_results(function: Callable[..., Any], arguments: dict[str, Any], result: Any) -> None:
+    """Functions with positional-only parameters, functions in C and classes answer calls."""
+    assert call(function, arguments) == result
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (positional, {"b": 1}, "positional lacks the argument a"),
+        (image, {}, "the result of image: JSON has no bytes; return a str"),
+        (functools.partial(image), {}, "the result of image: JSON has no bytes; return a str"),
+        (UndocumentedClass, {}, "the result of UndocumentedClass: cannot make JSON of UndocumentedClass"),
+        (pages, {}, "cannot make JSON of async_generator: it yields asynchronously; return a list of its items"),
+    ],
+)
+def test_failing_calls(function: Callable[..., Any], arguments: dict[str, Any], message: str) -> None:
+    """What cannot be called, or whose return type has no JSON form, raises a TypeError."""
+    with pytest.raises(TypeError, match=message):
+        call(function, arguments)
+
+
+def test_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function's signature is read once, and again only if the declaration gets another function."""
+    declaration = CallableFunctionDeclaration(name="declared", function=add)
+    arguments = protos.FunctionCall(args={"a": 1, "user": "me"})
+    assert declaration.run(arguments) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("genai_grpc._coerce.functions.FunctionCaller", None)
+        assert declaration.run(arguments) == 2
+    declaration.function = lambda a, user: [a, user]
+    assert declaration.run(arguments) == [1, "me"]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import dataclasses
+import datetime
+import math
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
+import pydantic
 import pytest
 
 import genai_grpc as genai
@@ -145,6 +150,95 @@ def test_exception_sent_to_model(api: Api, model: genai.GenerativeModel, script:
     first, second = function_responses(script.requests[1])
     assert first == {"error": "LookupError: no 1"}
     assert "digit" in second["error"]
+
+
+def test_results(api: Api, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+    """Dataclasses, dates and NaN are sent as JSON, and the history has a JSON form."""
+
+    @dataclasses.dataclass
+    class Weather:
+        day: datetime.date
+        rain: float
+
+    def weather(day: datetime.date) -> Weather:
+        return Weather(day, math.nan)
+
+    script.reply(reply(call_part("weather", day="2024-02-29"))).reply("No data")
+    chat = start_chat(model, weather)
+    send(api, chat, "Rain?", stream)
+    assert function_responses(script.requests[1]) == [{"day": "2024-02-29", "rain": None}]
+    assert genai.ChatSession.from_json(chat.model, chat.to_json()).history == chat.history
+
+
+def numbers() -> Iterator[int]:
+    """Fail after the first item."""
+    yield 1
+    raise LookupError("no more")
+
+
+def image() -> Any:
+    """Return what JSON cannot express, which is not declared."""
+    return {"image": b"png"}
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [(numbers, "LookupError: no more"), (image, "TypeError: the result of image['image']: cannot make JSON of bytes")],
+)
+def test_unusable_results(
+    api: Api,
+    model: genai.GenerativeModel,
+    script: ScriptEngine,
+    stream: bool,
+    function: Callable[[], Any],
+    error: str,
+) -> None:
+    """A result without a JSON form raises in the program or, with on_error="model", is an error for the model."""
+    name = function.__name__
+    script.reply(reply(call_part(name))).reply(reply(call_part(name))).reply("Sorry")
+    with pytest.raises((LookupError, TypeError)) as raised:
+        send(api, start_chat(model, function), "Call", stream)
+    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
+    assert send(api, start_chat(model, function, on_error="model"), "Call", stream).text == "Sorry"
+    (response,) = function_responses(script.requests[-1])
+    assert response["error"].startswith(error)
+
+
+def test_unusable_return_type(api: Api, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+    """A function whose return type has no JSON form is refused before anything is sent."""
+
+    def screenshot() -> bytes:
+        raise AssertionError  # it is not called
+
+    with pytest.raises(TypeError, match="the result of screenshot: JSON has no bytes"):
+        send(api, start_chat(model, screenshot, on_error="model"), "Look", stream)
+    assert not script.requests
+
+
+def test_limits(api: Api, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+    """An argument beyond a declared limit is an error: the function is not called."""
+    called: list[int] = []
+
+    def dim(percent: Annotated[int, pydantic.Field(ge=0, le=100)]) -> None:
+        called.append(percent)
+
+    script.reply(reply(call_part("dim", percent=101), call_part("dim", percent=100))).reply("Done")
+    script.reply(reply(call_part("dim", percent=-1)))
+    send(api, start_chat(model, dim, on_error="model"), "Dim", stream)
+    assert called == [100]
+    assert function_responses(script.requests[1]) == [
+        {"error": "ValueError: dim(percent): 101 must be at most 100"},
+        {"result": None},
+    ]
+    with pytest.raises(ValueError, match=r"dim\(percent\): -1 must be at least 0"):
+        send(api, start_chat(model, dim), "Dim", stream)
+
+
+def test_positional_only(api: Api, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:
+    """Functions in C and positional-only parameters are called by position."""
+    script.reply(reply(call_part("sqrt", x=4))).reply("2")
+    send(api, start_chat(model, math.sqrt), "Root", stream)
+    assert function_responses(script.requests[1]) == [{"result": 2}]
 
 
 def test_approval(api: Api, model: genai.GenerativeModel, script: ScriptEngine, stream: bool) -> None:

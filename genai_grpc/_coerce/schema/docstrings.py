@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import inspect
 
-__all__ = ["class_docstring", "parameter_descriptions"]
+__all__ = ["own_docstring", "parameter_descriptions"]
 
 
-def class_docstring(cls: type) -> str:
-    """Return a class's docstring, dedented; "" if it has none of its own.
+def own_docstring(owner: object) -> str:
+    """Return the docstring of a class or a function, dedented; "" if it has none of its own.
 
     It may be one that Python generates, such as that of a dataclass.
 
     >>> class Film:
     ...     '''A film.'''
     >>> class Sequel(Film): ...
-    >>> class_docstring(Film), class_docstring(Sequel)
+    >>> own_docstring(Film), own_docstring(Sequel)
     ('A film.', '')
     """
     # The attribute, which is not inherited, instead of the entry in `__dict__`: from Python 3.15, a dataclass has a
     # descriptor there that generates the docstring when it is read.
-    docstring = cls.__doc__
+    docstring = owner.__doc__
     return inspect.cleandoc(docstring) if isinstance(docstring, str) else ""
 
 

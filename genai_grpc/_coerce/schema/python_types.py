@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final, Union, get_args, get_origin
 
 from genai_grpc._coerce.schema.annotations import field_names, type_hints
-from genai_grpc._coerce.schema.docstrings import class_docstring, parameter_descriptions
+from genai_grpc._coerce.schema.docstrings import own_docstring, parameter_descriptions
 from genai_grpc._coerce.schema.json_schema import read_json_schema
 from genai_grpc._coerce.schema.model import (
     AnyType,
@@ -281,7 +281,7 @@ def _named_tuple_fields(cls: Any) -> _Fields | None:
 
 def _object(cls: Any, class_fields: _Fields, path: str, definitions: Definitions) -> JSONType:
     hints = type_hints(cls, path)
-    documented = parameter_descriptions(class_docstring(cls))
+    documented = parameter_descriptions(own_docstring(cls))
     fields = []
     for name, (required, metadata_description) in class_fields.items():
         hint = hints.get(name, Any)
@@ -302,7 +302,7 @@ def _is_required(hint: Any, default: bool) -> bool:
 
 def _class_description(cls: Any) -> str:
     """Return a class's own docstring, without those that Python generates."""
-    docstring = class_docstring(cls)
+    docstring = own_docstring(cls)
     generated = docstring == "An enumeration." or docstring.startswith(f"{cls.__name__}(")
     return "" if generated else docstring
 

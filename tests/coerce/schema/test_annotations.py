@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from genai_grpc._coerce.functions import bind_arguments, to_declaration
+from genai_grpc._coerce.functions import FunctionCaller, to_declaration
 from genai_grpc._coerce.schema.python_types import read_type
 
 PROGRAM = textwrap.dedent(
@@ -75,7 +75,7 @@ def program(request: pytest.FixtureRequest) -> Any:
 def test_defined_later(program: Any, function: str) -> None:
     """A function may name a class that is defined after it; its return annotation need not be defined at all."""
     assert list(to_declaration(getattr(program, function), {}).parameters.properties["place"].properties) == ["city"]
-    assert bind_arguments(program.weather, {"place": {"city": "Rome"}}) == {"place": program.Place("Rome")}
+    assert FunctionCaller(program.weather).bind({"place": {"city": "Rome"}}) == {"place": program.Place("Rome")}
 
 
 def test_bound_by_a_partial(program: Any) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from genai_grpc._coerce.functions import to_declaration
-from genai_grpc._coerce.schema.docstrings import class_docstring, parameter_descriptions
+from genai_grpc._coerce.schema.docstrings import own_docstring, parameter_descriptions
 from genai_grpc._coerce.schema.model import ObjectType
 from genai_grpc._coerce.schema.python_types import read_type
 
@@ -74,9 +74,9 @@ class Unit(enum.Enum):
         (Pair, "Pair(first,)"),
     ],
 )
-def test_class_docstring(cls: type, docstring: str) -> None:
+def test_own_docstring(cls: type, docstring: str) -> None:
     """A class's docstring is its own, whether it is a str or generated when it is read."""
-    assert class_docstring(cls) == docstring
+    assert own_docstring(cls) == docstring
 
 
 @pytest.mark.parametrize("cls", [Point, LazyGenerated, Pair])
