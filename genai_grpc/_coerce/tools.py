@@ -166,6 +166,9 @@ class CallableFunctionDeclaration(FunctionDeclaration):
         """Run the function and return the response to the call. Coroutine functions need `send_message_async`."""
         return to_function_response(call, self.run(call))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cached_caller": None}  # it holds functions that cannot be pickled
+
     @property
     def _caller(self) -> FunctionCaller:
         """The function and its parameters, which are read once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -66,6 +68,16 @@ def test_declaration_from_function() -> None:
     assert declaration.parameters.properties["number"].description == "What to double."
     assert declaration(function_call("double", number=2)).response["result"] == 4
     assert repr(declaration) == "CallableFunctionDeclaration('double')"
+
+
+def test_copies() -> None:
+    """A declaration that has answered a call can be pickled and copied."""
+    declaration = FunctionDeclaration.from_function(double)
+    call = function_call("double", number=2)
+    response = declaration(call)
+    for copied in (pickle.loads(pickle.dumps(declaration)), copy.deepcopy(declaration)):
+        assert copied(call) == response
+        assert copied.to_proto() == declaration.to_proto()
 
 
 def test_repr() -> None:
