@@ -92,7 +92,7 @@ class Client:
         retry: RetryPolicy | None = None,
         max_in_flight: int | AdaptiveLimit | None = None,
         rate_limit: RateLimit | None = None,
-        metadata: Iterable[tuple[str, str]] = (),
+        metadata: Iterable[tuple[str, str | bytes]] = (),
         interceptors: Iterable[Any] = (),
         channel_options: Iterable[tuple[str, Any]] = (),
         user_agent: str | None = None,
@@ -329,7 +329,7 @@ def configure(
     transport: str | None = None,
     client_options: Any = None,
     client_info: Any = None,
-    default_metadata: Iterable[tuple[str, str]] = (),
+    default_metadata: Iterable[tuple[str, str | bytes]] = (),
 ) -> None:
     """Set the default client, for calls that name no client, from the next call on. Nothing connects yet.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
-from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_timeout
+from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_metadata, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
 
@@ -166,7 +166,7 @@ def to_options(value: object) -> CallOptions:
 
     Raises:
         TypeError: It has none of them; a timeout is not a number; `retry` is neither a RetryPolicy nor None.
-        ValueError: A key is unknown; a timeout is not above 0 and finite.
+        ValueError: A key is unknown; a timeout is not above 0 and finite; gRPC cannot carry the metadata.
     """
     if value is None:
         return NO_OPTIONS
@@ -176,15 +176,12 @@ def to_options(value: object) -> CallOptions:
             raise TypeError(f"request_options takes {', '.join(_OPTIONS)}; got an object with none of them")
     if unknown := value.keys() - _OPTIONS:
         raise ValueError(f"request_options takes {', '.join(_OPTIONS)}; got {', '.join(sorted(map(str, unknown)))}")
-    metadata = value.get("metadata") or ()
     timeout = value.get("timeout")
     return CallOptions(
         timeout=to_timeout(getattr(timeout, "_timeout", timeout)),  # TimeToDeadlineTimeout, ConstantTimeout
         idle_timeout=to_timeout(value.get("idle_timeout")),
         retry=_to_retry_policy(value.get("retry", "default")),
-        metadata=tuple(
-            (str(key).lower(), item) for key, item in (metadata.items() if isinstance(metadata, Mapping) else metadata)
-        ),
+        metadata=to_metadata(value.get("metadata") or ()),
     )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from genai_grpc._rpc.retry_policy import RetryPolicy
 
-__all__ = ["NO_OPTIONS", "CallOptions", "Limits", "Metadata", "to_timeout"]
+__all__ = ["NO_OPTIONS", "CallOptions", "Limits", "Metadata", "to_metadata", "to_timeout"]
 
-Metadata: TypeAlias = tuple[tuple[str, str], ...]
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+# What gRPC takes in the name of a pair, in lower case.
+_NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
 class CallOptions(NamedTuple):
@@ -54,3 +58,31 @@ def to_timeout(value: Any) -> float | None:
     if not 0 < value < inf:
         raise ValueError(f"a timeout must be finite and above 0 seconds; got {value}")
     return float(value)
+
+
+def to_metadata(value: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Metadata:
+    """Metadata as pairs, their names in lower case.
+
+    Raises:
+        TypeError: A value is not a str, nor bytes for a name that ends with `-bin`.
+        ValueError: A name or a value has characters that gRPC cannot carry.
+
+    >>> to_metadata({"X-Trace": "1"})
+    (('x-trace', '1'),)
+    """
+    pairs = value.items() if isinstance(value, Mapping) else value
+    metadata = tuple((str(name).lower(), item) for name, item in pairs)
+    for name, item in metadata:
+        if not name or name.strip(_NAME_CHARACTERS):
+            raise ValueError(f"the name of a metadata pair has letters, digits, '-', '_' and '.' only; got {name!r}")
+        if name.endswith("-bin") and isinstance(item, bytes):
+            continue
+        if not isinstance(item, str):
+            accepted = "bytes" if name.endswith("-bin") else "a str, or bytes if the name ends with -bin"
+            raise TypeError(f"the value of the metadata {name!r} is {accepted}; got {type(item).__name__}")
+        if not (item.isascii() and item.isprintable()):
+            raise ValueError(
+                f"the value of the metadata {name!r} has characters that are not printable ASCII; escape them, "
+                "for example with urllib.parse.quote, or pass bytes under a name that ends with -bin"
+            )
+    return metadata

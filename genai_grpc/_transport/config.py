@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from genai_grpc._rpc.call import AnyCall
-from genai_grpc._rpc.options import Limits, Metadata, to_timeout
+from genai_grpc._rpc.options import Limits, Metadata, to_metadata, to_timeout
 from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._transport.endpoint import Endpoint, parse_endpoint, parse_proxy
 from genai_grpc._version import __version__
@@ -33,6 +33,7 @@ __all__ = [
     "client_arguments",
     "environment_key",
     "has_default_credentials",
+    "hide",
     "resolve",
 ]
 
@@ -124,7 +125,7 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
         ConfigurationError: There are no credentials for an endpoint that needs them; a key or token would go over
             plaintext to another machine; an address cannot be parsed; two options contradict each other.
         TypeError: An option is of the wrong type.
-        ValueError: A number is out of range.
+        ValueError: A number is out of range; gRPC cannot carry the metadata.
     """
     environment = os.environ if environment is None else environment
     api_key, credentials = options.api_key, options.credentials
@@ -137,7 +138,7 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
         api_key = environment_key(environment)
     if isinstance(api_key, str):
         api_key = Secret(api_key) if api_key else None
-    metadata = tuple((key.lower(), Secret(value)) for key, value in options.metadata)
+    metadata = hide(to_metadata(options.metadata))
     if endpoint.host == HOST and api_key is None and credentials is None and not _has_credentials(metadata):
         if not has_default_credentials(endpoint):
             raise ConfigurationError(MISSING_CREDENTIALS)
@@ -202,6 +203,11 @@ def check(options: ClientOptions) -> None:
         _refuse_plaintext(target)
 
 
+def hide(metadata: Metadata) -> Metadata:
+    """Metadata whose values a repr does not show."""
+    return tuple((name, Secret(value) if isinstance(value, str) else value) for name, value in metadata)
+
+
 def check_plaintext(target: Endpoint, metadata: Metadata) -> None:
     """Check that metadata holds no key or token that would go over plaintext to another machine.
 
@@ -229,7 +235,7 @@ def client_arguments(
     credentials: Any,
     client_options: Any,
     client_info: Any,
-    default_metadata: Iterable[tuple[str, str]],
+    default_metadata: Iterable[tuple[str, str | bytes]],
 ) -> dict[str, Any]:
     """The arguments of a `Client` for those of `configure`, whose `client_options` is a dict or an object.
 

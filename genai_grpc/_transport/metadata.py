@@ -12,7 +12,7 @@ import grpc
 
 from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.options import Metadata
-from genai_grpc._transport.config import ClientOptions, Secret, check_plaintext
+from genai_grpc._transport.config import ClientOptions, check_plaintext, hide
 from genai_grpc._transport.credentials import Credentials
 from genai_grpc._version import __version__
 
@@ -69,7 +69,7 @@ class CallMetadata:
             routing = () if field is None else (("x-goog-request-params", f"{field}={quote(value)}"),)
             metadata = cache[field, value] = self._convert((*self._common, *routing, *credentials))
         if call.options.metadata:
-            own = tuple((key, Secret(value)) for key, value in call.options.metadata)
+            own = hide(call.options.metadata)
             check_plaintext(self._target, own)
             return self._convert((*metadata, *own))
         return metadata

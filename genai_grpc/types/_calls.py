@@ -32,7 +32,7 @@ class RequestOptions(Mapping[str, Any]):
     timeout: float | None = None
     idle_timeout: float | None = None
     retry: RetryPolicy | Literal["default"] | None = "default"
-    metadata: Sequence[tuple[str, str]] = ()
+    metadata: Sequence[tuple[str, str | bytes]] = ()
 
     def __getitem__(self, name: str) -> Any:
         if name not in RequestOptions.__dataclass_fields__:

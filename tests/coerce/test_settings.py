@@ -34,6 +34,7 @@ def to_retry_policy(api_core_policy: Any) -> RetryPolicy:
         pytest.param({"metadata": [("X-Trace", "1")]}, CallOptions(metadata=(("x-trace", "1"),)), id="metadata"),
         pytest.param({"metadata": {"X-Trace": "1"}}, CallOptions(metadata=(("x-trace", "1"),)), id="metadata dict"),
         pytest.param({"metadata": None}, CallOptions(), id="metadata None"),
+        pytest.param({"metadata": {"x-bin": b"\xe9"}}, CallOptions(metadata=(("x-bin", b"\xe9"),)), id="binary"),
         pytest.param(types.RequestOptions(), CallOptions(), id="RequestOptions"),
         pytest.param(types.RequestOptions(timeout=3), CallOptions(timeout=3.0), id="RequestOptions with a timeout"),
         pytest.param(types.RequestOptions(retry=POLICY), CallOptions(retry=POLICY), id="RequestOptions with a policy"),
@@ -69,6 +70,14 @@ def test_options(value: Any, expected: CallOptions) -> None:
             r"retry is a RetryPolicy, a google.api_core.retry.Retry, or None .*; got int",
             id="retry",
         ),
+        pytest.param(
+            {"metadata": {"x-user": "Zoé"}}, ValueError, "'x-user' has characters that are not printable ASCII", id="é"
+        ),
+        pytest.param({"metadata": [("x-user", "a\n")]}, ValueError, "'x-user' has characters", id="newline"),
+        pytest.param({"metadata": {"x user": "a"}}, ValueError, "letters, digits, .* got 'x user'$", id="name"),
+        pytest.param({"metadata": {"": "a"}}, ValueError, "letters, digits, .* got ''$", id="empty name"),
+        pytest.param({"metadata": {"x-user": 3}}, TypeError, "'x-user' is a str, .* -bin; got int$", id="number"),
+        pytest.param({"metadata": {"x-user": b"3"}}, TypeError, "'x-user' is a str, .*; got bytes$", id="bytes"),
         pytest.param(3, TypeError, "request_options takes timeout, idle_timeout, retry, metadata", id="int"),
     ],
 )

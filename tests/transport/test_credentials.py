@@ -83,7 +83,7 @@ def authorization(token: OAuthToken) -> str:
     """The authorization that is sent."""
     metadata = token.metadata()
     assert metadata is not None
-    return dict(metadata)["authorization"]
+    return str(dict(metadata)["authorization"])
 
 
 def join_background_refresh() -> None:

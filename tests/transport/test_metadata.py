@@ -48,7 +48,7 @@ def pairs(metadata: CallMetadata, call: Call[Any, Any, Any]) -> Metadata:
 def test_pairs() -> None:
     """A call's metadata has the client library, the routing parameter, the key, and the client's own pairs."""
     metadata = dict(pairs(client_metadata(api_key="k", metadata=[("x-goog-user-project", "p")]), count_call()))
-    assert metadata.pop("x-goog-api-client").startswith(f"gl-python/{platform.python_version()} grpc/")
+    assert str(metadata.pop("x-goog-api-client")).startswith(f"gl-python/{platform.python_version()} grpc/")
     assert metadata == {
         "x-goog-request-params": "model=models/m",
         "x-goog-api-key": "k",
