@@ -18,6 +18,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, Union, get_args, get_origin
 
+from genai_grpc._coerce.schema.cache import cached
 from genai_grpc._coerce.schema.docstrings import parameter_descriptions
 from genai_grpc._coerce.schema.json_schema import read_json_schema
 from genai_grpc._coerce.schema.model import (
@@ -35,7 +36,7 @@ from genai_grpc._coerce.schema.model import (
     UnionType,
 )
 
-__all__ = ["description_of", "read_type", "resolve_annotations"]
+__all__ = ["PydanticValidator", "description_of", "read_type", "resolve_annotations"]
 
 SUPPORTED: Final = (
     "int, float, str, bool, None, Any, an Enum, Literal, a union, list, tuple, set, dict with str keys, a TypedDict, "
@@ -89,13 +90,13 @@ CONSTRAINTS: Final = {
     "pattern": "pattern",
 }
 LENGTHS: Final = {
-    "min_length": {"string": "minLength", "array": "minItems"},
-    "max_length": {"string": "maxLength", "array": "maxItems"},
+    "min_length": {"string": "minLength", "array": "minItems", "object": "minProperties"},
+    "max_length": {"string": "maxLength", "array": "maxItems", "object": "maxProperties"},
 }
 
 
 def read_type(python_type: Any, path: str, definitions: Definitions | None = None) -> TypeSchema:
-    """Read a type into a schema.
+    """Read a type into a schema; a type without shared definitions is read once.
 
     Args:
         python_type: The type.
@@ -108,9 +109,14 @@ def read_type(python_type: Any, path: str, definitions: Definitions | None = Non
     >>> read_type(bool, "answer").root.json_type
     'boolean'
     """
-    definitions = definitions or Definitions()
-    root = _read(python_type, path, definitions)
-    return TypeSchema(root, definitions.by_name)
+    if definitions is not None:
+        return TypeSchema(_read(python_type, path, definitions), definitions.by_name)
+
+    def read() -> TypeSchema:
+        own = Definitions()
+        return TypeSchema(_read(python_type, path, own), own.by_name)
+
+    return cached(python_type, read)
 
 
 def resolve_annotations(annotations: Mapping[str, Any], names: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -186,7 +192,8 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     arguments = get_args(python_type)
     if origin is typing.Annotated:
         node = _read(arguments[0], path, definitions)
-        return _annotate(node, python_type.__metadata__, description_of(python_type))
+        node = _annotate(definitions.resolve(node), python_type.__metadata__) or node
+        return replace(node, description=description_of(python_type) or node.description)
     if origin in _from_typing(*QUALIFIERS):
         return _read(arguments[0], path, definitions)
     if origin in _from_typing("Literal"):
@@ -194,7 +201,7 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     if origin in (Union, types.UnionType):
         return _union(arguments, path, definitions)
     if origin is tuple:
-        return _tuple(arguments, path, definitions)
+        return _tuple(python_type, arguments, path, definitions)
     if origin in ARRAYS:
         return ArrayType(_read(arguments[0] if arguments else Any, f"{path}[]", definitions), ARRAYS[origin])
     if origin in MAPS:
@@ -205,12 +212,14 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     raise _unsupported(python_type, path)
 
 
-def _tuple(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> JSONType:
+def _tuple(python_type: Any, arguments: tuple[Any, ...], path: str, definitions: Definitions) -> JSONType:
     match arguments:
         case (item, last) if last is ...:
             return ArrayType(_read(item, f"{path}[]", definitions), tuple)
-        case () | ((),):  # `tuple`; the arguments of `tuple[()]` are ((),) up to Python 3.10
+        case () if python_type in (tuple, typing.Tuple):  # noqa: UP006 -- bare, and not the empty `tuple[()]`
             return ArrayType(AnyType(), tuple)
+        case ((),):  # those of `tuple[()]` up to Python 3.10
+            arguments = ()
     return TupleType(tuple(_read(item, f"{path}[{number}]", definitions) for number, item in enumerate(arguments)))
 
 
@@ -233,15 +242,13 @@ def _enum_value(member: Enum) -> str:
     return str(member.value) if all(isinstance(each.value, str) for each in type(member)) else member.name
 
 
-def _annotate(node: JSONType, metadata: Iterable[Any], description: str) -> JSONType:
-    """Return the node with the description and the constraints of Annotated metadata."""
-    match node:
-        case ScalarType(json_type=json_type):
-            pass
-        case ArrayType() | TupleType():
-            json_type = "array"
-        case _:
-            json_type = ""
+def _annotate(node: JSONType, metadata: Iterable[Any]) -> JSONType | None:
+    """Return the node with the constraints of Annotated metadata; None if there are none for it."""
+    metadata = list(metadata)
+    if isinstance(node, UnionType):
+        options = [_annotate(option, metadata) or option for option in node.options]
+        return replace(node, options=tuple(options)) if tuple(options) != node.options else None
+    json_type = _json_type(node)
     constraints = {}
     # pydantic's Field holds its constraints as metadata of its own.
     for item in [inner for outer in metadata for inner in (outer, *_nested_metadata(outer))]:
@@ -251,7 +258,18 @@ def _annotate(node: JSONType, metadata: Iterable[Any], description: str) -> JSON
         for name, keywords in LENGTHS.items():
             if json_type in keywords and isinstance(value := getattr(item, name, None), int):
                 constraints[keywords[json_type]] = value
-    return replace(node, description=description or node.description, constraints={**node.constraints, **constraints})
+    return replace(node, constraints={**node.constraints, **constraints}) if constraints else None
+
+
+def _json_type(node: JSONType) -> str:
+    match node:
+        case ScalarType(json_type=json_type):
+            return json_type
+        case ArrayType() | TupleType():
+            return "array"
+        case MapType() | ObjectType():
+            return "object"
+    return ""
 
 
 def _nested_metadata(item: Any) -> list[Any]:
@@ -340,9 +358,23 @@ def _read_pydantic(pydantic: Any, cls: Any, path: str, definitions: Definitions)
         schema = adapter.json_schema()
     except pydantic.errors.PydanticUserError as error:
         raise TypeError(f"{path}: pydantic cannot make a schema of {cls.__qualname__}: {error}") from error
-    node = read_json_schema(schema, cls, definitions)
-    # As JSON, since a strict model accepts a date as a JSON string, but not as a Python str.
-    return replace(node, validate=lambda value: adapter.validate_json(json.dumps(_restore_integers(value))))
+    return replace(read_json_schema(schema, cls, definitions), validate=PydanticValidator(adapter))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PydanticValidator:
+    """Builds values with a TypeAdapter of pydantic."""
+
+    adapter: Any
+
+    def __call__(self, value: Any) -> Any:
+        """Build the value from plain JSON."""
+        # As JSON, since a strict model accepts a date as a JSON string, but not as a Python str.
+        return self.from_text(json.dumps(_restore_integers(value)))
+
+    def from_text(self, text: str) -> Any:
+        """Build the value from the text of JSON."""
+        return self.adapter.validate_json(text)
 
 
 def _restore_integers(value: Any) -> Any:
