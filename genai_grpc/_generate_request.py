@@ -13,6 +13,7 @@ from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.settings import (
+    merge_generation_settings,
     to_generation_config,
     to_generation_settings,
     to_options,
@@ -168,7 +169,7 @@ class GenerateRequest:
             tool_config=self.tool_config if tool_config is None else to_tool_config(tool_config),
             safety_settings=to_safety_settings(self.safety | to_safety_map(overrides.safety_settings)),
         )
-        settings = self.settings | to_generation_settings(overrides.generation_config)
+        settings = merge_generation_settings(self.settings, to_generation_settings(overrides.generation_config))
         if settings:
             request.generation_config.CopyFrom(to_generation_config(settings))
         if self.cached_content is not None:
@@ -177,7 +178,7 @@ class GenerateRequest:
 
     def _schema(self, overrides: Overrides) -> Any:
         """The response schema of a call if it is a Python type, for `response.parsed`; else None."""
-        settings = self.settings | to_generation_settings(overrides.generation_config)
+        settings = merge_generation_settings(self.settings, to_generation_settings(overrides.generation_config))
         schema = settings.get("response_schema")
         return None if isinstance(schema, (Mapping, Message)) else schema
 

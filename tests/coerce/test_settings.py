@@ -6,12 +6,29 @@ from typing import Any
 import pytest
 
 from genai_grpc import types
-from genai_grpc._coerce.settings import to_options
+from genai_grpc._coerce.settings import merge_generation_settings, to_options
 from genai_grpc._rpc.options import CallOptions
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.status import error_class
 
 POLICY = RetryPolicy(max_attempts=2)
+SCHEMAS = {
+    "response_schema": int,
+    "response_json_schema": {"type": "string"},
+    "response_json_schema_ordered": {"type": "boolean"},
+}
+
+
+@pytest.mark.parametrize("default", SCHEMAS)
+@pytest.mark.parametrize("override", SCHEMAS)
+def test_schema_of_a_call(default: str, override: str) -> None:
+    """The schema of a call replaces that of the model, whichever field holds each; other defaults stay."""
+    defaults = {"temperature": 0.5, default: SCHEMAS[default]}
+    assert merge_generation_settings(defaults, {override: SCHEMAS[override]}) == {
+        "temperature": 0.5,
+        override: SCHEMAS[override],
+    }
+    assert merge_generation_settings(defaults, {"temperature": 1}) == {**defaults, "temperature": 1}
 
 
 @pytest.mark.parametrize(
