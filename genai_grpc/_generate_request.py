@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-
-from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.settings import (
+    answer_type,
     merge_generation_settings,
     to_generation_config,
     to_generation_settings,
@@ -177,10 +175,9 @@ class GenerateRequest:
         return request
 
     def _schema(self, overrides: Overrides) -> Any:
-        """The response schema of a call if it is a Python type, for `response.parsed`; else None."""
+        """The type by which `response.parsed` reads the answer to a call; None for any JSON."""
         settings = merge_generation_settings(self.settings, to_generation_settings(overrides.generation_config))
-        schema = settings.get("response_schema")
-        return None if isinstance(schema, (Mapping, Message)) else schema
+        return answer_type(settings)
 
 
 # Fields of a request that have tokens to count, besides its contents.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from genai_grpc import protos
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_timeout
@@ -12,6 +12,8 @@ from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
 
 __all__ = [
+    "WordAnswer",
+    "answer_type",
     "merge_generation_settings",
     "to_generation_config",
     "to_generation_settings",
@@ -90,6 +92,23 @@ def merge_generation_settings(defaults: Mapping[str, Any], overrides: Mapping[st
 
 # The fields that hold a schema of the response; a request has at most one of them.
 _SCHEMAS: Final = ("response_schema", "response_json_schema", "response_json_schema_ordered")
+
+
+class WordAnswer(NamedTuple):
+    """The type of an answer of MIME type text/x.enum, which is a bare word; None if its schema is not a Python type."""
+
+    python_type: Any
+
+
+def answer_type(settings: Mapping[str, Any]) -> Any:
+    """Return the type by which `response.parsed` reads the answer to a request with these settings; None for any JSON.
+
+    >>> answer_type({"response_schema": int}), answer_type({"response_schema": {"type": "integer"}})
+    (<class 'int'>, None)
+    """
+    schema = settings.get("response_schema")
+    python_type = None if isinstance(schema, Mapping) or as_message(schema) is not None else schema
+    return WordAnswer(python_type) if settings.get("response_mime_type") == "text/x.enum" else python_type
 
 
 def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig:

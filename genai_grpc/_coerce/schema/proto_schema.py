@@ -56,7 +56,7 @@ REFUSED: Final = {
     "an enum of values that are not str": "https://github.com/decolua/9router/issues/359",
     "additionalProperties": "https://github.com/googleapis/python-genai/issues/1815",
 }
-# A Schema has no references, so it repeats a type that is used twice. Types with more nodes than this become JSON Schema.
+# A Schema has no references, so it repeats a type that is used twice. Larger types than this become JSON Schema.
 MAX_REPEATED_NODES: Final = 200
 
 

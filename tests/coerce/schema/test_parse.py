@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from genai_grpc import protos
 from genai_grpc._coerce.schema.parse import parse_as, parse_text
+from genai_grpc._coerce.settings import WordAnswer
 
 UTC = datetime.timezone.utc
 
@@ -223,6 +224,7 @@ class Word(pydantic.RootModel[Literal["1", "red"]]):
         (Digit, '"1"', Digit.QUOTED),
         (Digit, " 1", Digit.SPACED),
         (Digit, '" 1"', Digit.SPACED),
+        (Digit | None, "null", None),
         (Digit | None, "true", Digit.TRUE),
         (Colour | None, "null", None),
         (Colour | None, "red", Colour.RED),
@@ -254,6 +256,26 @@ class Word(pydantic.RootModel[Literal["1", "red"]]):
 def test_parse_text(python_type: Any, text: str, parsed: Any) -> None:
     """The type decides whether an answer is a word, as in text/x.enum, or JSON."""
     result = parse_text(python_type, text)
+    assert result == parsed
+    assert type(result) is type(parsed)
+
+
+@pytest.mark.parametrize(
+    ("python_type", "text", "parsed"),
+    [
+        (Digit | None, "null", Digit.NULL),
+        (Literal["null"] | None, "null", "null"),
+        (Literal["1", 1], "1", "1"),
+        (Colour | int, "2", 2),
+        (Colour, '"red"', Colour.RED),
+        (None, "red\n", "red"),
+        ({"type": "string", "enum": ["1"]}, "1", "1"),
+    ],
+    ids=str,
+)
+def test_text_of_words(python_type: Any, text: str, parsed: Any) -> None:
+    """An answer of MIME type text/x.enum is a word, if it can be one."""
+    result = parse_text(WordAnswer(python_type), text)
     assert result == parsed
     assert type(result) is type(parsed)
 
