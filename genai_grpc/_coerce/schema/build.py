@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from genai_grpc._coerce.schema.model import (
     AnyType,
@@ -23,6 +23,15 @@ from genai_grpc._coerce.schema.model import (
 from genai_grpc._coerce.schema.scalars import SCALARS
 
 __all__ = ["build"]
+
+# The Python types of the values of a JSON type.
+JSON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "integer": (int, float),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
 
 Builder: TypeAlias = Callable[[Any], Any]
 """Builds a value, or raises a Mismatch."""
@@ -92,9 +101,27 @@ class _Builders:
                 return partial(_object, {field.name: self.of(field.type) for field in fields}, required, factory)
             case UnionType(options=options):
                 numbers = {option.python_type: self.of(option) for option in options if isinstance(option, ScalarType)}
-                return partial(_first_match, list(map(self.of, options)), numbers)
+                declared = [(partial(self._declares, option), self.of(option)) for option in options]
+                return partial(_first_match, declared, numbers)
             case Ref(name=name):
                 return partial(self._definition, name)
+
+    def _declares(self, node: JSONType, value: Any) -> bool:
+        """Whether the schema of a node names such a value; builders are lenient, and take others too."""
+        match node:
+            case ScalarType(json_type=json_type):
+                return type(value) in JSON_TYPES[json_type]
+            case EnumType(values=values):
+                return any(value == known and type(value) is type(known) for known in values)
+            case ArrayType() | TupleType():
+                return isinstance(value, list)
+            case MapType() | ObjectType():
+                return isinstance(value, dict)
+            case UnionType(options=options):
+                return any(self._declares(option, value) for option in options)
+            case Ref(name=name):
+                return self._declares(self._definitions[name], value)
+        return True
 
     def _definition(self, name: str, value: Any) -> Any:
         # At the first use, since a definition may refer to itself.
@@ -180,11 +207,14 @@ def _object(builders: Mapping[str, Builder], required: frozenset[str], factory: 
     return arguments if factory is dict else _call(lambda keywords: factory(**keywords), arguments)
 
 
-def _first_match(builders: list[Builder], numbers: Mapping[type, Builder], value: Any) -> Any:
-    # A number keeps its type, int or float, if that is an option.
+def _first_match(
+    options: list[tuple[Callable[[Any], bool], Builder]], numbers: Mapping[type, Builder], value: Any
+) -> Any:
+    # A number keeps its type, int or float, if that is an option. Next are options whose schemas name such a value.
     exact = [numbers[type(value)]] if type(value) in (int, float) and type(value) in numbers else []
+    declared = [build for declares, build in options if declares(value)]
     mismatches = []
-    for build in [*exact, *builders]:
+    for build in [*exact, *declared, *(build for _, build in options)]:
         try:
             return build(value)
         except Mismatch as mismatch:
