@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -208,7 +208,7 @@ def _object(builders: Mapping[str, Builder], required: frozenset[str], factory: 
 
 
 def _first_match(
-    options: list[tuple[Callable[[Any], bool], Builder]], numbers: Mapping[type, Builder], value: Any
+    options: Sequence[tuple[Callable[[Any], bool], Builder]], numbers: Mapping[type, Builder], value: Any
 ) -> Any:
     # A number keeps its type, int or float, if that is an option. Next are options whose schemas name such a value.
     exact = [numbers[type(value)]] if type(value) in (int, float) and type(value) in numbers else []

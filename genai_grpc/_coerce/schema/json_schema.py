@@ -97,6 +97,8 @@ def _body(node: JSONType) -> dict[str, Any]:
         case TupleType(items=nodes):
             prefix = {"prefixItems": list(map(_write, nodes))} if nodes else {}
             return {"type": "array", **prefix, "minItems": len(nodes), "maxItems": len(nodes)}
+        case MapType(values=values, keys=ScalarType(constraints={"pattern": pattern, **rest})) if not rest:
+            return {"type": "object", "patternProperties": {pattern: _write(values)}, "additionalProperties": False}
         case MapType(values=values, keys=keys):
             extra = {"additionalProperties": written} if (written := _write(values)) else {}
             return {"type": "object", **extra, **({} if keys is None else {"propertyNames": _write(keys)})}

@@ -172,6 +172,7 @@ def classes(fields: list[Typed]) -> st.SearchStrategy[Typed]:
     types: dict[str, Any] = {name: field.type for name, field in zip("abc", fields, strict=False)}
     values: dict[str, Any] = {name: field.values for name, field in zip("abc", fields, strict=False)}
     hashable = all(field.hashable for field in fields)
+    typed_dict: Any = TypedDict  # which type checkers know as a special form
     makers: list[Callable[[], Any]] = [
         lambda: dataclasses.make_dataclass("Data", types.items(), frozen=True),
         lambda: NamedTuple("Named", list(types.items())),
@@ -180,7 +181,7 @@ def classes(fields: list[Typed]) -> st.SearchStrategy[Typed]:
     made = st.sampled_from(makers).map(lambda make: make())
     return st.one_of(
         made.map(lambda cls: Typed(cls, st.builds(cls, **values), "object", hashable and not _is_model(cls))),
-        st.builds(lambda: Typed(TypedDict("Dict", types), st.fixed_dictionaries(values), "object", False)),
+        st.builds(lambda: Typed(typed_dict("Dict", types), st.fixed_dictionaries(values), "object", False)),
     )
 
 

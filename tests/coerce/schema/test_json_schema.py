@@ -148,8 +148,13 @@ def test_read_recursive_definitions() -> None:
         pytest.param(MapType(INTEGER), {"type": "object", "additionalProperties": INT}, id="map"),
         pytest.param(
             MapType(INTEGER, ScalarType("string", constraints={"pattern": "^a"})),
-            {"type": "object", "additionalProperties": INT, "propertyNames": {**STR, "pattern": "^a"}},
+            {"type": "object", "patternProperties": {"^a": INT}, "additionalProperties": False},
             id="map with a pattern",
+        ),
+        pytest.param(
+            MapType(INTEGER, EnumType(("a", "b"))),
+            {"type": "object", "additionalProperties": INT, "propertyNames": {**STR, "enum": ["a", "b"]}},
+            id="map with names",
         ),
         pytest.param(ObjectType(()), {"type": "object"}, id="empty object"),
         pytest.param(
