@@ -75,13 +75,15 @@ class WireSchema:
     value: Value | None = None
 
     def fields(self, schema: str, json_schema: str) -> dict[str, Any]:
-        """Return the schema under the name of the message field for its dialect.
+        """Return the schema under the name of the message field for its dialect; a Schema is a copy.
 
         >>> WireSchema(json_schema={"type": "null"}).fields("response_schema", "response_json_schema")
         {'response_json_schema': {'type': 'null'}}
         """
         if self.schema is not None:
-            return {schema: self.schema}
+            copy = protos.Schema()
+            copy.CopyFrom(self.schema)
+            return {schema: copy}
         return {json_schema: self.json_schema if self.value is None else self.value}
 
 

@@ -496,6 +496,12 @@ def test_similar_types(one: Any, other: Any) -> None:
     assert to_schema(one) != to_schema(other)
 
 
+def test_fields_are_copies() -> None:
+    """A change to the schema of one request does not change that of the next."""
+    to_schema(Person).fields("schema", "json_schema")["schema"].description = "Nobody."
+    assert to_schema(Person).fields("schema", "json_schema")["schema"].description != "Nobody."
+
+
 def test_classes_by_value() -> None:
     """What is cached of a class is left out of copies of its attributes, as programs pickle them."""
     local = dataclasses.make_dataclass("Local", [("number", int)])
