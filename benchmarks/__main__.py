@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "table": "compare the clients at each kind of work; updates docs/performance.md",
     "latency": "measure the latency of streamed chunks; updates docs/performance.md",
     "conveniences": "measure the conveniences of the message classes; updates docs/performance.md",
+    "schemas": "measure schemas of types, and the parsing of answers; updates docs/performance.md",
     "check": "fail if the client costs more than its bounds",
     "scale": "measure more threads, calls in flight, chunks, turns and bytes; updates docs/scale.md",
     "capacity": "plan capacity, from the results of table and scale and a simulation; updates docs/capacity.md",
@@ -54,6 +55,10 @@ def main() -> None:
             from benchmarks.conveniences import conveniences_table
 
             pages.write(pages.PERFORMANCE, "conveniences", conveniences_table())
+        case "schemas":
+            from benchmarks.micro.schemas import schemas_table
+
+            pages.write(pages.PERFORMANCE, "schemas", f"{schemas_table()}\n\n{pages.environment()}")
         case "check":
             from benchmarks.check import check
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-
-from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
@@ -14,6 +11,8 @@ from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.settings import (
+    answer_type,
+    merge_generation_settings,
     to_generation_config,
     to_generation_settings,
     to_options,
@@ -167,7 +166,7 @@ class GenerateRequest:
             tool_config=self.tool_config if tool_config is None else to_tool_config(tool_config),
             safety_settings=to_safety_settings(self.safety | to_safety_map(overrides.safety_settings)),
         )
-        settings = self.settings | to_generation_settings(overrides.generation_config)
+        settings = merge_generation_settings(self.settings, to_generation_settings(overrides.generation_config))
         if settings:
             request.generation_config.CopyFrom(to_generation_config(settings))
         if self.cached_content is not None:
@@ -175,10 +174,9 @@ class GenerateRequest:
         return request
 
     def _schema(self, overrides: Overrides) -> Any:
-        """The response schema of a call if it is a Python type, for `response.parsed`; else None."""
-        settings = self.settings | to_generation_settings(overrides.generation_config)
-        schema = settings.get("response_schema")
-        return None if isinstance(schema, (Mapping, Message)) else schema
+        """The type by which `response.parsed` reads the answer to a call; None for any JSON."""
+        settings = merge_generation_settings(self.settings, to_generation_settings(overrides.generation_config))
+        return answer_type(settings)
 
 
 def _check_cached(request: protos.GenerateContentRequest) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from genai_grpc import protos
@@ -124,18 +123,14 @@ class BaseResponse:
         """
         text = self.text
         try:
-            value = json.loads(text)
-        except ValueError as error:
-            # A response of MIME type text/x.enum is a bare word.
-            if not _is_enum(self._schema):
-                raise ValueError(f"the answer is not JSON ({error}); {self._json_hint()}") from error
-            value = text
-        if self._schema is None:
-            return value
-        # Schema code imports dataclasses, which take 10 ms, and only some programs use Python types.
-        from genai_grpc._coerce.schema.parse import parse_as
+            if self._schema is None:
+                return json.loads(text)
+            # Schema code imports dataclasses, which take 10 ms, and only some programs use Python types.
+            from genai_grpc._coerce.schema.parse import parse_text
 
-        return parse_as(self._schema, value, "the answer")
+            return parse_text(self._schema, text, "the answer")
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the answer is not JSON ({error}); {self._json_hint()}") from error
 
     def _json_hint(self) -> str:
         if self.candidates[0].finish_reason == protos.Candidate.MAX_TOKENS:
@@ -419,10 +414,6 @@ def _pull(buffer: StreamBuffer) -> None:
     except BaseException as error:
         buffer.set_error(error)
         raise
-
-
-def _is_enum(schema: Any) -> bool:
-    return isinstance(schema, type) and issubclass(schema, Enum)
 
 
 def _whole(kind: type[Any], whole: Chunk, schema: Any, is_chunk: bool, failure: Exception | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from genai_grpc import protos
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_metadata, to_timeout
@@ -12,6 +12,9 @@ from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
 
 __all__ = [
+    "WordAnswer",
+    "answer_type",
+    "merge_generation_settings",
     "to_generation_config",
     "to_generation_settings",
     "to_options",
@@ -76,19 +79,51 @@ def to_generation_settings(value: Any) -> dict[str, Any]:
     return {field_of(protos.GenerationConfig, key) or key: item for key, item in value.items() if item is not None}
 
 
+def merge_generation_settings(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults with the overrides in their place. A schema replaces another one, whichever fields hold them.
+
+    >>> merge_generation_settings({"top_k": 4, "response_schema": int}, {"response_json_schema": {"type": "string"}})
+    {'top_k': 4, 'response_json_schema': {'type': 'string'}}
+    """
+    if any(name in overrides for name in _SCHEMAS):
+        defaults = {name: value for name, value in defaults.items() if name not in _SCHEMAS}
+    return {**defaults, **overrides}
+
+
+# The fields that hold a schema of the response; a request has at most one of them.
+_SCHEMAS: Final = ("response_schema", "response_json_schema", "response_json_schema_ordered")
+
+
+class WordAnswer(NamedTuple):
+    """The type of an answer of MIME type text/x.enum, which is a bare word; None if its schema is not a Python type."""
+
+    python_type: Any
+
+
+def answer_type(settings: Mapping[str, Any]) -> Any:
+    """Return the type by which `response.parsed` reads the answer to a request with these settings; None for any JSON.
+
+    >>> answer_type({"response_schema": int}), answer_type({"response_schema": {"type": "integer"}})
+    (<class 'int'>, None)
+    """
+    schema = settings.get("response_schema")
+    python_type = None if isinstance(schema, Mapping) or as_message(schema) is not None else schema
+    return WordAnswer(python_type) if settings.get("response_mime_type") == "text/x.enum" else python_type
+
+
 def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig:
     """Build the message of merged settings.
 
     Raises:
         TypeError: A value has the wrong type.
-        ValueError: A key is not a field.
+        ValueError: A key is not a field; two fields hold a schema.
     """
+    if len(given := [name for name in _SCHEMAS if settings.get(name) is not None]) > 1:
+        raise ValueError(f"{' and '.join(given)} are mutually exclusive; pass one of them")
     if (response_schema := settings.get("response_schema")) is not None:
         from genai_grpc._coerce.schema.proto_schema import to_schema  # 30 ms, and only programs with schemas need it
 
         wire_schema = to_schema(response_schema, "GenerationConfig.response_schema")
-        if wire_schema.schema is None and settings.get("response_json_schema") is not None:
-            raise ValueError("response_schema and response_json_schema are mutually exclusive; pass one of them")
         rest = {name: item for name, item in settings.items() if name != "response_schema"}
         settings = rest | wire_schema.fields("response_schema", "response_json_schema")
     return to_message(protos.GenerationConfig, settings)

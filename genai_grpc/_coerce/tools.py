@@ -38,7 +38,7 @@ class FunctionDeclaration:
     Args:
         name: The function's name: letters, digits, "_", "." and "-", at most 64 of them.
         description: What it does, for the model.
-        parameters: A Schema or a dict of one, of type object; None for a function without parameters.
+        parameters: A Schema, a dict of one, or JSON Schema, of type object; None for a function without parameters.
         fields: Further fields of `protos.FunctionDeclaration`.
 
     >>> FunctionDeclaration(name="now", description="The time of day.").to_proto().name
@@ -46,7 +46,7 @@ class FunctionDeclaration:
     """
 
     def __init__(self, *, name: str, description: str = "", parameters: Any = None, **fields: Any) -> None:
-        values = {"name": name, "description": description, "parameters": parameters, **fields}
+        values = {"name": name, "description": description, **_schema_fields(parameters), **fields}
         self._proto = to_message(protos.FunctionDeclaration, values)
 
     @property
@@ -99,6 +99,15 @@ class FunctionDeclaration:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def _schema_fields(parameters: Any) -> dict[str, Any]:
+    """Return parameters under the name of the field for their dialect."""
+    if not isinstance(parameters, Mapping) or not parameters:
+        return {"parameters": parameters}
+    from genai_grpc._coerce.schema.proto_schema import to_schema  # as in `from_function`
+
+    return to_schema(parameters, "FunctionDeclaration.parameters").fields("parameters", "parameters_json_schema")
 
 
 class CallableFunctionDeclaration(FunctionDeclaration):

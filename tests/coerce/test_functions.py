@@ -207,7 +207,6 @@ ADD = parameters_json(["a", "user"], a=INT, user=STR, b=INT)
     [
         pytest.param(add, "add", "Add.", ADD, id="function"),
         pytest.param(later, "later", "Wait.", parameters_json(["number"], number=INT), id="coroutine function"),
-        pytest.param(unannotated, "unannotated", "", parameters_json(["x"], x={}, y={}), id="no annotations"),
         pytest.param(variadic, "variadic", "", parameters_json(["a"], a=INT, b=STR), id="*args and **kwargs"),
         pytest.param(
             positional_only,
@@ -252,9 +251,6 @@ ADD = parameters_json(["a", "user"], a=INT, user=STR, b=INT)
         pytest.param(UndocumentedClass, "UndocumentedClass", "", None, id="class without docstring"),
         # The docstring that Python generates, whose wording differs between versions.
         pytest.param(Place, "Place", Place.__doc__, None, id="class"),
-        pytest.param(
-            len, "len", "Return the number of items in a container.", parameters_json(["obj"], obj={}), id="builtin"
-        ),
     ],
 )
 def test_declarations(
@@ -331,6 +327,21 @@ def test_without_docstring_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     declaration = to_declaration(weather, {})
     assert [declaration.parameters.properties[name].description for name in ("place", "unit")] == ["", "Of the answer."]
     assert declaration.description.startswith("Tell the weather.\n\nArgs:\n    place: Where.")
+
+
+@pytest.mark.parametrize(
+    ("function", "schema"),
+    [
+        (
+            unannotated,
+            {"type": "object", "properties": {"x": {}, "y": {}}, "required": ["x"], "propertyOrdering": ["x", "y"]},
+        ),
+        (len, {"type": "object", "properties": {"obj": {}}, "required": ["obj"]}),
+    ],
+)
+def test_parameters_of_any_type(function: Callable[..., Any], schema: dict[str, Any]) -> None:
+    """Parameters without annotations are declared in JSON Schema, since the service refuses a Schema without a type."""
+    assert MessageToDict(to_declaration(function, {}).parameters_json_schema) == schema
 
 
 def test_json_schema() -> None:

@@ -5,13 +5,49 @@ from typing import Any
 
 import pytest
 
-from genai_grpc import errors, types
-from genai_grpc._coerce.settings import to_options
+from genai_grpc import errors, protos, types
+from genai_grpc._coerce.settings import WordAnswer, answer_type, merge_generation_settings, to_options
 from genai_grpc._rpc.options import CallOptions
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.status import error_class
 
 POLICY = RetryPolicy(max_attempts=2)
+SCHEMAS = {
+    "response_schema": int,
+    "response_json_schema": {"type": "string"},
+    "response_json_schema_ordered": {"type": "boolean"},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, None),
+        ({"response_schema": int}, int),
+        ({"response_schema": {"type": "integer"}}, None),
+        ({"response_schema": protos.Schema(type=protos.Type.INTEGER)}, None),
+        ({"response_json_schema": {"type": "integer"}}, None),
+        ({"response_schema": bool, "response_mime_type": "application/json"}, bool),
+        ({"response_schema": bool, "response_mime_type": "text/x.enum"}, WordAnswer(bool)),
+        ({"response_schema": {"enum": ["a"]}, "response_mime_type": "text/x.enum"}, WordAnswer(None)),
+    ],
+    ids=str,
+)
+def test_answer_type(settings: dict[str, Any], expected: Any) -> None:
+    """An answer is read by its schema if that is a Python type, and as a word if its MIME type is text/x.enum."""
+    assert answer_type(settings) == expected
+
+
+@pytest.mark.parametrize("default", SCHEMAS)
+@pytest.mark.parametrize("override", SCHEMAS)
+def test_schema_of_a_call(default: str, override: str) -> None:
+    """The schema of a call replaces that of the model, whichever field holds each; other defaults stay."""
+    defaults = {"temperature": 0.5, default: SCHEMAS[default]}
+    assert merge_generation_settings(defaults, {override: SCHEMAS[override]}) == {
+        "temperature": 0.5,
+        override: SCHEMAS[override],
+    }
+    assert merge_generation_settings(defaults, {"temperature": 1}) == {**defaults, "temperature": 1}
 
 
 def to_retry_policy(api_core_policy: Any) -> RetryPolicy:

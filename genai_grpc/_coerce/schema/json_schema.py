@@ -1,6 +1,6 @@
 """JSON Schema: written from type nodes, and read into them for libraries that describe their types in it.
 
-Output is limited to the keywords that the Gemini API supports
+Beside validation keywords, the output is limited to the keywords that the Gemini API supports
 (https://ai.google.dev/api/generate-content#FIELDS.response_json_schema).
 """
 
@@ -25,8 +25,9 @@ from genai_grpc._coerce.schema.model import (
     TypeSchema,
     UnionType,
 )
+from genai_grpc._coerce.schema.references import inline, shared_definitions
 
-__all__ = ["is_json_schema", "read_json_schema", "to_json_schema"]
+__all__ = ["SCHEMA_FORMATS", "UPPER_BOUNDS", "is_json_schema", "read_json_schema", "to_json_schema"]
 
 CONSTRAINTS: Final = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern"}
@@ -34,10 +35,28 @@ CONSTRAINTS: Final = frozenset(
 )
 # Keywords of JSON Schema that a Schema does not have, or has under another name.
 JSON_SCHEMA_ONLY: Final = frozenset(
-    {"$schema", "$id", "$defs", "$ref", "$anchor", "definitions", "anyOf", "oneOf", "allOf", "not", "if", "const"}
-    | {"prefixItems", "additionalProperties", "patternProperties", "propertyNames"}
-    | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems"}
+    {"$schema", "$id", "$defs", "$ref", "$anchor", "$comment", "$dynamicRef", "$dynamicAnchor", "$vocabulary"}
+    | {"definitions", "anyOf", "oneOf", "allOf", "not", "if", "then", "else", "const", "discriminator"}
+    | {"prefixItems", "additionalItems", "unevaluatedItems", "contains", "minContains", "maxContains", "uniqueItems"}
+    | {"additionalProperties", "unevaluatedProperties", "patternProperties", "propertyNames"}
+    | {"dependentRequired", "dependentSchemas", "dependencies"}
+    | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"examples", "readOnly", "writeOnly", "deprecated", "contentEncoding", "contentMediaType", "contentSchema"}
 )
+# Keywords of both.
+COMMON: Final = frozenset(
+    {"type", "title", "description", "default", "format", "enum", "example", "required", "properties", "items"}
+    | {"minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems"}
+    | {"minProperties", "maxProperties", "propertyOrdering"}
+)
+# The formats of each type that a Schema may have: see `proto_schema.UNSUPPORTED`.
+SCHEMA_FORMATS: Final[Mapping[str, frozenset[str]]] = {
+    "string": frozenset({"enum", "date-time"}),
+    "integer": frozenset({"int32", "int64"}),
+    "number": frozenset({"float", "double"}),
+}
+# The upper bounds for which a Schema reads 0 as absent.
+UPPER_BOUNDS: Final = frozenset({"maxLength", "maxItems", "maxProperties"})
 # Keywords whose values are data, and those whose values map names to schemas.
 DATA_KEYWORDS: Final = frozenset({"const", "default", "enum", "example", "examples", "required"})
 NAME_KEYWORDS: Final = frozenset({"properties", "$defs", "definitions"})
@@ -46,7 +65,8 @@ JSON_TYPES: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "i
 
 
 def to_json_schema(schema: TypeSchema) -> dict[str, Any]:
-    """Return the JSON Schema of a type, with recursive types under "$defs"."""
+    """Return the JSON Schema of a type. Types that are recursive, or used more than once, are under "$defs"."""
+    schema = inline(schema, shared_definitions(schema))
     written = _write(schema.root)
     if schema.definitions:
         written["$defs"] = {name: _write(node) for name, node in schema.definitions.items()}
@@ -75,19 +95,21 @@ def _body(node: JSONType) -> dict[str, Any]:
         case ArrayType(items=items):
             return {"type": "array", "items": _write(items)}
         case TupleType(items=nodes):
-            bounds = {"minItems": len(nodes), "maxItems": len(nodes)}
-            return {"type": "array", "prefixItems": list(map(_write, nodes)), **bounds}
-        case MapType(values=AnyType()):
-            return {"type": "object"}
-        case MapType(values=values):
-            return {"type": "object", "additionalProperties": _write(values)}
-        case ObjectType(fields=fields):
-            return _object(fields)
+            prefix = {"prefixItems": list(map(_write, nodes))} if nodes else {}
+            return {"type": "array", **prefix, "minItems": len(nodes), "maxItems": len(nodes)}
+        case MapType(values=values, keys=ScalarType(constraints={"pattern": pattern, **rest})) if not rest:
+            return {"type": "object", "patternProperties": {pattern: _write(values)}, "additionalProperties": False}
+        case MapType(values=values, keys=keys):
+            extra = {"additionalProperties": written} if (written := _write(values)) else {}
+            return {"type": "object", **extra, **({} if keys is None else {"propertyNames": _write(keys)})}
+        case ObjectType(fields=fields, extra=extra_type):
+            extra = {} if extra_type is None else {"additionalProperties": _write(extra_type)}
+            return {**_object(fields), **extra}
         case UnionType(options=options):
             return {"anyOf": [*map(_write, options), *([{"type": "null"}] if node.nullable else [])]}
         case Ref(name=name):
             ref = {"$ref": f"#/$defs/{name}"}
-            if not (node.nullable or node.description):
+            if not (node.nullable or node.description or node.constraints):
                 return ref
             # The API allows no other keyword next to "$ref".
             return {"anyOf": [ref, *([{"type": "null"}] if node.nullable else [])]}
@@ -106,17 +128,44 @@ def _object(fields: tuple[Field, ...]) -> dict[str, Any]:
 
 
 def is_json_schema(value: Mapping[str, Any]) -> bool:
-    """Whether a dict is JSON Schema rather than the fields of a Schema: it has a keyword that only JSON Schema has.
+    """Whether a dict is JSON Schema rather than the fields of a Schema.
 
-    A type name in capitals marks a Schema, whatever the other keywords are.
+    It is if a Schema cannot say all of it, e.g. since it has a keyword that only JSON Schema has. A type that is
+    written in capitals or as a number marks a Schema, whatever else is in the dict.
 
     >>> is_json_schema({"$ref": "#/$defs/Node"}), is_json_schema({"type": "string"})
     (True, False)
     """
     nodes = list(_subschemas(value))
-    if any(isinstance(json_type := node.get("type"), str) and json_type.isupper() for node in nodes):
+    if any(_is_schema_type(node.get("type")) for node in nodes):
         return False
-    return any(JSON_SCHEMA_ONLY & node.keys() or isinstance(node.get("type"), list) for node in nodes)
+    return any(map(_needs_json_schema, nodes))
+
+
+def _is_schema_type(value: Any) -> bool:
+    return (isinstance(value, str) and value.isupper()) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _needs_json_schema(node: Mapping[str, Any]) -> bool:
+    """Whether a Schema lacks words for this node of a dict, regardless of the nodes in it."""
+    json_type = node.get("type")
+    return (
+        bool(JSON_SCHEMA_ONLY & node.keys())
+        or any(isinstance(key, str) and key.startswith("x-") for key in node)
+        or isinstance(json_type, list)
+        or isinstance(node.get("items"), (bool, list))
+        or any(isinstance(item, bool) for item in _mapping(node.get("properties")).values())
+        or any(not isinstance(item, str) for item in node.get("enum") or ())
+        or any(node.get(keyword) == 0 for keyword in UPPER_BOUNDS)
+        or ("format" in node and node["format"] not in SCHEMA_FORMATS.get(str(json_type), ()))
+        or (json_type == "object" and not node.get("properties"))
+        or (json_type == "array" and not node.get("items"))
+        or (json_type is None and node.keys() <= COMMON)
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _subschemas(value: Any) -> list[Mapping[str, Any]]:
@@ -140,7 +189,7 @@ def read_json_schema(schema: Mapping[str, Any], owner: object, definitions: Defi
     Args:
         schema: The JSON Schema.
         owner: The type it describes; keeps its definitions apart from those of other types.
-        definitions: Receives the recursive types.
+        definitions: Receives the types that it refers to.
     """
 
     def read(node: Any) -> JSONType:
@@ -174,8 +223,14 @@ def read_json_schema(schema: Mapping[str, Any], owner: object, definitions: Defi
             case {"type": "array"}:
                 return ArrayType(read(node.get("items")))
             case {"type": "object", "properties": properties}:
-                required = node.get("required", ())
-                return ObjectType(tuple(Field(name, read(item), name in required) for name, item in properties.items()))
+                required, extra = node.get("required", ()), node.get("additionalProperties")
+                fields = tuple(Field(name, read(item), name in required) for name, item in properties.items())
+                return ObjectType(fields, extra=read(extra) if isinstance(extra, Mapping) and extra else None)
+            case {"type": "object", "patternProperties": Mapping() as patterns} if len(patterns) == 1:
+                ((pattern, values),) = patterns.items()
+                return MapType(read(values), ScalarType("string", constraints={"pattern": pattern}))
+            case {"type": "object", "propertyNames": Mapping() as keys}:
+                return MapType(read(node.get("additionalProperties")), read({"type": "string", **keys}))
             case {"type": "object"}:
                 return MapType(read(node.get("additionalProperties")))
             case {"type": str(json_type)}:

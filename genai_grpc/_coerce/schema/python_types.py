@@ -18,7 +18,8 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, Union, get_args, get_origin
 
-from genai_grpc._coerce.schema.annotations import field_names, type_hints
+from genai_grpc._coerce.schema.annotations import field_names, signature, type_hints
+from genai_grpc._coerce.schema.cache import cached
 from genai_grpc._coerce.schema.docstrings import own_docstring, parameter_descriptions
 from genai_grpc._coerce.schema.json_schema import read_json_schema
 from genai_grpc._coerce.schema.model import (
@@ -36,7 +37,7 @@ from genai_grpc._coerce.schema.model import (
     UnionType,
 )
 
-__all__ = ["description_of", "read_type"]
+__all__ = ["PydanticValidator", "description_of", "read_type"]
 
 SUPPORTED: Final = (
     "int, float, str, bool, None, Any, an Enum, Literal, a union, list, tuple, set, dict with str keys, a TypedDict, "
@@ -90,13 +91,13 @@ CONSTRAINTS: Final = {
     "pattern": "pattern",
 }
 LENGTHS: Final = {
-    "min_length": {"string": "minLength", "array": "minItems"},
-    "max_length": {"string": "maxLength", "array": "maxItems"},
+    "min_length": {"string": "minLength", "array": "minItems", "object": "minProperties"},
+    "max_length": {"string": "maxLength", "array": "maxItems", "object": "maxProperties"},
 }
 
 
 def read_type(python_type: Any, path: str, definitions: Definitions | None = None) -> TypeSchema:
-    """Read a type into a schema.
+    """Read a type into a schema; a type without shared definitions is read once.
 
     Args:
         python_type: The type.
@@ -109,9 +110,14 @@ def read_type(python_type: Any, path: str, definitions: Definitions | None = Non
     >>> read_type(bool, "answer").root.json_type
     'boolean'
     """
-    definitions = definitions or Definitions()
-    root = _read(python_type, path, definitions)
-    return TypeSchema(root, definitions.by_name)
+    if definitions is not None:
+        return TypeSchema(_read(python_type, path, definitions), definitions.by_name)
+
+    def read() -> TypeSchema:
+        own = Definitions()
+        return TypeSchema(_read(python_type, path, own), own.by_name)
+
+    return cached(python_type, read)
 
 
 def description_of(hint: Any) -> str:
@@ -138,6 +144,8 @@ def _from_typing(*names: str) -> tuple[Any, ...]:
 
 def _read(python_type: Any, path: str, definitions: Definitions) -> JSONType:
     python_type = types.NoneType if python_type is None else python_type
+    if isinstance(python_type, dataclasses.InitVar):
+        python_type = python_type.type
     if any(python_type is any_type for any_type in (Any, object, inspect.Parameter.empty)):
         return AnyType()
     for scalar, node in SCALARS.items():
@@ -160,7 +168,8 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     arguments = get_args(python_type)
     if origin is typing.Annotated:
         node = _read(arguments[0], path, definitions)
-        return _annotate(node, python_type.__metadata__, description_of(python_type))
+        node = _annotate(definitions.resolve(node), python_type.__metadata__) or node
+        return replace(node, description=description_of(python_type) or node.description)
     if origin in _from_typing(*QUALIFIERS):
         return _read(arguments[0], path, definitions)
     if origin in _from_typing("Literal"):
@@ -168,7 +177,7 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     if origin in (Union, types.UnionType):
         return _union(arguments, path, definitions)
     if origin is tuple:
-        return _tuple(arguments, path, definitions)
+        return _tuple(python_type, arguments, path, definitions)
     if origin in ARRAYS:
         return ArrayType(_read(arguments[0] if arguments else Any, f"{path}[]", definitions), ARRAYS[origin])
     if origin in MAPS:
@@ -179,12 +188,14 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     raise _unsupported(python_type, path)
 
 
-def _tuple(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> JSONType:
+def _tuple(python_type: Any, arguments: tuple[Any, ...], path: str, definitions: Definitions) -> JSONType:
     match arguments:
         case (item, last) if last is ...:
             return ArrayType(_read(item, f"{path}[]", definitions), tuple)
-        case () | ((),):  # `tuple`; the arguments of `tuple[()]` are ((),) up to Python 3.10
+        case () if python_type in (tuple, typing.Tuple):  # noqa: UP006 -- bare, and not the empty `tuple[()]`
             return ArrayType(AnyType(), tuple)
+        case ((),):  # those of `tuple[()]` up to Python 3.10
+            arguments = ()
     return TupleType(tuple(_read(item, f"{path}[{number}]", definitions) for number, item in enumerate(arguments)))
 
 
@@ -207,15 +218,13 @@ def _enum_value(member: Enum) -> str:
     return str(member.value) if all(isinstance(each.value, str) for each in type(member)) else member.name
 
 
-def _annotate(node: JSONType, metadata: Iterable[Any], description: str) -> JSONType:
-    """Return the node with the description and the constraints of Annotated metadata."""
-    match node:
-        case ScalarType(json_type=json_type):
-            pass
-        case ArrayType() | TupleType():
-            json_type = "array"
-        case _:
-            json_type = ""
+def _annotate(node: JSONType, metadata: Iterable[Any]) -> JSONType | None:
+    """Return the node with the constraints of Annotated metadata; None if there are none for it."""
+    metadata = list(metadata)
+    if isinstance(node, UnionType):
+        options = [_annotate(option, metadata) or option for option in node.options]
+        return replace(node, options=tuple(options)) if tuple(options) != node.options else None
+    json_type = _json_type(node)
     constraints = {}
     # pydantic's Field holds its constraints as metadata of its own.
     for item in [inner for outer in metadata for inner in (outer, *_nested_metadata(outer))]:
@@ -225,7 +234,18 @@ def _annotate(node: JSONType, metadata: Iterable[Any], description: str) -> JSON
         for name, keywords in LENGTHS.items():
             if json_type in keywords and isinstance(value := getattr(item, name, None), int):
                 constraints[keywords[json_type]] = value
-    return replace(node, description=description or node.description, constraints={**node.constraints, **constraints})
+    return replace(node, constraints={**node.constraints, **constraints}) if constraints else None
+
+
+def _json_type(node: JSONType) -> str:
+    match node:
+        case ScalarType(json_type=json_type):
+            return json_type
+        case ArrayType() | TupleType():
+            return "array"
+        case MapType() | ObjectType():
+            return "object"
+    return ""
 
 
 def _nested_metadata(item: Any) -> list[Any]:
@@ -258,16 +278,15 @@ def _typed_dict_fields(cls: Any) -> _Fields | None:
 
 
 def _dataclass_fields(cls: Any) -> _Fields | None:
+    constructor: Callable[..., Any] = cls
     if not dataclasses.is_dataclass(cls):
         return None
-    missing = dataclasses.MISSING
+    described = {field.name: field.metadata.get("description", "") for field in dataclasses.fields(cls)}
+    # Of the signature, since InitVars are not among the fields.
     return {
-        field.name: (
-            field.default is missing and field.default_factory is missing,
-            field.metadata.get("description", ""),
-        )
-        for field in dataclasses.fields(cls)
-        if field.init
+        name: (parameter.default is inspect.Parameter.empty, described.get(name, ""))
+        for name, parameter in signature(constructor).parameters.items()
+        if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     }
 
 
@@ -281,7 +300,10 @@ def _named_tuple_fields(cls: Any) -> _Fields | None:
 
 def _object(cls: Any, class_fields: _Fields, path: str, definitions: Definitions) -> JSONType:
     hints = type_hints(cls, path)
-    documented = parameter_descriptions(own_docstring(cls))
+    documented: dict[str, str] = {}
+    for base in reversed(cls.__mro__):  # inherited fields are described where they are declared
+        if base not in (object, dict, tuple):
+            documented |= parameter_descriptions(own_docstring(base))
     fields = []
     for name, (required, metadata_description) in class_fields.items():
         hint = hints.get(name, Any)
@@ -314,9 +336,23 @@ def _read_pydantic(pydantic: Any, cls: Any, path: str, definitions: Definitions)
         schema = adapter.json_schema()
     except pydantic.errors.PydanticUserError as error:
         raise TypeError(f"{path}: pydantic cannot make a schema of {cls.__qualname__}: {error}") from error
-    node = read_json_schema(schema, cls, definitions)
-    # As JSON, since a strict model accepts a date as a JSON string, but not as a Python str.
-    return replace(node, validate=lambda value: adapter.validate_json(json.dumps(_restore_integers(value))))
+    return replace(read_json_schema(schema, cls, definitions), validate=PydanticValidator(adapter))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PydanticValidator:
+    """Builds values with a TypeAdapter of pydantic."""
+
+    adapter: Any
+
+    def __call__(self, value: Any) -> Any:
+        """Build the value from plain JSON."""
+        # As JSON, since a strict model accepts a date as a JSON string, but not as a Python str.
+        return self.from_text(json.dumps(_restore_integers(value)))
+
+    def from_text(self, text: str) -> Any:
+        """Build the value from the text of JSON."""
+        return self.adapter.validate_json(text)
 
 
 def _restore_integers(value: Any) -> Any:

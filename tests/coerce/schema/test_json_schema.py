@@ -19,6 +19,7 @@ from genai_grpc._coerce.schema.model import (
     TupleType,
     TypeSchema,
     UnionType,
+    walk,
 )
 
 INT, STR, NULL = {"type": "integer"}, {"type": "string"}, {"type": "null"}
@@ -72,11 +73,20 @@ INTEGER, STRING = ScalarType("integer"), ScalarType("string")
         pytest.param({}, AnyType(), id="any"),
         pytest.param({"not": INT, "description": "No."}, AnyType(description="No."), id="unsupported keyword"),
         pytest.param({"type": "array", "items": True}, ArrayType(AnyType()), id="items true"),
-        pytest.param({"$ref": "#/$defs/A", "$defs": {"A": INT}}, INTEGER, id="reference"),
         pytest.param(
-            {"$ref": "#/$defs/A", "$defs": {"A": INT}, "description": "B."},
-            ScalarType("integer", description="B."),
-            id="reference with a description",
+            {"type": "object", "properties": {"a": INT}, "additionalProperties": STR},
+            ObjectType((Field("a", INTEGER, False),), extra=STRING),
+            id="object with properties and others",
+        ),
+        pytest.param(
+            {"type": "object", "patternProperties": {"^a": INT}},
+            MapType(INTEGER, ScalarType("string", constraints={"pattern": "^a"})),
+            id="map with a pattern",
+        ),
+        pytest.param(
+            {"type": "object", "additionalProperties": INT, "propertyNames": {"enum": ["a", "b"]}},
+            MapType(INTEGER, EnumType(("a", "b"))),
+            id="map with names",
         ),
     ],
 )
@@ -85,6 +95,18 @@ def test_read(schema: dict[str, Any], node: JSONType) -> None:
     definitions = Definitions()
     assert read_json_schema(schema, "owner", definitions) == node
     assert definitions.by_name == {}
+
+
+@pytest.mark.parametrize("description", ["", "B."])
+def test_read_reference(description: str) -> None:
+    """A reference is read once, with its definition, and keeps its own description."""
+    definitions = Definitions()
+    schema = {"$ref": "#/$defs/A", "$defs": {"A": INT}, **({"description": description} if description else {})}
+    for _ in range(2):
+        node = read_json_schema(schema, "owner", definitions)
+        assert node == Ref("A", description=description)
+        assert definitions.resolve(node) == ScalarType("integer", description=description)
+    assert definitions.by_name == {"A": INTEGER}
 
 
 def test_read_recursive_definitions() -> None:
@@ -121,9 +143,25 @@ def test_read_recursive_definitions() -> None:
             {"type": "array", "prefixItems": [INT, STR], "minItems": 2, "maxItems": 2},
             id="tuple",
         ),
+        pytest.param(TupleType(()), {"type": "array", "minItems": 0, "maxItems": 0}, id="empty tuple"),
         pytest.param(MapType(AnyType()), {"type": "object"}, id="map of any"),
         pytest.param(MapType(INTEGER), {"type": "object", "additionalProperties": INT}, id="map"),
+        pytest.param(
+            MapType(INTEGER, ScalarType("string", constraints={"pattern": "^a"})),
+            {"type": "object", "patternProperties": {"^a": INT}, "additionalProperties": False},
+            id="map with a pattern",
+        ),
+        pytest.param(
+            MapType(INTEGER, EnumType(("a", "b"))),
+            {"type": "object", "additionalProperties": INT, "propertyNames": {**STR, "enum": ["a", "b"]}},
+            id="map with names",
+        ),
         pytest.param(ObjectType(()), {"type": "object"}, id="empty object"),
+        pytest.param(
+            ObjectType((Field("a", INTEGER, False),), extra=STRING),
+            {"type": "object", "properties": {"a": INT}, "additionalProperties": STR},
+            id="object with properties and others",
+        ),
         pytest.param(
             ObjectType((Field("a", INTEGER, False),)),
             {"type": "object", "properties": {"a": INT}},
@@ -147,27 +185,48 @@ def test_read_recursive_definitions() -> None:
 )
 def test_write(node: JSONType, schema: dict[str, Any]) -> None:
     """A node is written as the JSON Schema that the Gemini API supports, with definitions under "$defs"."""
-    assert to_json_schema(TypeSchema(node, {})) == schema
-    assert to_json_schema(TypeSchema(node, {"A": INTEGER})) == {**schema, "$defs": {"A": INT}}
+    definitions: dict[str, JSONType] = {"A": ArrayType(Ref("A"))}
+    written = {**schema, "$defs": {"A": {"type": "array", "items": {"$ref": "#/$defs/A"}}}}
+    assert to_json_schema(TypeSchema(node, definitions)) == (written if Ref in map(type, walk(node)) else schema)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"type": "string"}, False),
+        (STR, False),
         ({"type": "object", "properties": {"a": STR}, "required": ["a"]}, False),
-        ({"properties": {"a": {"const": 1}}}, True),
-        ({"properties": {"const": STR}}, False),
-        ({"properties": ["const"]}, False),
-        ({"items": {"type": ["string", "null"]}}, True),
+        ({"type": "object", "properties": {"const": STR}}, False),
+        ({"type": "object", "properties": {"a": {"const": 1}}}, True),
+        ({"type": "object", "properties": {"a": {"title": "A"}}}, True),
+        ({"type": "object", "properties": {"a": True}}, True),
+        ({"type": "object", "properties": {}}, True),
+        ({"type": "object", "additionalProperties": False}, True),
+        ({"type": "array", "items": {"type": ["string", "null"]}}, True),
+        ({"type": "array", "items": True}, True),
+        ({"type": "array", "items": [STR]}, True),
+        ({"type": "array"}, True),
+        ({"type": "array", "items": STR, "maxItems": "2"}, False),
+        ({"type": "array", "items": STR, "maxItems": 0}, True),
+        ({"any_of": [STR, INT]}, False),
         ({"any_of": [STR, {"oneOf": []}]}, True),
         ({"any_of": ({"not": {}},)}, True),
         ({"$defs": {}}, True),
         ({"definitions": {"A": STR}}, True),
-        ({"enum": ["const"], "default": {"const": 1}, "example": {"$ref": ""}}, False),
+        ({**STR, "enum": ["const"], "default": {"const": 1}, "example": {"$ref": ""}}, False),
+        ({**STR, "examples": ["a"]}, True),
+        ({**STR, "readOnly": True}, True),
+        ({**STR, "x-order": 1}, True),
+        ({**STR, "format": "date-time"}, False),
+        ({**STR, "format": "uuid"}, True),
+        ({**INT, "format": "int64"}, False),
+        ({**INT, "enum": [1, 2]}, True),
+        ({**STR, "enum": ["a", None]}, True),
+        ({"enum": ["a"]}, True),
         ({"anyOf": [{"type": "STRING"}]}, False),
         ({"type": "STRING", "exclusiveMinimum": 1}, False),
+        ({"type": 1, "exclusiveMinimum": 1}, False),
         ({"type": "number", "exclusiveMinimum": 1}, True),
+        ({"typ": "string"}, False),
     ],
     ids=str,
 )

@@ -5,10 +5,16 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import gc
 import inspect
+import json
+import pickle
 import sys
+import typing
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import GenericAlias
 from typing import Annotated, Any, List, Literal, NamedTuple, NewType, Optional, Union  # noqa: UP035
 
 import pydantic
@@ -130,13 +136,16 @@ FILM = object_schema(["title"], title=STR, year={**INT, "description": "of the f
         pytest.param(str, STR, id="str"),
         pytest.param(bool, {"type": "BOOLEAN"}, id="bool"),
         pytest.param(type(None), {"type": "NULL"}, id="NoneType"),
-        pytest.param(Any, {}, id="Any"),
-        pytest.param(object, {}, id="object"),
         pytest.param(datetime.datetime, {**STR, "format": "date-time"}, id="datetime"),
-        pytest.param(datetime.date, {**STR, "format": "date"}, id="date"),
-        pytest.param(datetime.time, {**STR, "format": "time"}, id="time"),
-        pytest.param(datetime.timedelta, {**STR, "format": "duration"}, id="timedelta"),
-        pytest.param(uuid.UUID, {**STR, "format": "uuid"}, id="UUID"),
+        pytest.param(datetime.date, {**STR, "description": "Format: date."}, id="date"),
+        pytest.param(datetime.time, {**STR, "description": "Format: time."}, id="time"),
+        pytest.param(datetime.timedelta, {**STR, "description": "Format: duration."}, id="timedelta"),
+        pytest.param(uuid.UUID, {**STR, "description": "Format: uuid."}, id="UUID"),
+        pytest.param(
+            Annotated[datetime.date, "Its birthday."],
+            {**STR, "description": "Its birthday. Format: date."},
+            id="date with a description",
+        ),
         pytest.param(decimal.Decimal, {"type": "NUMBER"}, id="Decimal"),
         pytest.param(UserId, INT, id="NewType"),
         pytest.param(TypeAliasType("Number", int), INT, id="type alias"),
@@ -151,13 +160,11 @@ FILM = object_schema(["title"], title=STR, year={**INT, "description": "of the f
         pytest.param(int | None, {**INT, "nullable": True}, id="X | None"),
         pytest.param(Union[int, str], {"anyOf": [INT, STR]}, id="Union"),  # noqa: UP007
         pytest.param(int | str | None, {"anyOf": [INT, STR], "nullable": True}, id="X | Y | None"),
-        pytest.param(list, {"type": "ARRAY", "items": {}}, id="bare list"),
         pytest.param(list[int], {"type": "ARRAY", "items": INT}, id="list"),
         pytest.param(List[int], {"type": "ARRAY", "items": INT}, id="List"),  # noqa: UP006
         pytest.param(Sequence[int], {"type": "ARRAY", "items": INT}, id="Sequence"),
         pytest.param(Iterable[int], {"type": "ARRAY", "items": INT}, id="Iterable"),
         pytest.param(set[int], {"type": "ARRAY", "items": INT}, id="set"),
-        pytest.param(tuple, {"type": "ARRAY", "items": {}}, id="bare tuple"),
         pytest.param(tuple[int, ...], {"type": "ARRAY", "items": INT}, id="variadic tuple"),
         pytest.param(
             tuple[int, int],
@@ -167,8 +174,6 @@ FILM = object_schema(["title"], title=STR, year={**INT, "description": "of the f
         pytest.param(
             tuple[int], {"type": "ARRAY", "items": INT, "minItems": "1", "maxItems": "1"}, id="tuple of one item"
         ),
-        pytest.param(dict, {"type": "OBJECT"}, id="bare dict"),
-        pytest.param(Mapping[str, int], {"type": "OBJECT"}, id="Mapping"),
         pytest.param(Film, FILM, id="TypedDict"),
         pytest.param(Partly, object_schema(["title"], title=STR, year=INT), id="TypedDict with total=False"),
         pytest.param(
@@ -188,7 +193,6 @@ FILM = object_schema(["title"], title=STR, year={**INT, "description": "of the f
             id="dataclass without docstring",
         ),
         pytest.param(Pair, object_schema(["first"], first=INT, second=STR), id="NamedTuple"),
-        pytest.param(Plain, object_schema(["a", "b"], a={}, b={}), id="namedtuple"),
         pytest.param(
             Recipe,
             object_schema(
@@ -250,6 +254,21 @@ def test_schema(python_type: Any, schema: dict[str, Any]) -> None:
         # pydantic does not read a description from a bare str.
         json["properties"]["first"]["properties"]["year"].pop("description", None)
     assert json == schema
+
+
+class Bounded(pydantic.BaseModel):
+    share: Annotated[float, pydantic.Field(gt=0, lt=1)]
+    step: Annotated[int, pydantic.Field(multiple_of=5)] = 5
+    tags: set[str] = set()
+
+
+class Counts(pydantic.BaseModel):
+    by_name: dict[str, int]
+
+
+@dataclasses.dataclass
+class Nothing:
+    pass
 
 
 REFERENCE = {"$ref": "#/$defs/Node"}
@@ -349,6 +368,67 @@ NULL = {"type": "null"}
             },
             id="dict",
         ),
+        pytest.param(Any, {}, id="Any"),
+        pytest.param(object, {}, id="object"),
+        pytest.param(list, {"type": "array", "items": {}}, id="bare list"),
+        pytest.param(tuple, {"type": "array", "items": {}}, id="bare tuple"),
+        pytest.param(tuple[()], {"type": "array", "minItems": 0, "maxItems": 0}, id="empty tuple"),
+        pytest.param(dict, {"type": "object"}, id="bare dict"),
+        pytest.param(Nothing, {"type": "object"}, id="class without fields"),
+        pytest.param(Mapping[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}, id="Mapping"),
+        pytest.param(
+            list[dict[str, int]],
+            {"type": "array", "items": {"type": "object", "additionalProperties": {"type": "integer"}}},
+            id="list of dict",
+        ),
+        pytest.param(
+            Counts,
+            {
+                "type": "object",
+                "properties": {"by_name": {"type": "object", "additionalProperties": {"type": "integer"}}},
+                "required": ["by_name"],
+            },
+            id="pydantic model with dict",
+        ),
+        pytest.param(
+            Plain,
+            {
+                "type": "object",
+                "properties": {"a": {}, "b": {}},
+                "required": ["a", "b"],
+                "propertyOrdering": ["a", "b"],
+            },
+            id="namedtuple",
+        ),
+        pytest.param(
+            Bounded,
+            {
+                "type": "object",
+                "properties": {
+                    "share": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                    "step": {"type": "integer", "multipleOf": 5},
+                    "tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+                },
+                "required": ["share"],
+                "propertyOrdering": ["share", "step", "tags"],
+            },
+            id="constraints that a Schema lacks",
+        ),
+        pytest.param(
+            Annotated[dict[str, int] | str, pydantic.Field(min_length=1)],
+            {
+                "anyOf": [
+                    {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
+                    {"type": "string", "minLength": 1},
+                ]
+            },
+            id="length constraint of a union",
+        ),
+        pytest.param(
+            Annotated[list[int], pydantic.Field(max_length=0)],
+            {"type": "array", "items": {"type": "integer"}, "maxItems": 0},
+            id="upper bound of 0",
+        ),
         *(
             pytest.param(schema, schema, id=f"JSON Schema {number}")
             for number, schema in enumerate(
@@ -367,6 +447,66 @@ def test_json_schema(python_type: Any, schema: dict[str, Any]) -> None:
     result = to_schema(python_type)
     assert result.schema is None
     assert result.json_schema == schema
+
+
+def diamond(levels: int) -> type:
+    """A type whose fields share a type, whose fields share a type, and so on."""
+    below: Any = int
+    for level in range(levels):
+        below = dataclasses.make_dataclass(f"Level{level}", [("left", below), ("right", below)])
+    return typing.cast("type", below)
+
+
+@pytest.mark.parametrize("levels", [2, 12])
+def test_shared_types(levels: int) -> None:
+    """Types that share types are read once; they share definitions where a Schema would repeat them many times."""
+    result = to_schema(diamond(levels))
+    if levels == 2:
+        level = object_schema(["left", "right"], left=INT, right=INT)
+        assert result.schema is not None
+        assert MessageToDict(result.schema) == object_schema(["left", "right"], left=level, right=level)
+    else:
+        assert result.json_schema is not None
+        assert sorted(result.json_schema["$defs"]) == sorted(f"Level{level}" for level in range(levels - 1))
+        assert len(json.dumps(result.json_schema)) < 200 * levels
+
+
+def test_types_are_read_once() -> None:
+    """A type is read once, also within other types, and does not outlive the program's use of it."""
+    local = dataclasses.make_dataclass("Local", [("number", int)])
+    assert to_schema(local) is to_schema(local)
+    assert to_schema(GenericAlias(list, (local,))) is to_schema(GenericAlias(list, (local,)))
+    weak = weakref.ref(local)
+    del local
+    gc.collect()
+    assert weak() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (int | str, str | int),
+        (Literal[1], Literal[True]),
+        (Annotated[int, pydantic.Field(ge=1)], Annotated[int, pydantic.Field(ge=2)]),
+    ],
+    ids=str,
+)
+def test_similar_types(one: Any, other: Any) -> None:
+    """Types that Python calls equal, or almost, have schemas of their own."""
+    assert to_schema(one) != to_schema(other)
+
+
+def test_fields_are_copies() -> None:
+    """A change to the schema of one request does not change that of the next."""
+    to_schema(Person).fields("schema", "json_schema")["schema"].description = "Nobody."
+    assert to_schema(Person).fields("schema", "json_schema")["schema"].description != "Nobody."
+
+
+def test_classes_by_value() -> None:
+    """What is cached of a class is left out of copies of its attributes, as programs pickle them."""
+    local = dataclasses.make_dataclass("Local", [("number", int)])
+    to_schema(local)
+    assert pickle.loads(pickle.dumps(dict(vars(local))["__genai_grpc_types__"])) == {}
 
 
 def test_classes_with_the_same_name() -> None:
@@ -420,7 +560,8 @@ def test_unsupported_types(python_type: Any, message: str) -> None:
 def test_without_docstring_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without docstring-parser, fields get no descriptions from the docstring."""
     monkeypatch.setitem(sys.modules, "docstring_parser", None)
-    schema = to_schema(Person).schema
+    unread = type("Person", (Person,), {"__doc__": Person.__doc__, "__annotations__": {}})
+    schema = to_schema(dataclasses.dataclass(unread)).schema
     assert schema is not None
     assert [field.description for _, field in sorted(schema.properties.items())] == ["Whole years.", "Seen ones.", ""]
 

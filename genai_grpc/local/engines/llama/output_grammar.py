@@ -62,6 +62,8 @@ _INTEGER_BOUNDS: Final = {
     "maximum": 2**53 - 1,
 }  # https://www.rfc-editor.org/rfc/rfc8259#section-6
 _DECIMAL_PLACES: Final = {"multipleOf": 1e-6}
+_UNENFORCED: Final = frozenset({"propertyNames", "uniqueItems"})
+"""Keywords that llguidance does not support; sets and dicts of Python types have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +217,9 @@ def _bounded(schema: JSONSchema) -> JSONSchema:
     """The schema with bounds where it has none, so that a small model cannot generate one value without end.
 
     Integers have 53 bits (llguidance refuses 64), other numbers at most six decimal places, and objects no properties
-    besides those that the schema names.
+    besides those that the schema names. Keywords that it cannot enforce are left to the format hint.
     """
-    bounded = {keyword: _bounded_value(keyword, value) for keyword, value in schema.items()}
+    bounded = {key: _bounded_value(key, value) for key, value in schema.items() if key not in _UNENFORCED}
     types = {name for name in _list(schema.get("type")) or [schema.get("type")] if isinstance(name, str)}
     if "integer" in types and not bounded.keys() & {"enum", "const"}:
         bounded = {**_INTEGER_BOUNDS, **bounded}
@@ -235,7 +237,7 @@ def _bounded_value(keyword: str, value: Any) -> Any:
             return _bounded(value)
         case (("anyOf" | "oneOf" | "prefixItems"), [*schemas]):
             return [_bounded(item) if isinstance(item, dict) else item for item in schemas]
-        case (("properties" | "$defs" | "definitions"), dict()):
+        case (("properties" | "patternProperties" | "$defs" | "definitions"), dict()):
             return {name: _bounded(item) if isinstance(item, dict) else item for name, item in value.items()}
         case _:
             return value

@@ -108,6 +108,16 @@ def test_bounds() -> None:
     assert enforced["properties"]["list"]["items"]["multipleOf"] == 1e-6
 
 
+def test_unsupported_keywords() -> None:
+    """Keywords that llguidance lacks, but sets and dicts have, are in the hint and not in the grammar."""
+    schema = {"type": "object", "patternProperties": {"a": {"type": "array", "uniqueItems": True}}}
+    config = _config(responseMimeType="application/json", responseJsonSchema=schema)
+    assert _enforced_schema(config)["patternProperties"] == {"a": {"type": "array"}}
+    output = to_output_schema(config)
+    assert output is not None
+    assert "uniqueItems" in output.format_hint
+
+
 def test_json_schema() -> None:
     """A JSON Schema is used unchanged, with whole numbers as integers and properties in its propertyOrdering."""
     schema = {
