@@ -11,7 +11,7 @@ import pytest
 from genai_grpc import local
 
 FORMS = """
-import google.auth, google.protobuf  # other packages of `google`
+import google.protobuf  # another package of `google`
 import genai_grpc.as_google_generativeai
 import google.generativeai
 import google.generativeai as genai
@@ -28,7 +28,7 @@ assert content_types is genai_grpc.generativeai.types.content_types
 assert genai.GenerativeModel is genai_grpc.GenerativeModel
 assert (caching.CachedContent, protos.Part) == (genai_grpc.caching.CachedContent, genai_grpc.protos.Part)
 assert safety_types.HarmCategory is genai.types.HarmCategory
-assert google.auth.__name__ == "google.auth"
+assert google.protobuf.__name__ == "google.protobuf"
 """
 
 PATCHES = """
