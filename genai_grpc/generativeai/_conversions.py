@@ -181,17 +181,16 @@ def schema_for_class(python_type: Any) -> dict[str, Any]:
         TypeError: The type is not supported.
         ValueError: The type is recursive.
     """
-    from genai_grpc._coerce.schema.proto_schema import to_schema  # as above
+    from genai_grpc._coerce.schema.proto_schema import to_nearest_schema  # as above
     from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
-    schema = to_schema(python_type, getattr(python_type, "__name__", "the type")).schema
-    if schema is None:
-        raise ValueError("a Schema cannot be recursive; pass the type as response_schema")
+    schema = to_nearest_schema(python_type, getattr(python_type, "__name__", "the type"))
     return _with_json_types(to_json_dict(schema, preserving_proto_field_name=True))
 
 
 def _with_json_types(schema: dict[str, Any]) -> dict[str, Any]:
-    schema["type"] = schema["type"].lower()
+    if "type" in schema:
+        schema["type"] = schema["type"].lower()
     schema.pop("property_ordering", None)
     for inner in (*schema.get("properties", {}).values(), *filter(None, [schema.get("items")])):
         _with_json_types(inner)

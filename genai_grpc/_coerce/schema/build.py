@@ -194,15 +194,16 @@ def _object(builders: Mapping[str, Builder], required: frozenset[str], factory: 
         # `json.dumps` writes a NamedTuple as a list.
         names = list(builders)
         value = {names[n] if n < len(names) else str(n): item for n, item in enumerate(value)}
-    if unknown := _expect(dict, value).keys() - builders.keys():
+    entries: dict[str, Any] = _expect(dict, value)
+    if unknown := entries.keys() - builders.keys():
         raise Mismatch(lambda path: f"{path} has no {', '.join(sorted(unknown))}; it has {', '.join(builders)}")
-    if missing := required - value.keys():
+    if missing := required - entries.keys():
         raise Mismatch(lambda path: f"{path} lacks {', '.join(name for name in builders if name in missing)}")
     arguments = {}
     for name, build in builders.items():
-        if name in value:
+        if name in entries:
             try:
-                arguments[name] = build(value[name])
+                arguments[name] = build(entries[name])
             except Mismatch as mismatch:
                 raise mismatch.within(f".{name}") from mismatch.__cause__
     return arguments if factory is dict else _call(lambda keywords: factory(**keywords), arguments)

@@ -29,7 +29,7 @@ from genai_grpc._coerce.schema.references import inline, inlined_size, shared_de
 from genai_grpc_protos._convert import as_message, to_message
 from genai_grpc_protos.protobuf import Value
 
-__all__ = ["WireSchema", "to_schema", "to_wire_schema"]
+__all__ = ["WireSchema", "to_nearest_schema", "to_schema", "to_wire_schema"]
 
 # The keywords of JSON Schema for which a Schema has a field.
 SCHEMA_FIELDS: Final = {
@@ -124,6 +124,27 @@ def to_wire_schema(schema: TypeSchema) -> WireSchema:
     return wire_schema
 
 
+def to_nearest_schema(python_type: Any, path: str) -> protos.Schema:
+    """Convert a type to a Schema that accepts its values and, where a Schema cannot express the type, other values.
+
+    Raises:
+        TypeError: The type is not supported.
+        ValueError: There is no such Schema, since the type is recursive, or has an enum of values that are not str or a
+            tuple of different types.
+
+    >>> to_nearest_schema(dict[str, int], "answer").type == protos.Type.OBJECT
+    True
+    """
+    schema = read_type(python_type, path)
+    if math.isinf(inlined_size(schema)):
+        raise ValueError(f"{path}: a Schema cannot be recursive; pass the type as response_schema")
+    root = inline(schema).root
+    if not all(map(_has_schema, walk(root))):
+        what = "tuples of different types, or enums of values that are not str"
+        raise ValueError(f"{path}: a Schema cannot express {what}; pass the type as response_schema")
+    return _to_schema(root)
+
+
 def _to_wire_schema(schema: TypeSchema) -> WireSchema:
     nodes = [schema.root, *schema.definitions.values()]
     if all(_is_expressible(each) for node in nodes for each in walk(node)):
@@ -147,17 +168,25 @@ def _is_expressible(node: JSONType) -> bool:
             return False
         case ObjectType(extra=extra):
             return extra is None
+        case TupleType(items=()):
+            return False  # an upper bound of 0
+    return _has_schema(node)
+
+
+def _has_schema(node: JSONType) -> bool:
+    """Whether there is a Schema that accepts the values of the node, regardless of the nodes below it."""
+    match node:
         case EnumType(values=values):
             return all(isinstance(value, str) for value in values)
         case TupleType(items=items):
-            return bool(items) and all(item == items[0] for item in items)
+            return all(item == items[0] for item in items)
     return True
 
 
-# Exclusive bounds, which a Schema lacks, as inclusive ones of integers.
-INTEGER_BOUNDS: Final[Mapping[str, Callable[[float], int]]] = {
-    "exclusiveMinimum": lambda bound: math.floor(bound) + 1,
-    "exclusiveMaximum": lambda bound: math.ceil(bound) - 1,
+# Exclusive bounds, which a Schema lacks: the inclusive one, how an integer converts, and which of two bounds holds.
+INTEGER_BOUNDS: Final[Mapping[str, tuple[str, Callable[[float], int], Callable[..., float]]]] = {
+    "exclusiveMinimum": ("minimum", lambda bound: math.floor(bound) + 1, max),
+    "exclusiveMaximum": ("maximum", lambda bound: math.ceil(bound) - 1, min),
 }
 
 
@@ -170,16 +199,20 @@ def _to_schema(node: JSONType) -> protos.Schema:
             schema.format = node.format
         else:
             schema.description = f"{node.description} Format: {node.format}.".lstrip()
-    bounds = dict(node.constraints)
-    if (exclusive := bounds.pop("exclusiveMinimum", None)) is not None:
-        bound = INTEGER_BOUNDS["exclusiveMinimum"](exclusive)
-        bounds["minimum"] = max(bound, bounds.get("minimum", bound))
-    if (exclusive := bounds.pop("exclusiveMaximum", None)) is not None:
-        bound = INTEGER_BOUNDS["exclusiveMaximum"](exclusive)
-        bounds["maximum"] = min(bound, bounds.get("maximum", bound))
-    for keyword, value in bounds.items():
-        setattr(schema, SCHEMA_FIELDS[keyword], value)
+    for keyword, value in _inclusive(node).items():
+        if keyword in SCHEMA_FIELDS:
+            setattr(schema, SCHEMA_FIELDS[keyword], value)
     return schema
+
+
+def _inclusive(node: JSONType) -> dict[str, Any]:
+    """Return the constraints, with the exclusive bounds of an integer as inclusive ones."""
+    constraints = dict(node.constraints)
+    if isinstance(node, ScalarType) and node.json_type == "integer":
+        for exclusive, (inclusive, convert, narrower) in INTEGER_BOUNDS.items():
+            if (bound := constraints.pop(exclusive, None)) is not None:
+                constraints[inclusive] = narrower(convert(bound), constraints.get(inclusive, convert(bound)))
+    return constraints
 
 
 def _body(node: JSONType) -> protos.Schema:
@@ -191,14 +224,18 @@ def _body(node: JSONType) -> protos.Schema:
         case ArrayType(items=items):
             return protos.Schema(type=protos.Type.ARRAY, items=_to_schema(items))
         case TupleType(items=nodes):
-            count = len(nodes)
-            return protos.Schema(type=protos.Type.ARRAY, items=_to_schema(nodes[0]), min_items=count, max_items=count)
+            item = _to_schema(nodes[0] if nodes else AnyType())
+            return protos.Schema(type=protos.Type.ARRAY, items=item, min_items=len(nodes), max_items=len(nodes))
+        case MapType():
+            return protos.Schema(type=protos.Type.OBJECT)
         case ObjectType(fields=fields):
             return _object(fields)
         case UnionType(options=options):
             return protos.Schema(any_of=map(_to_schema, options))
-        case AnyType() | MapType() | Ref():
-            raise AssertionError(node)  # it is written as JSON Schema, or was replaced by its definition
+        case AnyType():
+            return protos.Schema()
+        case Ref(name=name):
+            raise AssertionError(name)  # its definition is in its place
 
 
 def _object(fields: tuple[Field, ...]) -> protos.Schema:

@@ -23,7 +23,7 @@ from google.protobuf.json_format import MessageToDict
 from typing_extensions import NotRequired, Required, TypeAliasType, TypedDict
 
 from genai_grpc import protos
-from genai_grpc._coerce.schema.proto_schema import to_schema
+from genai_grpc._coerce.schema.proto_schema import to_nearest_schema, to_schema
 
 UserId = NewType("UserId", int)
 Plain = collections.namedtuple("Plain", "a b")
@@ -447,6 +447,38 @@ def test_json_schema(python_type: Any, schema: dict[str, Any]) -> None:
     result = to_schema(python_type)
     assert result.schema is None
     assert result.json_schema == schema
+
+
+@pytest.mark.parametrize(
+    ("python_type", "schema"),
+    [
+        (int, INT),
+        (Any, {}),
+        (list, {"type": "ARRAY", "items": {}}),
+        (dict[str, int], {"type": "OBJECT"}),
+        (Annotated[float, pydantic.Field(gt=0, le=1)], {"type": "NUMBER", "maximum": 1.0}),
+        (Annotated[int, pydantic.Field(gt=0, ge=3, lt=9)], {**INT, "minimum": 3.0, "maximum": 8.0}),
+    ],
+    ids=str,
+)
+def test_nearest_schema(python_type: Any, schema: dict[str, Any]) -> None:
+    """The nearest Schema of a type leaves out what a Schema cannot express."""
+    assert MessageToDict(to_nearest_schema(python_type, "answer")) == schema
+
+
+@pytest.mark.parametrize(
+    ("python_type", "message"),
+    [
+        (Node, "a Schema cannot be recursive"),
+        (tuple[int, str], "a Schema cannot express tuples of different types"),
+        (Literal[1], "enums of values that are not str"),
+    ],
+    ids=str,
+)
+def test_no_nearest_schema(python_type: Any, message: str) -> None:
+    """A type without a Schema that accepts its values is an error that says what to do."""
+    with pytest.raises(ValueError, match=f"answer: .*{message}.*; pass the type as response_schema"):
+        to_nearest_schema(python_type, "answer")
 
 
 def diamond(levels: int) -> type:
