@@ -274,11 +274,15 @@ def _to_dict(
     always_print_fields_with_no_presence: bool | None = None,
     float_precision: int | None = None,
 ) -> dict[str, Any]:
-    """Return a message as JSON-ready dicts, by default with enums as numbers and unset fields included."""
+    """Return a message as JSON-ready dicts, by default with enums as numbers and unset fields included.
+
+    The names of fields are those of proto-plus, such as `type_`, unless they are in camel case.
+    """
     from genai_grpc_protos._json import to_json_dict
 
-    return to_json_dict(
-        _pb(cls, instance, coerce=True),
+    message = _pb(cls, instance, coerce=True)
+    fields = to_json_dict(
+        message,
         use_integers_for_enums=use_integers_for_enums,
         preserving_proto_field_name=preserving_proto_field_name,
         always_print_fields_with_no_presence=_defaults(
@@ -286,6 +290,28 @@ def _to_dict(
         ),
         **_precision(float_precision),
     )
+    return _with_underscores(message.DESCRIPTOR, fields) if preserving_proto_field_name else fields
+
+
+def _with_underscores(descriptor: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Rename the fields of a message, and of those in it, that proto-plus spells with an underscore."""
+    if descriptor.file.package == "google.protobuf":  # its JSON has names of its own
+        return fields
+    renamed = {}
+    for name, value in fields.items():
+        kind = descriptor.fields_by_name[name].message_type
+        if kind is not None and kind.GetOptions().map_entry:
+            kind = kind.fields_by_name["value"].message_type
+            if kind is not None:
+                value = {key: _with_underscores(kind, item) for key, item in value.items()}
+        elif kind is not None:
+            value = (
+                [_with_underscores(kind, item) for item in value]
+                if isinstance(value, list) and kind.file.package != "google.protobuf"
+                else _with_underscores(kind, value)
+            )
+        renamed[f"{name}_" if name in UNDERSCORED else name] = value
+    return renamed
 
 
 def _to_json(
