@@ -16,7 +16,7 @@ from genai_grpc._coerce.function_results import class_refusal, result_type_refus
 from genai_grpc._coerce.limits import check_limits, has_limits
 from genai_grpc._coerce.schema.annotations import field_names, resolve_annotations, signature
 from genai_grpc._coerce.schema.docstrings import own_docstring, parameter_descriptions
-from genai_grpc._coerce.schema.model import Definitions, EnumType, Field, ObjectType, TypeSchema, walk
+from genai_grpc._coerce.schema.model import Definitions, Field, ObjectType, TypeSchema
 from genai_grpc._coerce.schema.parse import build
 from genai_grpc._coerce.schema.proto_schema import to_wire_schema
 from genai_grpc._coerce.schema.python_types import description_of, read_type
@@ -51,7 +51,7 @@ def to_declaration(function: Callable[..., Any], descriptions: Mapping[str, str]
     for name, parameter in _parameters(function).items():
         if parameter.kind not in VARIADIC:
             hint = parameter.annotation
-            node = _read_type(hint, f"{_name(function)}({name})", definitions).root
+            node = read_type(hint, f"{_name(function)}({name})", definitions).root
             description = descriptions.get(name) or description_of(hint) or documented.get(name) or node.description
             fields.append(
                 Field(name, dataclasses.replace(node, description=description), parameter.default is Parameter.empty)
@@ -162,7 +162,7 @@ class _CallParameter:
     @classmethod
     def read(cls, parameter: Parameter, path: str) -> _CallParameter:
         try:
-            schema = _read_type(parameter.annotation, path, Definitions())
+            schema = read_type(parameter.annotation, path, Definitions())
         except TypeError:
             return cls(None, is_limited=False, accepts_null=True)
         return cls(schema, has_limits(schema), parameter.default is None)
@@ -249,15 +249,6 @@ def _return_annotation(function: Any) -> Any:
         return _resolve(function, {"return": annotation})["return"]
     except TypeError:
         return Any
-
-
-def _read_type(hint: Any, path: str, definitions: Definitions) -> TypeSchema:
-    schema = read_type(hint.type if isinstance(hint, dataclasses.InitVar) else hint, path, definitions)
-    nodes = [node for root in (schema.root, *schema.definitions.values()) for node in walk(root)]
-    for value in (value for node in nodes if isinstance(node, EnumType) for value in node.values):
-        if not isinstance(value, (str, int, float)):
-            raise TypeError(f"{path}: a Literal of {type(value).__name__} has no JSON form; use a Literal of str")
-    return schema
 
 
 def _globals(function: Any) -> Mapping[str, Any]:

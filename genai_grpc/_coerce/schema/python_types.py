@@ -173,7 +173,7 @@ def _read_generic(python_type: Any, origin: Any, path: str, definitions: Definit
     if origin in _from_typing(*QUALIFIERS):
         return _read(arguments[0], path, definitions)
     if origin in _from_typing("Literal"):
-        return _literal(arguments)
+        return _literal(arguments, path)
     if origin in (Union, types.UnionType):
         return _union(arguments, path, definitions)
     if origin is tuple:
@@ -207,8 +207,11 @@ def _union(arguments: tuple[Any, ...], path: str, definitions: Definitions) -> J
     return UnionType(options, nullable=nullable)
 
 
-def _literal(arguments: tuple[Any, ...]) -> JSONType:
+def _literal(arguments: tuple[Any, ...], path: str) -> JSONType:
     members = tuple(member for member in arguments if member is not None)
+    for member in members:
+        if not isinstance(member, (str, int, Enum)):
+            raise TypeError(f"{path}: a Literal of {type(member).__name__} has no JSON form; use a Literal of str")
     values = tuple(_enum_value(member) if isinstance(member, Enum) else member for member in members)
     return EnumType(values, members, nullable=len(members) < len(arguments)) if members else SCALARS[types.NoneType]
 

@@ -581,6 +581,7 @@ class Raw(pydantic.BaseModel):
         pytest.param(Callable[[], int], "cannot make a schema of", id="Callable"),
         pytest.param(Hidden, "cannot resolve the annotations: name 'Nowhere' is not defined", id="undefined name"),
         pytest.param(Raw, "pydantic cannot make a schema of Raw", id="pydantic model with a Callable"),
+        pytest.param(list[Literal["a", b""]], r"response_schema\[\]: a Literal of bytes has no JSON form", id="bytes"),
     ],
 )
 def test_unsupported_types(python_type: Any, message: str) -> None:
