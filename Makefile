@@ -46,7 +46,7 @@ test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and p
 test-polyglot: .venv/.polyglot generate ## Build and test the example programs of other languages
 	$(BIN)/python -m pytest -q -rs -m polyglot $(ARGS)
 
-test-libraries: .venv/.dev ## Run published libraries for google.generativeai on this package (downloads up to 300 MB)
+test-libraries: .venv/.dev ## Run Google's packages and libraries for them beside this one (downloads up to 300 MB)
 	$(BIN)/python -m pytest -q -m libraries $(ARGS)
 
 toolchains: ## Install what other languages and benchmarks need, on Debian (LANGUAGES="go cpp")

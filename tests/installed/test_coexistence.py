@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.installed.conftest import MakeVenv, Venv
 
-pytestmark = [pytest.mark.venv, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.venv, pytest.mark.libraries, pytest.mark.timeout(600)]
 
 
 class Official(NamedTuple):

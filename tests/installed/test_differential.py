@@ -14,7 +14,7 @@ from tests.installed.differential.runs import describe, to_programs
 if TYPE_CHECKING:
     from tests.installed.conftest import MakeVenv
 
-pytestmark = [pytest.mark.venv, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.venv, pytest.mark.libraries, pytest.mark.timeout(600)]
 
 DIFFERENTIAL: Final = Path(__file__).with_name("differential")
 MIN_PROGRAMS: Final = 300

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.installed.conftest import MakeVenv, Venv
 
-pytestmark = [pytest.mark.venv, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.venv, pytest.mark.libraries, pytest.mark.timeout(600)]
 
 # Prints the public names by module: those that the package defines or re-exports, not what it imports from elsewhere.
 NAMES = """
