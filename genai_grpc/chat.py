@@ -264,9 +264,8 @@ class ChatSession:
         self, response_type: type[Response], content: types.ContentType, stream: bool, overrides: Overrides
     ) -> Operation[Response]:
         """The operation of one message, which no other message of this chat may overlap."""
-        this = object()
         # Atomic, for threads: the first of several messages sets it.
-        if self.__dict__.setdefault("_sending", this) is not this:
+        if self.__dict__.setdefault("_sending", overrides) is not overrides:
             raise RuntimeError(
                 "the chat waits for the reply to another message; send one message at a time, or use one chat for each"
             )
@@ -280,15 +279,16 @@ class ChatSession:
     ) -> Operation[Response]:
         """One call, or as many as the model's function calls take."""
         _check_candidate_count(to_generation_settings(overrides.generation_config))
-        message = to_content(content)
+        turn = to_content(content)
         self._commit()
         self._coerce_history()
-        turn = copy_turn(message, "user")
+        turn = turn if isinstance(content, str) else copy_turn(turn, "")  # it may be the caller's
+        turn.role = turn.role or "user"
         state = ToolLoopState(self._history, self._serialized, turn)
-        options = {**overrides._asdict(), "stream": stream}
 
         def generate(turns: TurnList) -> CallMethod:
-            return CallMethod(self.model, "generate_content", {"contents": turns, **options})
+            options = overrides._asdict()
+            return CallMethod(self.model, "generate_content", {"contents": turns, "stream": stream, **options})
 
         automatic = self.enable_automatic_function_calling
         functions = self.model._get_tools_lib(overrides.tools) if automatic else None
@@ -380,13 +380,14 @@ def _check_complete(response: AnyResponse) -> None:
 def _check_candidate(response: AnyResponse) -> protos.Content:
     """The content of a complete reply; raises what ended it early, or StopCandidateException."""
     candidates = response.candidates
-    if response.error is not None:
-        raise response.error
+    if (error := response.error) is not None:
+        raise error
     if not candidates:
         raise StopCandidateException("the reply has no candidate")
-    if candidates[0].finish_reason not in COMPLETE_REASONS:
-        raise StopCandidateException(candidates[0])
-    return candidates[0].content
+    candidate = candidates[0]
+    if candidate.finish_reason not in COMPLETE_REASONS:
+        raise StopCandidateException(candidate)
+    return candidate.content
 
 
 def _answers_calls(turn: protos.Content) -> bool:
