@@ -37,9 +37,10 @@ class ToolLoopState:
         turns: All turns of the next request.
         sent: The turns sent since the message, itself included: then each reply with function calls and its answers.
         received: The last reply.
+        content: That of the last reply, once it has been found to be complete; None for a stream.
     """
 
-    __slots__ = ("received", "sent", "turns")
+    __slots__ = ("content", "received", "sent", "turns")
 
     def __init__(
         self, history: list[protos.Content], serialized: SerializedContents | None, message: protos.Content
@@ -47,6 +48,7 @@ class ToolLoopState:
         self.turns = TurnList(history, None if serialized is None else serialized.copy())
         self.sent: list[protos.Content] = []
         self.received: Any = None
+        self.content: protos.Content | None = None
         self.append(message)
 
     def append(self, *turns: protos.Content) -> None:

@@ -301,10 +301,8 @@ class ChatSession:
                 response = response_type.from_stream(opened)
             else:
                 response = yield from run_tool_loop(generate, _check_complete, state, functions, settings)
-        if stream:
-            _check_prompt(response)
-        else:
-            _check_complete(response)
+        _check_prompt(response)
+        state.content = None if stream else _check_candidate(response)
         state.received = response
         self._state = state
         return response
@@ -322,7 +320,9 @@ class ChatSession:
         if self._state is None:
             return
         try:
-            received = _check_candidate(self._state.received)
+            received = self._state.content
+            if received is None or self._state.received.error is not None:
+                received = _check_candidate(self._state.received)
         except IncompleteIterationError:
             raise
         except Exception as error:
