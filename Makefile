@@ -31,8 +31,8 @@ help:
 demo: .venv/.demo ## Stream, chat and extract JSON on a local server with a real model
 	@$(BIN)/python examples/demo.py
 
-test: .venv/.dev ## Run the tests (ARGS="-k chat": pytest's arguments)
-	$(BIN)/python -m pytest -q $(ARGS)
+test: .venv/.dev ## Run the tests on two processes (ARGS="-n 0 -k chat": pytest's arguments; -n 0 is one)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 coverage: .venv/.dev ## Measure the tests' coverage; fail under 97 % of lines and branches
 	rm -f .coverage .coverage.*
@@ -46,7 +46,7 @@ test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and p
 test-polyglot: .venv/.polyglot generate ## Build and test the example programs of other languages
 	$(BIN)/python -m pytest -q -rs -m polyglot $(ARGS)
 
-test-libraries: .venv/.dev ## Run Google's packages and libraries for them beside this one (downloads up to 300 MB)
+test-libraries: .venv/.dev ## Run Google's packages, libraries for them, and the examples of frameworks (downloads up to 320 MB)
 	$(BIN)/python -m pytest -q -m libraries $(ARGS)
 
 toolchains: ## Install what other languages and benchmarks need, on Debian (LANGUAGES="go cpp")

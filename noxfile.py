@@ -23,11 +23,13 @@ GRPCIOS: Final = ("oldest", NEWEST)
 PROTOBUFS: Final = ("5.29", "6", "7")
 
 TOOLS: Final = (
-    *("anyio", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trustme"),
+    *("anyio", "h2", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trio", "trustme"),
     *("opentelemetry-exporter-prometheus", "opentelemetry-instrumentation-grpc", "opentelemetry-sdk"),
 )
-# Dependencies of the local server besides click; their versions are bound to those of grpcio and protobuf.
+# Dependencies of the local server whose versions are bound to those of grpcio and protobuf.
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
+# Those that are bound to none.
+HTTP: Final = ("click", "pypdf", "starlette", "uvicorn")
 PRINT_VERSIONS: Final = (
     "import sys, grpc, google.protobuf as pb; print('Python', *sys.version.split()[:1], 'grpcio', grpc.__version__,"
     " 'protobuf', pb.__version__)"
@@ -85,7 +87,7 @@ def newest(session: nox.Session) -> None:
 
 
 def _install(session: nox.Session, *requirements: str) -> None:
-    session.install("-e", ".[docstrings,images]", "click", *TOOLS, *requirements)
+    session.install("-e", ".[docstrings,files,images]", *HTTP, *TOOLS, *requirements)
 
 
 def _run_tests(session: nox.Session) -> None:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "merge": "measure the merging of a stream's chunks",
     "images": "measure the encoding of an image in memory",
     "soak": "test for leaks of memory and file descriptors over a million calls",
+    "grpcio_leaks": "measure the memory that plain grpcio does not free",
     "telemetry": "measure the overhead of the OpenTelemetry interceptor",
 }
 ROUNDS: Final = {"table": 11, "scale": 7, "transports": 7}

@@ -44,6 +44,7 @@ SCENARIOS: Final = {
     "paced": Scenario(SHORT, chunks=200, pace=5000),
     "long": Scenario(SHORT, chunks=100_000),
     "slow": Scenario(SHORT, pace=5_000_000),
+    "soak": Scenario(SHORT, chunks=100, pace=200),
 }
 
 

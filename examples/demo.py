@@ -63,10 +63,9 @@ def run(model: genai.GenerativeModel) -> None:
     rate = TokenRate()
 
     print_title("A streamed answer")
-    print_prompt("Why is the sky blue?")
-    rate.print_stream(
-        model.generate_content("Why is the sky blue?", stream=True, generation_config={"max_output_tokens": 120})
-    )
+    prompt = "Why is the sky blue?"
+    print_prompt(prompt)
+    rate.print_stream(model.generate_content(prompt, stream=True, generation_config={"max_output_tokens": 120}))
 
     print_title("A chat of three turns")
     chat = model.start_chat()
@@ -75,15 +74,15 @@ def run(model: genai.GenerativeModel) -> None:
         rate.print_stream(chat.send_message(message, stream=True, generation_config={"max_output_tokens": 60}))
 
     print_title("An answer by schema")
-    sentence = "Ada Lovelace was 36 years old when she died in London."
-    print_prompt(f"Who is it? {sentence}")
+    prompt = "Extract the person as JSON: Ada Lovelace was 36 years old when she died in London."
+    print_prompt(prompt)
     config = {"response_mime_type": "application/json", "response_schema": PERSON, "temperature": 0}
-    response = model.generate_content(f"Extract the person as JSON: {sentence}", generation_config=config)
+    response = model.generate_content(prompt, generation_config=config)
     print(textwrap.indent(json.dumps(json.loads(response.text), indent=2), "    "), end="\n\n")
 
     print_title("A count of tokens")
-    total = model.count_tokens(sentence).total_tokens
-    print(f"    {sentence!r} makes a prompt of {total} tokens.\n")
+    total = model.count_tokens(prompt).total_tokens
+    print(f"    This prompt has {total} tokens.\n")
     print(f"The model wrote {rate.tokens / rate.seconds:.0f} tokens/s.")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._responses.text import COMPLETE_REASONS, join_text, no_text, one_line
+from genai_grpc._rpc.response_metadata import ResponseMetadata, read_metadata
 from genai_grpc._self import Self
 from genai_grpc.errors import BlockedPromptException, IncompleteIterationError
 
@@ -25,7 +25,7 @@ class BaseResponse:
     7
     """
 
-    __slots__ = ("_buffer", "_failure", "_is_chunk", "_schema", "_whole")
+    __slots__ = ("_buffer", "_failure", "_is_chunk", "_received", "_schema", "_whole")
 
     def __init__(
         self, whole: Chunk | None, buffer: StreamBuffer | None, schema: Any = None, is_chunk: bool = False
@@ -36,6 +36,7 @@ class BaseResponse:
         self._schema = schema
         self._is_chunk = is_chunk
         self._failure: Exception | None = None
+        self._received: tuple[Any, Any] | None = None
 
     @classmethod
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
@@ -43,6 +44,13 @@ class BaseResponse:
         whole = cls(response, None, schema)
         if response.HasField("prompt_feedback") and response.prompt_feedback.block_reason:
             whole._failure = BlockedPromptException(response)
+        return whole
+
+    @classmethod
+    def from_reply(cls, reply: tuple[Chunk, tuple[Any, Any]], schema: Any = None) -> Self:
+        """A whole response with the metadata that gRPC received with it."""
+        whole = cls.from_response(reply[0], schema)
+        whole._received = reply[1]
         return whole
 
     @property
@@ -118,6 +126,8 @@ class BaseResponse:
         >>> GenerateContentResponse.from_json(answer).parsed
         [1, 2]
         """
+        import json  # 1.2 ms, which the import of the package shall not take
+
         text = self.text
         try:
             if self._schema is None:
@@ -128,6 +138,8 @@ class BaseResponse:
             return parse_text(self._schema, text, "the answer")
         except json.JSONDecodeError as error:
             raise ValueError(f"the answer is not JSON ({error}); {self._json_hint()}") from error
+        except RecursionError:
+            raise ValueError("the answer is JSON that is nested too deeply") from None
 
     def _json_hint(self) -> str:
         if self.candidates[0].finish_reason == protos.Candidate.MAX_TOKENS:
@@ -158,6 +170,46 @@ class BaseResponse:
     def response_id(self) -> str:
         """The ID that the service gave this response."""
         return self._metadata().response_id
+
+    @property
+    def metadata(self) -> ResponseMetadata | None:
+        """The initial and trailing metadata (headers and trailers) that came with the response.
+
+        `trailing` is None while a stream is open. None for a response that did not come from a call, was pickled or is
+        a chunk of a stream, and for a stream with automatic function calling, which has several calls.
+
+        >>> import genai_grpc as genai
+        >>> genai.GenerativeModel().generate_content("Say hello.").metadata
+        ResponseMetadata(initial=(), trailing=())
+        """
+        received = self._received if self._buffer is None else self._buffer.received()
+        return None if received is None else read_metadata(*received)
+
+    @property
+    def request_id(self) -> str | None:
+        """The request ID in the response's metadata, to quote in a report: see `ResponseMetadata.request_id`."""
+        return None if (metadata := self.metadata) is None else metadata.request_id
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the reply ended without a finish reason: a candidate has none, or there is no candidate.
+
+        The service ends each candidate with a reason, such as STOP or MAX_TOKENS. A reply without one was cut by a
+        server or proxy that ended it with status OK all the same, of which gRPC gives no error. It is False for a
+        blocked prompt, and for a chunk of a stream.
+
+        Raises:
+            IncompleteIterationError: The stream has not been read to its end.
+
+        >>> from genai_grpc.responses import GenerateContentResponse
+        >>> GenerateContentResponse.from_json('{"candidates": [{"content": {"parts": [{"text": "Once"}]}}]}').truncated
+        True
+        """
+        if self._is_chunk:
+            return False
+        candidates = self.candidates
+        complete = bool(candidates) and all(candidate.finish_reason for candidate in candidates)
+        return not complete and not self.prompt_feedback.block_reason
 
     @property
     def error(self) -> Exception | None:
@@ -195,7 +247,11 @@ class BaseResponse:
             self._buffer.cancel()
 
     def to_dict(self) -> dict[str, Any]:
-        """The response so far as JSON-ready dicts: proto field names, enums as numbers, defaults included."""
+        """The response so far as JSON-ready dicts: proto field names, enums as numbers, defaults included.
+
+        A value that JSON does not have becomes one that resembles it: a NaN among the arguments of a function call is
+        "NaN".
+        """
         from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
 
         return to_json_dict(
@@ -206,10 +262,17 @@ class BaseResponse:
         )
 
     def to_json(self) -> str:
-        """The response so far as JSON, which `from_json` reads."""
-        from genai_grpc_protos._json import to_json_dict  # json_format takes 50 ms
+        """The response so far as JSON; `from_json` reads it, and loses nothing.
 
-        return json.dumps(to_json_dict(self._message()), ensure_ascii=False)
+        It is protobuf's JSON of a GenerateContentResponse (https://protobuf.dev/programming-guides/json/). With more
+        than that can express, such as a field of a newer version of the API or a NaN, it has the serialized message in
+        addition, as "@serialized", and is read from it.
+        """
+        import json  # as above
+
+        from genai_grpc_protos._json import to_lossless_dict  # json_format takes 50 ms
+
+        return json.dumps(to_lossless_dict(self._message()), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -222,10 +285,10 @@ class BaseResponse:
         >>> GenerateContentResponse.from_json('{"candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}').text
         'Hi'
         """
-        from genai_grpc_protos._json import from_json_dict  # as above
+        from genai_grpc_protos._json import from_json_dict, load_json  # as above
 
         try:
-            return cls.from_response(from_json_dict(protos.GenerateContentResponse, json.loads(text)))
+            return cls.from_response(from_json_dict(protos.GenerateContentResponse, load_json(text)))
         except ValueError as error:
             raise ValueError(f"cannot read a response: {error}") from error
 
@@ -245,6 +308,8 @@ class BaseResponse:
             return f"```\n{self!r}\n```"
 
     def __repr__(self) -> str:
+        import json  # as above
+
         from genai_grpc_protos._json import to_json_dict  # as above
 
         fields = to_json_dict(self._message(), preserving_proto_field_name=True)

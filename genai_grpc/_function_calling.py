@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc._coerce.serialize import SerializedContents, TurnList
@@ -18,7 +18,17 @@ from genai_grpc.errors import FunctionCallingError
 if TYPE_CHECKING:
     from genai_grpc.types import AutomaticFunctionCalling
 
-__all__ = ["Generate", "ToolLoopState", "copy_turn", "run_tool_loop", "stream_tool_loop"]
+__all__ = [
+    "Exchange",
+    "Generate",
+    "ToolLoopState",
+    "answer_calls",
+    "callable_functions",
+    "check_rounds",
+    "copy_turn",
+    "run_tool_loop",
+    "stream_tool_loop",
+]
 
 # The step that has the model generate for these turns.
 Generate: TypeAlias = Callable[[TurnList], CallMethod]
@@ -36,19 +46,15 @@ class ToolLoopState:
     Attributes:
         turns: All turns of the next request.
         sent: The turns sent since the message, itself included: then each reply with function calls and its answers.
-        received: The last reply.
-        content: That of the last reply, once it has been found to be complete; None for a stream.
     """
 
-    __slots__ = ("content", "received", "sent", "turns")
+    __slots__ = ("sent", "turns")
 
     def __init__(
         self, history: list[protos.Content], serialized: SerializedContents | None, message: protos.Content
     ) -> None:
         self.turns = TurnList(history, None if serialized is None else serialized.copy())
         self.sent: list[protos.Content] = []
-        self.received: Any = None
-        self.content: protos.Content | None = None
         self.append(message)
 
     def append(self, *turns: protos.Content) -> None:
@@ -60,6 +66,20 @@ class ToolLoopState:
             if serialized is not None:
                 serialized.append(turn)
         self.turns.serialized = serialized
+
+
+class Exchange(NamedTuple):
+    """A message of the user, and the reply to it.
+
+    Attributes:
+        state: What was sent. It does not refer to the reply, so that a stream that is dropped ends at once.
+        received: The last reply.
+        content: That of the last reply, once it has been found to be complete; None for a stream.
+    """
+
+    state: ToolLoopState
+    received: Any
+    content: protos.Content | None
 
 
 def run_tool_loop(
@@ -83,11 +103,11 @@ def run_tool_loop(
         response = yield generate(state.turns)
         check(response)
         content = response.candidates[0].content
-        calls = _callable_functions(content, functions)
+        calls = callable_functions(_calls_of(content), functions)
         if not calls:
             return response
-        _check_rounds(round_number, settings, calls)
-        answers = yield from _answer(calls, settings)
+        check_rounds(round_number, settings, calls)
+        answers = yield from answer_calls(calls, settings)
         state.append(copy_turn(content, "model"), answers)
     raise AssertionError  # the last round has returned or raised
 
@@ -110,11 +130,11 @@ def stream_tool_loop(
         finally:
             response._cancel()
         candidates = response.candidates
-        calls = _callable_functions(candidates[0].content, functions) if len(candidates) == 1 else []
+        calls = callable_functions(_calls_of(candidates[0].content), functions) if len(candidates) == 1 else []
         if not calls:
             return
-        _check_rounds(round_number, settings, calls)
-        answers = yield from _answer(calls, settings)
+        check_rounds(round_number, settings, calls)
+        answers = yield from answer_calls(calls, settings)
         state.append(copy_turn(candidates[0].content, "model"), answers)
 
 
@@ -142,14 +162,18 @@ def _chunks_of(response: Any) -> _Chunks | _AsyncChunks:
     return _AsyncChunks(response) if hasattr(response, "__aiter__") else _Chunks(response)
 
 
-def _callable_functions(content: protos.Content, functions: FunctionLibrary) -> list[FunctionCall]:
+def _calls_of(content: protos.Content) -> list[protos.FunctionCall]:
+    return [part.function_call for part in content.parts if part.WhichOneof("data") == "function_call"]
+
+
+def callable_functions(calls: list[protos.FunctionCall], functions: FunctionLibrary) -> list[FunctionCall]:
     """The function calls of a reply with their functions; none if one of them has no function."""
-    calls = [part.function_call for part in content.parts if part.WhichOneof("data") == "function_call"]
     found = [(call, function) for call in calls if (function := functions.function(call)) is not None]
     return found if len(found) == len(calls) else []
 
 
-def _check_rounds(round_number: int, settings: AutomaticFunctionCalling, calls: list[FunctionCall]) -> None:
+def check_rounds(round_number: int, settings: AutomaticFunctionCalling, calls: list[FunctionCall]) -> None:
+    """Raise FunctionCallingError if these calls come after as many rounds as there may be."""
     if round_number == settings.max_rounds:
         names = ", ".join(call.name for call, _ in calls)
         raise FunctionCallingError(
@@ -158,7 +182,7 @@ def _check_rounds(round_number: int, settings: AutomaticFunctionCalling, calls: 
         )
 
 
-def _answer(calls: list[FunctionCall], settings: AutomaticFunctionCalling) -> Operation[protos.Content]:
+def answer_calls(calls: list[FunctionCall], settings: AutomaticFunctionCalling) -> Operation[protos.Content]:
     """Run the approved calls of a reply; all answers, in order, are one turn."""
     rejected: dict[int, object] = {}
     if settings.approve is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, TypeVar
 
 from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
@@ -20,8 +21,10 @@ from genai_grpc._coerce.settings import (
     to_safety_settings,
 )
 from genai_grpc._coerce.tools import FunctionLibrary, to_function_library, to_tool_config
-from genai_grpc._rpc.call import Call, SerializedRequest, identity
-from genai_grpc._rpc.options import NO_OPTIONS
+from genai_grpc._rpc.call import Call, SerializedRequest, reply_message
+from genai_grpc._rpc.options import NO_OPTIONS, CallOptions
+from genai_grpc._rpc.secret import Secret
+from genai_grpc._self import Self
 from genai_grpc._services.generative_language import COUNT_TOKENS, GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
@@ -79,6 +82,7 @@ class GenerateRequest:
         safety: The default threshold of each harm category.
         functions: The default tools, or None.
         system_instruction: The system instruction, or None.
+        options: The options of calls that do not set them.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class GenerateRequest:
         self.functions = to_function_library(tools)
         self.tool_config = to_tool_config(tool_config)
         self.system_instruction = to_system_instruction(system_instruction)
+        self.options = NO_OPTIONS
         # The serialized request without contents, and the schema, of a call without overrides; built once.
         self._default: tuple[bytes, Any] | None = None
 
@@ -112,7 +117,15 @@ class GenerateRequest:
         }
         replaced = GenerateRequest(self.model_name, **{**unchanged, **defaults})
         replaced.cached_content = self.cached_content
+        replaced.options = self.options
         return replaced
+
+    def with_options(self, options: Secret) -> GenerateRequest:
+        """The same model, with other default options of calls, as `request_options` has them."""
+        request = copy(self)
+        merged = options.apply(to_options).over(self.options)
+        request.options = merged._replace(metadata=_ModelMetadata(merged.metadata))
+        return request
 
     def functions_of(self, tools: ToolsType | None) -> FunctionLibrary | None:
         """The tools of a call that names these: they replace the model's."""
@@ -136,12 +149,12 @@ class GenerateRequest:
         else:
             prefix, schema = self._without_contents(overrides).SerializeToString(), self._schema(overrides)
         request = SerializedRequest(protos.GenerateContentRequest, self.model_name, contents.to_bytes(prefix))
-        parse: Any = response_type.from_stream if stream else response_type.from_response
+        parse: Any = response_type.from_stream if stream else response_type.from_reply
         return Call(
             STREAM_GENERATE_CONTENT if stream else GENERATE_CONTENT,
             request,
             parse if schema is None else partial(parse, schema=schema),
-            NO_OPTIONS if overrides.request_options is None else to_options(overrides.request_options),
+            self.options if overrides.request_options is None else self._options(overrides.request_options),
         )
 
     def count_tokens_call(
@@ -153,7 +166,11 @@ class GenerateRequest:
             given = list(given) or None
         request = self.message(given, overrides)
         count = protos.CountTokensRequest(model=self.model_name, generate_content_request=request)
-        return Call(COUNT_TOKENS, count, identity, to_options(overrides.request_options))
+        return Call(COUNT_TOKENS, count, reply_message, self._options(overrides.request_options))
+
+    def _options(self, options: RequestOptionsType | None) -> CallOptions:
+        """The options of a call that has these `request_options`."""
+        return to_options(options).over(self.options)
 
     def _without_contents(self, overrides: Overrides) -> protos.GenerateContentRequest:
         functions = self.functions_of(overrides.tools)
@@ -177,6 +194,23 @@ class GenerateRequest:
         """The type by which `response.parsed` reads the answer to a call; None for any JSON."""
         settings = merge_generation_settings(self.settings, to_generation_settings(overrides.generation_config))
         return answer_type(settings)
+
+
+class _ModelMetadata(tuple[tuple[str, "str | bytes"], ...]):
+    """The metadata of a model, which a pickle does not hold: it may be secret."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if not self:
+            return tuple, ()
+        raise TypeError(
+            "a model with metadata is not pickled, since metadata may be secret; call with_options where the model is "
+            "loaded, or set the metadata of its Client"
+        )
 
 
 def _check_cached(request: protos.GenerateContentRequest) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from genai_grpc import protos, types
 from genai_grpc._coerce.cached_content import to_cached_content, to_cached_content_name, to_expiration
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._rpc.call import Call, identity
+from genai_grpc._responses.times import to_datetime
+from genai_grpc._rpc.call import Call, reply_message
 from genai_grpc._rpc.operation import Operation
 from genai_grpc._rpc.pager import list_pages
 from genai_grpc._self import Self
@@ -29,9 +30,6 @@ from genai_grpc._services.generative_language import (
 from genai_grpc.client import Client, async_transport, default_client, sync_transport
 from genai_grpc_protos._convert import to_message
 from genai_grpc_protos.protobuf import FieldMask
-
-if TYPE_CHECKING:
-    from genai_grpc_protos.protobuf import Timestamp
 
 __all__ = ["CachedContent"]
 
@@ -304,17 +302,17 @@ class CachedContent:
     @property
     def create_time(self) -> datetime.datetime:
         """When it was created, in UTC."""
-        return _to_datetime(self._proto.create_time)
+        return to_datetime(self._proto.create_time)
 
     @property
     def update_time(self) -> datetime.datetime:
         """When it was created or last updated, in UTC."""
-        return _to_datetime(self._proto.update_time)
+        return to_datetime(self._proto.update_time)
 
     @property
     def expire_time(self) -> datetime.datetime:
         """When it expires, in UTC."""
-        return _to_datetime(self._proto.expire_time)
+        return to_datetime(self._proto.expire_time)
 
     def __repr__(self) -> str:
         return (
@@ -346,12 +344,12 @@ def _create_call(
         expire_time=expire_time,
     )
     request = protos.CreateCachedContentRequest(cached_content=cached_content)
-    return Call(CREATE_CACHED_CONTENT, request, identity, to_options(request_options))
+    return Call(CREATE_CACHED_CONTENT, request, reply_message, to_options(request_options))
 
 
 def _get_call(name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
     request = protos.GetCachedContentRequest(name=to_cached_content_name(name))
-    return Call(GET_CACHED_CONTENT, request, identity, to_options(request_options))
+    return Call(GET_CACHED_CONTENT, request, reply_message, to_options(request_options))
 
 
 def _update_call(
@@ -366,12 +364,12 @@ def _update_call(
     request = protos.UpdateCachedContentRequest(
         cached_content=protos.CachedContent(name=name, **expiration), update_mask=FieldMask(paths=[*expiration])
     )
-    return Call(UPDATE_CACHED_CONTENT, request, identity, to_options(request_options))
+    return Call(UPDATE_CACHED_CONTENT, request, reply_message, to_options(request_options))
 
 
 def _delete_call(name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Any]:
     return Call(
-        DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), identity, to_options(request_options)
+        DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), reply_message, to_options(request_options)
     )
 
 
@@ -382,7 +380,3 @@ def _list(
         return (cls.from_proto(item, client=client) for item in page.cached_contents)
 
     return list_pages(LIST_CACHED_CONTENTS, page_size, items, to_options(request_options))
-
-
-def _to_datetime(timestamp: Timestamp) -> datetime.datetime:
-    return timestamp.ToDatetime(tzinfo=datetime.timezone.utc)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from genai_grpc import protos, types
@@ -11,17 +11,15 @@ from genai_grpc._coerce.content import to_content, to_contents
 from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.settings import to_generation_settings
 from genai_grpc._coerce.tools import FunctionLibrary
-from genai_grpc._function_calling import ToolLoopState, copy_turn, run_tool_loop, stream_tool_loop
+from genai_grpc._function_calling import Exchange, ToolLoopState, copy_turn, run_tool_loop, stream_tool_loop
 from genai_grpc._generate_request import Overrides
-from genai_grpc._responses.text import COMPLETE_REASONS
+from genai_grpc._replies import candidates_so_far, check_candidate, check_complete, check_prompt
 from genai_grpc._rpc.operation import CallMethod, OpenStream, Operation
 from genai_grpc._self import Self
 from genai_grpc._transport.sync import SyncDriver
 from genai_grpc.errors import (
-    BlockedPromptException,
     BrokenResponseError,
     IncompleteIterationError,
-    StopCandidateException,
 )
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 from genai_grpc.types import AutomaticFunctionCalling
@@ -85,7 +83,7 @@ class ChatSession:
         _check_candidate_count(getattr(model, "_generation_config", None))
         self.model = model
         self.enable_automatic_function_calling = enable_automatic_function_calling
-        self._state: ToolLoopState | None = None
+        self._last: Exchange | None = None
         self._history: list[protos.Content] = []
         # The history as it is sent; None once the program holds turns that it may edit.
         self._serialized: SerializedContents | None = SerializedContents()
@@ -170,11 +168,11 @@ class ChatSession:
         # The program may edit a turn that it passed as a message.
         shared = set(map(id, items)).intersection(map(id, self._history))
         self._serialized = None if shared else SerializedContents.of_turns(self._history)
-        self._state = None
+        self._last = None
 
     @property
     def _last_sent(self) -> protos.Content | None:
-        return None if self._state is None else self._state.sent[0]
+        return None if self._last is None else self._last.state.sent[0]
 
     @property
     def _last_received(self) -> AnyResponse | None:
@@ -183,7 +181,7 @@ class ChatSession:
     @property
     def last(self) -> AnyResponse | None:
         """The last reply, until it has entered the history."""
-        return None if self._state is None else self._state.received
+        return None if self._last is None else self._last.received
 
     def rewind(self) -> tuple[protos.Content, protos.Content]:
         """Remove the last message and its reply, with the function calls between them, and return both.
@@ -201,10 +199,10 @@ class ChatSession:
         >>> received.parts[0].text, chat.history
         ('Hello', [])
         """
-        if self._state is not None:
-            candidates = _candidates(self._state.received)
-            removed = self._state.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
-            self._state = None
+        if self._last is not None:
+            candidates = candidates_so_far(self._last.received)
+            removed = self._last.state.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
+            self._last = None
             return removed
         turns = list(self._history)
         if len(turns) < 2:
@@ -227,10 +225,10 @@ class ChatSession:
             IncompleteIterationError: The last reply is a stream that has not been read to its end.
             BrokenResponseError: The last reply failed half-way; `rewind()` removes it.
         """
-        from genai_grpc._coerce.turn_json import turn_to_json  # json_format takes 50 ms
+        from genai_grpc_protos._json import to_lossless_dict  # json_format takes 50 ms
 
         self._commit()
-        return json.dumps(list(map(turn_to_json, self._history)), ensure_ascii=False)
+        return json.dumps(list(map(to_lossless_dict, self._history)), ensure_ascii=False)
 
     @classmethod
     def from_json(
@@ -249,11 +247,14 @@ class ChatSession:
         >>> ChatSession.from_json(GenerativeModel(), chat.to_json()).history == chat.history
         True
         """
-        from genai_grpc._coerce.turn_json import turn_from_json  # as above
+        from genai_grpc_protos._json import from_json_dict, load_json  # as above
 
         try:
-            turns = list(map(turn_from_json, json.loads(text)))
-        except (TypeError, ValueError) as error:
+            values = load_json(text)
+            if not isinstance(values, list):
+                raise ValueError(f"got {type(values).__name__}")  # noqa: TRY004, TRY301 -- data, no argument
+            turns = [from_json_dict(protos.Content, value) for value in values]
+        except ValueError as error:
             raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
         chat = cls(model, None, enable_automatic_function_calling)
         # Not by the setter, which gives a last turn without a role that of the user.
@@ -284,11 +285,12 @@ class ChatSession:
         self._coerce_history()
         turn = turn if isinstance(content, str) else copy_turn(turn, "")  # it may be the caller's
         turn.role = turn.role or "user"
-        state = ToolLoopState(self._history, self._serialized, turn)
+        # The model, and not the chat: a stream that refers to what refers to it would not end when it is dropped.
+        state, model = ToolLoopState(self._history, self._serialized, turn), self.model
 
         def generate(turns: TurnList) -> CallMethod:
             options = overrides._asdict()
-            return CallMethod(self.model, "generate_content", {"contents": turns, "stream": stream, **options})
+            return CallMethod(model, "generate_content", {"contents": turns, "stream": stream, **options})
 
         automatic = self.enable_automatic_function_calling
         functions = self.model._get_tools_lib(overrides.tools) if automatic else None
@@ -300,11 +302,9 @@ class ChatSession:
                 opened = yield OpenStream(stream_tool_loop(generate, state, functions, settings))
                 response = response_type.from_stream(opened)
             else:
-                response = yield from run_tool_loop(generate, _check_complete, state, functions, settings)
-        _check_prompt(response)
-        state.content = None if stream else _check_candidate(response)
-        state.received = response
-        self._state = state
+                response = yield from run_tool_loop(generate, check_complete, state, functions, settings)
+        check_prompt(response)
+        self._last = Exchange(state, response, None if stream else check_candidate(response))
         return response
 
     def _coerce_history(self) -> None:
@@ -317,32 +317,32 @@ class ChatSession:
 
         A reply without parts could not be sent again; it and its message stay out of the history.
         """
-        if self._state is None:
+        if self._last is None:
             return
         try:
-            received = self._state.content
-            if received is None or self._state.received.error is not None:
-                received = _check_candidate(self._state.received)
+            received = self._last.content
+            if received is None or self._last.received.error is not None:
+                received = check_candidate(self._last.received)
         except IncompleteIterationError:
             raise
         except Exception as error:
-            self._state.received._error = error
+            self._last.received._error = error
             raise BrokenResponseError(
                 "the last reply cannot enter the history (see the error before this one); "
                 "chat.last holds it, and chat.rewind() removes it and its message"
             ) from error
         if not received.parts:
-            self._state = None
+            self._last = None
             return
         # A copy: the program may hold, and edit, the response whose content this is.
         reply = copy_turn(received, "model")
-        self._history += [*self._state.sent, reply]
+        self._history += [*self._last.state.sent, reply]
         if self._serialized is not None:
             # All that was sent is serialized already, unless something has read the turns; only the reply is new.
-            self._serialized = self._state.turns.serialized
+            self._serialized = self._last.state.turns.serialized
             if self._serialized is not None:
                 self._serialized.append(reply)
-        self._state = None
+        self._last = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_sending"}
@@ -352,42 +352,8 @@ class ChatSession:
 
     def __repr__(self) -> str:
         model = repr(self.model).replace("\n", "\n    ")
-        last = "" if self._state is None else f",\n    last={type(self._state.received).__name__}"
+        last = "" if self._last is None else f",\n    last={type(self._last.received).__name__}"
         return f"ChatSession(\n    model={model},\n    history=<{len(self._history)} turns>{last}\n)"
-
-
-def _candidates(response: AnyResponse) -> Sequence[protos.Candidate]:
-    """The candidates of a complete reply, or of one that failed, as far as it came."""
-    try:
-        return response.candidates
-    except IncompleteIterationError:
-        raise
-    except Exception:
-        # Reading the end of the stream met the failure; now it is known.
-        return response.candidates
-
-
-def _check_prompt(response: AnyResponse) -> None:
-    if response.prompt_feedback.block_reason:
-        raise BlockedPromptException(response.prompt_feedback)
-
-
-def _check_complete(response: AnyResponse) -> None:
-    _check_prompt(response)
-    _check_candidate(response)
-
-
-def _check_candidate(response: AnyResponse) -> protos.Content:
-    """The content of a complete reply; raises what ended it early, or StopCandidateException."""
-    candidates = response.candidates
-    if (error := response.error) is not None:
-        raise error
-    if not candidates:
-        raise StopCandidateException("the reply has no candidate")
-    candidate = candidates[0]
-    if candidate.finish_reason not in COMPLETE_REASONS:
-        raise StopCandidateException(candidate)
-    return candidate.content
 
 
 def _answers_calls(turn: protos.Content) -> bool:

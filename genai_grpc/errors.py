@@ -167,7 +167,7 @@ class APIError(GenAIError):
     `NotFound` of this package.
 
     Attributes:
-        message: The status message, as the service sent it.
+        message: The status message, as the service sent it, with *** in place of the client's own key.
         status: The name of the gRPC status code, e.g. "NOT_FOUND" (https://grpc.io/docs/guides/status-codes/).
         code: The HTTP status that the code maps to, e.g. 404, as in `google.api_core` (https://aip.dev/193).
         attempts: How often the call was attempted; 0 if it was not admitted before its deadline.
@@ -224,11 +224,11 @@ class APIError(GenAIError):
 
     @property
     def retry_delay(self) -> float | None:
-        """Seconds to wait before the next attempt, as the service asks (RetryInfo); None if it does not."""
+        """Seconds to wait before the next attempt, as RetryInfo asks: finite, 0 if negative; None without RetryInfo."""
         if (info := self._detail("RetryInfo")) is None:
             return None
         wait = info.retry_delay
-        return float(wait.seconds + wait.nanos / 1e9)
+        return max(0.0, float(wait.seconds + wait.nanos / 1e9))
 
     @property
     def grpc_status_code(self) -> grpc.StatusCode:
@@ -239,7 +239,9 @@ class APIError(GenAIError):
 
     def __str__(self) -> str:
         attempts = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{self.code} {self.message}{attempts}"
+        from genai_grpc._error_hints import hint  # a table that only a program with such an error needs
+
+        return f"{self.code} {self.message}{attempts}{hint(self.domain, self.reason)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.number, self.message, self._decoded, self.attempts)
@@ -379,11 +381,14 @@ class Unauthenticated(APIError, status="UNAUTHENTICATED"):
 
 
 class ClientClosed(Cancelled):
-    """CANCELLED: another thread or task closed the client while the call was in flight.
+    """CANCELLED: the client is closed, or was closed while the call was in flight; never retried.
 
     >>> isinstance(ClientClosed("closed"), Cancelled)
     True
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ClientClosed, (self.message,), {"attempts": self.attempts}
 
 
 BY_NUMBER: Final[dict[int, type[APIError]]] = {cls.number: cls for cls in APIError.__subclasses__()}

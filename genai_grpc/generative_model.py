@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from copy import copy
+from typing import Any, Literal
 
 import genai_grpc
 from genai_grpc import protos, types
 from genai_grpc._coerce.serialize import SerializedContents
 from genai_grpc._coerce.tools import FunctionLibrary
 from genai_grpc._generate_request import GenerateRequest, Overrides
+from genai_grpc._rpc.secret import Secret
 from genai_grpc._self import Self
 from genai_grpc.client import Client, async_transport, default_client, sync_transport
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
@@ -206,6 +208,7 @@ class GenerativeModel:
         """
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
         call = self._generate_request.call(GenerateContentResponse, SerializedContents.of(contents), stream, overrides)
+        del contents  # so that a traceback of the call with local variables does not show the prompt
         return sync_transport(self.client).call(call)
 
     async def generate_content_async(
@@ -224,6 +227,7 @@ class GenerativeModel:
         call = self._generate_request.call(
             AsyncGenerateContentResponse, SerializedContents.of(contents), stream, overrides
         )
+        del contents  # as above
         return await async_transport(self.client).call(call)
 
     def count_tokens(
@@ -255,7 +259,9 @@ class GenerativeModel:
         5
         """
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
-        return sync_transport(self.client).call(self._generate_request.count_tokens_call(contents, overrides))
+        call = self._generate_request.count_tokens_call(contents, overrides)
+        del contents  # as above
+        return sync_transport(self.client).call(call)
 
     async def count_tokens_async(
         self,
@@ -269,7 +275,39 @@ class GenerativeModel:
     ) -> protos.CountTokensResponse:
         """The async twin of `count_tokens`."""
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
-        return await async_transport(self.client).call(self._generate_request.count_tokens_call(contents, overrides))
+        call = self._generate_request.count_tokens_call(contents, overrides)
+        del contents  # as above
+        return await async_transport(self.client).call(call)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        idle_timeout: float | None = None,
+        retry: types.RetryPolicy | Literal["default"] | None = "default",
+        metadata: Iterable[tuple[str, str | bytes]] = (),
+    ) -> Self:
+        """A copy of this model, with other defaults for `request_options`; it shares the client.
+
+        Args:
+            timeout: Seconds for a call, all attempts included; None for the model's.
+            idle_timeout: Seconds that a stream may take to its next chunk; None for the model's.
+            retry: Retry policy; None for no retries; "default" for the model's.
+            metadata: Pairs to send after the model's. A model that has some is not pickled.
+
+        Raises:
+            TypeError: An option is of the wrong type.
+            ValueError: An option is out of range; gRPC cannot carry the metadata.
+
+        >>> fast = GenerativeModel().with_options(timeout=5, retry=None)
+        >>> fast.count_tokens("How many tokens are these?").total_tokens
+        5
+        """
+        model = copy(self)
+        hidden = Secret({"timeout": timeout, "idle_timeout": idle_timeout, "retry": retry, "metadata": metadata})
+        del metadata  # a traceback may show local variables
+        model._generate_request = self._generate_request.with_options(hidden)
+        return model
 
     def start_chat(
         self,
@@ -342,4 +380,5 @@ class GenerativeModel:
             "cached_content": request.cached_content,
         }
         lines = ",\n".join(f"    {name}={value!r}" for name, value in arguments.items())
-        return f"genai.GenerativeModel(\n{lines}\n)"
+        options = request.options.arguments()
+        return f"genai.GenerativeModel(\n{lines}\n)" + (f".with_options({options})" if options else "")

@@ -133,7 +133,7 @@ def get_tuned_model(
     client: Client | None = None,
     request_options: types.RequestOptionsType | None = None,
 ) -> TunedModel:
-    """Get a tuned model. The local server has none: the call is MethodNotImplemented there.
+    """Get a tuned model.
 
     Args:
         name: The resource name, `tunedModels/…`, or a TunedModel of that name.
@@ -147,7 +147,7 @@ def get_tuned_model(
 
     >>> get_tuned_model("tunedModels/mine")
     Traceback (most recent call last):
-    genai_grpc.errors.MethodNotImplemented: 501 ...
+    genai_grpc.errors.NotFound: 404 there is no tuned model 'tunedModels/mine', ...
     """
     return sync_transport(client or default_client()).call(_get_tuned_call(name, request_options))
 
@@ -172,12 +172,12 @@ def _get_call(
 
 def _get_base_call(name: object, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Model]:
     request = protos.GetModelRequest(name=to_base_model_name(name))
-    return Call(GET_MODEL, request, Model.from_proto, to_options(request_options))
+    return Call(GET_MODEL, request, lambda reply: Model.from_proto(reply[0]), to_options(request_options))
 
 
 def _get_tuned_call(name: object, request_options: types.RequestOptionsType | None) -> Call[Any, Any, TunedModel]:
     request = protos.GetTunedModelRequest(name=to_tuned_model_name(name))
-    return Call(GET_TUNED_MODEL, request, TunedModel.from_proto, to_options(request_options))
+    return Call(GET_TUNED_MODEL, request, lambda reply: TunedModel.from_proto(reply[0]), to_options(request_options))
 
 
 def _list(page_size: int | None, request_options: types.RequestOptionsType | None) -> Operation[None]:

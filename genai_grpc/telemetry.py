@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
-from typing import Any, Final
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
-from google.protobuf.json_format import MessageToDict
-from opentelemetry import context, metrics, trace
-from opentelemetry.metrics import MeterProvider
+from opentelemetry import context, metrics, propagate, trace
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 from opentelemetry.trace import TracerProvider
 
 from genai_grpc import protos
-from genai_grpc._rpc.interceptors import CallInfo, Interceptor
+from genai_grpc._rpc.client_stats import ClientStats
+from genai_grpc._rpc.interceptors import CallInfo, Interceptor, error_type
+from genai_grpc._rpc.usage import input_tokens, output_tokens
 from genai_grpc._services.generative_language import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc._version import __version__
+from genai_grpc.client import Client
 from genai_grpc.errors import APIError
+from genai_grpc_protos._json import to_json_dict
 
 __all__ = ["OpenTelemetry"]
 
-_GENERATION: Final = frozenset({GENERATE_CONTENT.path, STREAM_GENERATE_CONTENT.path})
+_GENERATION: Final = frozenset(
+    version.path
+    for method in (GENERATE_CONTENT, STREAM_GENERATE_CONTENT)
+    for version in (method, method.v1)
+    if version is not None
+)
 # The bucket boundaries that the conventions advise.
 _SECONDS: Final = [0.01 * 2**power for power in range(14)]
 _TOKENS: Final = [4**power for power in range(14)]
@@ -54,6 +65,8 @@ class OpenTelemetry(Interceptor):
         meter_provider: By default the global one.
         capture_content: Whether to record prompts and responses on spans. The response of a stream is not recorded: its
             chunks are passed on, and only the program keeps them.
+        propagate_context: Whether to send the trace context and the baggage with each call
+            (https://www.w3.org/TR/trace-context/), as metadata.
 
     >>> from genai_grpc import Client
     >>> client = Client(endpoint="http://127.0.0.1:50051", interceptors=[OpenTelemetry()])
@@ -64,8 +77,10 @@ class OpenTelemetry(Interceptor):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         capture_content: bool = False,
+        propagate_context: bool = True,
     ) -> None:
         self._capture = capture_content
+        self._propagate = propagate_context
         self._tracer = trace.get_tracer("genai_grpc", __version__, tracer_provider)
         meter = metrics.get_meter("genai_grpc", __version__, meter_provider)
         self._duration = meter.create_histogram(
@@ -87,10 +102,23 @@ class OpenTelemetry(Interceptor):
             explicit_bucket_boundaries_advisory=_TOKENS,
         )
         self._retries = meter.create_counter("genai_grpc.client.retries", "{attempt}", "Retried attempts.")
+        self._clients = _observed_clients(meter, meter_provider)
+
+    def client_created(self, client: Client) -> None:
+        """Observe the state of the client, as long as the program uses it."""
+        self._clients[id(client)] = client
 
     def before(self, call: CallInfo) -> _Observation:
         """Start the span, and make it current."""
         return _Observation(self, call)
+
+    def metadata(self, state: _Observation) -> list[tuple[str, str]]:
+        """The context of the span: `traceparent`, `tracestate` and `baggage`, or what the global propagator writes."""
+        carrier: dict[str, str] = {}
+        if self._propagate:
+            propagate.inject(carrier)
+        # What a propagator writes that gRPC cannot carry is left out: telemetry does not fail a call.
+        return [(name, value) for name, value in carrier.items() if value.isascii() and value.isprintable()]
 
     def attempt(self, state: _Observation, number: int) -> None:
         """Count the attempt."""
@@ -113,9 +141,8 @@ class OpenTelemetry(Interceptor):
         if state.generates and reply is not None:
             labels = self._record_reply(state, reply)
         if error is not None:
-            error_type = _error_type(error)
-            labels = {**labels, "error.type": error_type}
-            state.span.set_attribute("error.type", error_type)
+            labels = {**labels, "error.type": error_type(error)}
+            state.span.set_attribute("error.type", error_type(error))
             state.span.set_status(trace.StatusCode.ERROR)
         if state.generates:
             self._duration.record(time.monotonic() - state.started, labels)
@@ -134,8 +161,8 @@ class OpenTelemetry(Interceptor):
             state.span.set_attribute("gen_ai.output.messages", json.dumps(messages))
         if reply.HasField("usage_metadata"):
             usage = reply.usage_metadata
-            self._tokens.record(_input_tokens(usage), {**labels, "gen_ai.token.type": "input"})
-            self._tokens.record(_output_tokens(usage), {**labels, "gen_ai.token.type": "output"})
+            self._tokens.record(input_tokens(usage), {**labels, "gen_ai.token.type": "input"})
+            self._tokens.record(output_tokens(usage), {**labels, "gen_ai.token.type": "output"})
         return labels
 
 
@@ -164,11 +191,81 @@ class _Observation:
             self._token = None
 
 
-def _error_type(error: BaseException) -> str:
-    if isinstance(error, APIError):
-        return error.status
-    # A generator that is closed belongs to a call that the program abandoned.
-    return "CANCELLED" if isinstance(error, GeneratorExit) else type(error).__qualname__
+_Clients: TypeAlias = "weakref.WeakValueDictionary[int, Client]"
+
+
+class _GlobalProvider:
+    """Stands for the global provider, which a program may set after the first interceptor was created."""
+
+
+_GLOBAL: Final = _GlobalProvider()
+_OBSERVED: Final[weakref.WeakKeyDictionary[MeterProvider | _GlobalProvider, _Clients]] = weakref.WeakKeyDictionary()
+
+
+def _observed_clients(meter: metrics.Meter, provider: MeterProvider | None) -> _Clients:
+    """The clients whose state the gauges of a provider observe.
+
+    One set for each provider, since a provider ignores the callbacks of a second gauge of the same name.
+    """
+    key = _GLOBAL if provider is None or provider is metrics.get_meter_provider() else provider
+    clients = _OBSERVED.get(key)
+    if clients is None:
+        clients = _OBSERVED[key] = weakref.WeakValueDictionary()
+        for name, unit, description, read in _GAUGES:
+            meter.create_observable_gauge(name, [partial(_observe, clients, read)], unit, description)
+    return clients
+
+
+def _observe(
+    clients: _Clients, read: Callable[[ClientStats], Mapping[str, float | None]], _: CallbackOptions
+) -> list[Observation]:
+    """The values of all clients, those of one endpoint summed; `read` returns them by kind."""
+    totals: dict[tuple[tuple[str, str | int], ...], float] = {}
+    for client in [found for ref in clients.valuerefs() if (found := ref()) is not None]:
+        server = urlsplit(client.endpoint)
+        for kind, value in read(client.stats()).items():
+            kinds = (("genai_grpc.kind", kind),) if kind else ()
+            labels = (("server.address", server.hostname or ""), ("server.port", server.port or 0), *kinds)
+            if value is not None:
+                totals[labels] = totals.get(labels, 0) + value
+    return [Observation(value, dict(labels)) for labels, value in totals.items()]
+
+
+# Name, unit, description, and the values of a client by kind.
+_GAUGES: Final[tuple[tuple[str, str, str, Callable[[ClientStats], Mapping[str, float | None]]], ...]] = (
+    (
+        "genai_grpc.client.calls",
+        "{call}",
+        "Calls in flight, in the queue for a slot (waiting), and delayed by the rate limit.",
+        lambda stats: {"in_flight": stats.in_flight, "waiting": stats.waiting, "delayed": stats.delayed},
+    ),
+    ("genai_grpc.client.call_limit", "{call}", "Calls that may be in flight.", lambda stats: {"": stats.limit}),
+    ("genai_grpc.client.streams", "{stream}", "Open streams.", lambda stats: {"": stats.streams}),
+    (
+        "genai_grpc.client.connections",
+        "{connection}",
+        "Connections of sync and async calls.",
+        lambda stats: {"sync": stats.sync_connections, "async": sum(stats.async_connections)},
+    ),
+    (
+        "genai_grpc.client.rate_limit",
+        "1/min",
+        "Limit on requests and tokens per minute, configured or learned.",
+        lambda stats: {"requests": stats.requests_per_minute, "tokens": stats.tokens_per_minute},
+    ),
+    (
+        "genai_grpc.client.blocked",
+        "{client}",
+        "Clients that send no calls for now, since the service asked for a delay (RetryInfo).",
+        lambda stats: {"": int(stats.blocked_seconds > 0)},
+    ),
+    (
+        "genai_grpc.client.retry_budget",
+        "{attempt}",
+        "Retries that may be spent.",
+        lambda stats: {"": stats.retry_budget},
+    ),
+)
 
 
 def _labels(call: CallInfo, generates: bool) -> dict[str, Any]:
@@ -217,23 +314,13 @@ def _response_attributes(reply: Any) -> dict[str, Any]:
         found["gen_ai.response.finish_reasons"] = reasons
     if reply.HasField("usage_metadata"):
         usage = reply.usage_metadata
-        found["gen_ai.usage.input_tokens"] = _input_tokens(usage)
-        found["gen_ai.usage.output_tokens"] = _output_tokens(usage)
+        found["gen_ai.usage.input_tokens"] = input_tokens(usage)
+        found["gen_ai.usage.output_tokens"] = output_tokens(usage)
         if usage.cached_content_token_count:
             found["gen_ai.usage.cache_read.input_tokens"] = usage.cached_content_token_count
         if usage.thoughts_token_count:
             found["gen_ai.usage.reasoning.output_tokens"] = usage.thoughts_token_count
     return found
-
-
-def _input_tokens(usage: Any) -> int:
-    """All input tokens; the service counts cached tokens in the prompt, and results of tools separately."""
-    return int(usage.prompt_token_count + usage.tool_use_prompt_token_count)
-
-
-def _output_tokens(usage: Any) -> int:
-    """All output tokens, thoughts included, which the service counts separately."""
-    return int(usage.candidates_token_count + usage.thoughts_token_count)
 
 
 def _finish(candidate: Any) -> str:
@@ -285,5 +372,4 @@ def _part(part: Any) -> dict[str, Any]:
 
 
 def _json(struct: Any) -> dict[str, Any]:
-    found: dict[str, Any] = MessageToDict(struct)
-    return found
+    return to_json_dict(struct)

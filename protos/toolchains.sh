@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Install, from Debian's packages, what generates, builds and runs the languages of generated/, and what compiles the
-# server of the benchmarks.
-# Usage: toolchains.sh [WHAT...]    (go, typescript, java, cpp, bench; default: all)
+# Install, from Debian's packages, what generates, builds and runs the languages of generated/, what compiles the server of
+# the benchmarks, and the Redis that the example of a shared rate limit runs on.
+# Usage: toolchains.sh [WHAT...]    (go, typescript, java, cpp, bench, redis; default: all)
 set -euo pipefail
 
 packages() {
@@ -15,11 +15,12 @@ packages() {
       libmaven-resources-plugin-java junit5 ;;
     cpp) echo g++ make cmake pkg-config protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev ;;
     bench) echo gcc libc6-dev libnghttp2-dev ;;
-    *) echo "toolchains.sh: $1 is not one of go, typescript, java, cpp, bench" >&2 && return 1 ;;
+    redis) echo redis-server ;;
+    *) echo "toolchains.sh: $1 is not one of go, typescript, java, cpp, bench, redis" >&2 && return 1 ;;
   esac
 }
 
-(($#)) || set -- go typescript java cpp bench
+(($#)) || set -- go typescript java cpp bench redis
 missing=()
 for language in "$@"; do
   listed=$(packages "$language")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 import genai_grpc as genai
+from genai_grpc._transport.proxy import VARIABLES
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.local.server import Server
 
@@ -57,13 +63,13 @@ class Api(Protocol):
     def list_models(self, **kwargs: Any) -> list[Any]:
         """`list_models`, read to its end."""
 
-    def close_client(self, client: genai.Client) -> None:
-        """Close a client that the test made."""
+    def close_client(self, client: genai.Client, **kwargs: Any) -> None:
+        """`close`, or `aclose`."""
 
-    def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call the method of that name, or its async twin."""
 
-    def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+    def items(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> list[Any]:
         """The items that the method of that name, or its async twin, yields."""
 
 
@@ -99,13 +105,13 @@ class SyncApi:
     def list_models(self, **kwargs: Any) -> list[Any]:
         return list(genai.list_models(**kwargs))
 
-    def close_client(self, client: genai.Client) -> None:
-        client.close()
+    def close_client(self, client: genai.Client, **kwargs: Any) -> None:
+        client.close(**kwargs)
 
-    def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return getattr(owner, name)(*args, **kwargs)
 
-    def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+    def items(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> list[Any]:
         return list(getattr(owner, name)(*args, **kwargs))
 
 
@@ -151,18 +157,18 @@ class AsyncApi:
         models: list[Any] = self._run(collect())
         return models
 
-    def call(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return self._run(getattr(owner, f"{name}_async")(*args, **kwargs))
 
-    def items(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+    def items(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> list[Any]:
         async def collect() -> list[Any]:
             return [item async for item in getattr(owner, f"{name}_async")(*args, **kwargs)]
 
         items: list[Any] = self._run(collect())
         return items
 
-    def close_client(self, client: genai.Client) -> None:
-        self._run(client.aclose())
+    def close_client(self, client: genai.Client, **kwargs: Any) -> None:
+        self._run(client.aclose(**kwargs))
 
     def shut_down(self, client: genai.Client) -> None:
         """Close the client and the loop, as asyncio.run would."""
@@ -183,9 +189,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the machine's keys, endpoints and credentials."""
-    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GENAI_GRPC_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS"):
+    """Hide the machine's keys, endpoints, credentials and proxies."""
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GENAI_GRPC_ENDPOINT", "GENAI_GRPC_LOG"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS",):
+        monkeypatch.delenv(name, raising=False)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     # google-auth also looks in the user's home directory, and asks the metadata server of Google Cloud.
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
@@ -211,9 +222,16 @@ def server(script: ScriptEngine) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[genai.Client]:
+def transport() -> Any:
+    """The transport of `client`; the tests of a folder may run over both."""
+    return "grpc"
+
+
+@pytest.fixture
+def client(server: Server, transport: Any) -> Iterator[genai.Client]:
     """A client of `server`."""
-    with genai.Client(endpoint=server.endpoint) as connected:
+    endpoint = server.endpoint if transport == "grpc" else server.http_endpoint
+    with genai.Client(endpoint=endpoint, transport=transport) as connected:
         yield connected
 
 
@@ -232,3 +250,26 @@ def api(request: pytest.FixtureRequest, client: genai.Client) -> Iterator[Api]:
         api = AsyncApi()
         yield api
         api.shut_down(client)
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis server of the test's own; skips the test where Redis or its client is not installed."""
+    pytest.importorskip("redis")
+    if (program := shutil.which("redis-server")) is None:
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+    path = tmp_path / "redis.sock"
+    command = [program, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            while not _accepts(path):
+                time.sleep(0.01)
+            yield f"unix://{path}"
+        finally:
+            server.terminate()
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a server accepts connections on this socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0

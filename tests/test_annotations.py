@@ -36,7 +36,7 @@ FUNCTIONS = dict(
 )
 
 
-@pytest.mark.parametrize("name", FUNCTIONS.keys() - UNRESOLVED)
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - UNRESOLVED))
 def test_hints(name: str) -> None:
     """The annotations of a function evaluate to types."""
     hints = typing.get_type_hints(FUNCTIONS[name])

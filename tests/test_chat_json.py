@@ -23,7 +23,7 @@ scalars: Any = {
     "TYPE_BYTES": st.binary(max_size=5),
     "TYPE_DOUBLE": st.floats(),
     "TYPE_FLOAT": st.floats(width=32),
-    "TYPE_ENUM": st.integers(0, 99),
+    "TYPE_ENUM": st.integers(0, 99) | st.integers(-(2**31), 2**31 - 1),
     "TYPE_INT32": st.integers(-(2**31), 2**31 - 1),
     "TYPE_INT64": st.integers(-(2**63), 2**63 - 1),
     "TYPE_STRING": st.text(max_size=5),

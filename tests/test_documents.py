@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import doctest
 import importlib
@@ -74,7 +75,11 @@ def function_call(name: str, **arguments: Any) -> genai_grpc.protos.GenerateCont
 
 # The model's replies to the docstrings' examples, each in chunks.
 REPLIES: dict[str, list[tuple[Any, ...]]] = {
+    "genai_grpc.answer": [("Tarts.",)],
+    "genai_grpc.answer.generate_answer": [("Tarts.",)],
+    "genai_grpc.files": [("A girl named Lily.",)],
     "genai_grpc": [("In the quaint little town of Lakeside…",)],
+    "genai_grpc._base_response.BaseResponse.metadata": [("Hello!",)],
     "genai_grpc.caching": [("A girl named Lily.",)],
     "genai_grpc.chat.ChatSession": [("Nice to meet you, Ada!",)],
     "genai_grpc.chat.ChatSession.send_message": [("Ask away!",)],
@@ -84,6 +89,9 @@ REPLIES: dict[str, list[tuple[Any, ...]]] = {
     "genai_grpc.errors.IncompleteIterationError": [("Hello,", " world")],
     "genai_grpc.errors.StopCandidateException": [(response(candidates=[{"finish_reason": "RECITATION"}]),)],
     "genai_grpc.generative_model.GenerativeModel.generate_content": [("Once upon a time…",)],
+    "genai_grpc._live_session.LiveSession": [("Hello.",)],
+    "genai_grpc.live": [("Hello.",)],
+    "genai_grpc.live.connect": [("Hello.",)],
     "genai_grpc.types.GenerateOptions": [("Hello!",)],
 }
 
@@ -133,6 +141,10 @@ CLIENT_REPLIES: dict[str, list[tuple[Any, ...]]] = {
     "Retries and backoff": [UNAVAILABLE, UNAVAILABLE, HELLO, UNAVAILABLE],
     "Errors": [(testing.api_error("INVALID_ARGUMENT", "API key not valid.", reason="API_KEY_INVALID"),)],
     "Endpoint and plaintext": [],
+    "Several addresses": [],
+    "Warm up and readiness": [],
+    "Options of some calls": [HELLO] * 2,
+    "Embeddings in batches": [],
     "Threads and event loops": [HELLO] * 4,
     "Fork and multiprocessing": [HELLO] * 3,
     "Close and graceful shutdown": [HELLO] * 2,
@@ -143,6 +155,7 @@ CLIENT_REPLIES: dict[str, list[tuple[Any, ...]]] = {
 # The fixtures of the programs that need more, by heading. Each returns arguments of `serve`.
 CLIENT_FIXTURES: dict[str, str] = {
     "Rotate the API key": "key_file",
+    "Shared rate limit": "redis_environment",
     "TLS and mutual TLS": "certificate_files",
     "OAuth (google-auth)": "service_account_file",
 }
@@ -153,6 +166,13 @@ def key_file(tmp_path: Path) -> dict[str, Any]:
     """A file with the only key that the server accepts."""
     (tmp_path / "api-key.txt").write_text("NEW_KEY\n")
     return {"api_key": "NEW_KEY"}
+
+
+@pytest.fixture
+def redis_environment(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A Redis server, whose address is in the environment."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    return {}
 
 
 @pytest.fixture
@@ -208,6 +228,8 @@ def test_clients(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Each program of docs/clients.md runs on its own, and prints what its comments say."""
+    if "as_numpy" in program.code:
+        pytest.importorskip("numpy")  # which the environments of the matrix do not have
     caplog.set_level(logging.NOTSET, logger="genai_grpc")  # restores the level that a program sets
     monkeypatch.chdir(tmp_path)
     fixture = CLIENT_FIXTURES.get(program.heading)
@@ -217,9 +239,16 @@ def test_clients(
     with serve(script, **arguments) as server:
         monkeypatch.setenv("GENAI_GRPC_ENDPOINT", server.endpoint)
         code = program.code.replace("https://gateway.example.com", server.endpoint)
+        code = code.replace("http://127.0.0.1:50052", str(server.http_endpoint))
         printed = run_as_script(code) if "__main__" in code else execute(code, "docs/clients.md", {})
     expected = re.findall(r"# prints (.+)", code)
     assert [line for line in printed.splitlines() if line in expected] == expected
+
+
+def test_gevent_config() -> None:
+    """docs/clients.md shows the configuration that tests/libraries runs with gunicorn."""
+    _, _, config = (ROOT / "examples" / "python" / "gunicorn_gevent.py").read_text().partition('"""\n\n')
+    assert f"```py\n{config}```" in (ROOT / "docs" / "clients.md").read_text()
 
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
@@ -321,7 +350,7 @@ def modules() -> Iterator[Any]:
     """Our modules whose docstrings have examples."""
     yield "genai_grpc"
     for module in pkgutil.walk_packages(genai_grpc.__path__, "genai_grpc."):
-        if module.name == "genai_grpc.local.engines.llama.engine":
+        if module.name in ("genai_grpc.local.engines.e5", "genai_grpc.local.engines.llama.engine"):
             yield pytest.param(module.name, marks=pytest.mark.llama)
         elif module.name not in ("genai_grpc.__main__", "genai_grpc.cli"):
             yield module.name
@@ -338,6 +367,57 @@ def test_docstrings(name: str, scripted: ScriptEngine) -> None:
         report = io.StringIO()
         failed, _ = runner.run(example, out=report.write)
         assert not failed, report.getvalue()
+
+
+def test_files(scripted: ScriptEngine) -> None:
+    """The program of docs/files.md runs as shown."""
+    [program] = programs("docs/files.md")
+    scripted.reply("A girl named Lily.")
+    assert execute(program.code, "docs/files.md", {}) == "A girl named Lily.\n"
+
+
+def test_retriever(scripted: ScriptEngine) -> None:
+    """The programs of docs/retriever.md run as shown, one after the other."""
+    scripted.reply("Tarts.")
+    namespace: dict[str, Any] = {}
+    printed = "".join(execute(each.code, "docs/retriever.md", namespace) for each in programs("docs/retriever.md"))
+    found = "The queen of hearts likes tarts."
+    assert printed == f"{found}\nTarts. {found}\nOWNER None\nREADER ada@example.com\n"
+
+
+def test_mcp(scripted: ScriptEngine) -> None:
+    """The program of docs/mcp.md runs as shown, with an MCP server."""
+    pytest.importorskip("mcp")
+    scripted.reply(testing.response(testing.function_call("add", a=2, b=3))).reply("5")
+    [program] = programs("docs/mcp.md")
+    server = str(ROOT / "tests" / "mcp_server.py")
+    code = program.code.replace('"python"', repr(sys.executable)).replace('"server.py"', repr(server))
+    assert run_as_script(code) == "5\n"
+
+
+def test_live(scripted: ScriptEngine) -> None:
+    """The programs of docs/live.md run as shown, and a session that the service ends is resumed."""
+    scripted.reply("Light is scattered.").reply(function_call("light", brightness=50)).reply("Half.")
+    scripted.reply("One").reply(errors.Aborted("the time is over")).reply("Two")
+    first, functions, resumption = programs("docs/live.md")
+    namespace: dict[str, Any] = {}
+    assert run_as_script(first.code) == "Light is scattered.\n"
+    execute(first.code, "docs/live.md", namespace)
+    execute(functions.code, "docs/live.md", namespace)
+    execute(resumption.code, "docs/live.md", namespace)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        asyncio.run(namespace["talk"]())
+        asyncio.run(namespace["ask"](["1?", "2?"]))
+    assert printed.getvalue() == "Half.\nOne\nTwo\n"
+    assert [turn.parts[0].text for turn in scripted.requests[-1].contents] == ["1?", "One", "2?"]
+
+
+def test_tuning(scripted: ScriptEngine) -> None:
+    """The program of docs/tuning.md runs as shown."""
+    [program] = programs("docs/tuning.md")
+    scripted.reply("POSITIVE")
+    assert execute(program.code, "docs/tuning.md", {}).endswith("100 %\nPOSITIVE\n")
 
 
 def test_telemetry(scripted: ScriptEngine) -> None:

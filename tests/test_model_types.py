@@ -133,9 +133,8 @@ def test_unset_tuned_model() -> None:
 
 
 def test_permissions() -> None:
-    """The permissions of a tuned model say that they are not supported yet, and what to call instead."""
-    with pytest.raises(NotImplementedError, match="PermissionServiceStub"):
-        _ = types.TunedModel().permissions
+    """A tuned model has the permissions of its name."""
+    assert types.TunedModel(name="tunedModels/mine").permissions.parent == "tunedModels/mine"
 
 
 def test_copies() -> None:

@@ -23,7 +23,7 @@ MODULES = sorted(
 # The modules that programs import from; test_documents.py runs their examples.
 PUBLIC = (
     "genai_grpc",
-    *(f"genai_grpc.{name}" for name in ("caching", "errors", "local", "models", "responses", "types")),
+    *(f"genai_grpc.{name}" for name in ("caching", "embeddings", "errors", "local", "models", "responses", "types")),
 )
 
 
@@ -44,6 +44,7 @@ def test_names_of_google_generativeai() -> None:
     assert {"configure", "GenerativeModel", "ChatSession", "GenerationConfig", "list_models", "get_model"} <= {
         *genai_grpc.__all__
     }
+    assert {"embed_content", "embed_content_async"} <= {*genai_grpc.__all__}
     assert {"protos", "types"} <= {*genai_grpc.__all__}
 
 
@@ -186,6 +187,7 @@ def test_import_is_light(import_report: dict[str, Any], name: str) -> None:
         "google.protobuf.descriptor_pool",
         "dataclasses",
         "genai_grpc.caching",
+        "genai_grpc.embeddings",
         "genai_grpc.types._contents",
         "grpc",
         "inspect",

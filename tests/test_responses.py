@@ -30,6 +30,9 @@ class Stream:
 
     starts_reply = False
 
+    def received(self) -> None:
+        """No metadata."""
+
     def __init__(self, chunks: list[Response], error: Exception | None = None) -> None:
         self.chunks, self.error = list(chunks), error
         self.reads = 0
@@ -375,3 +378,18 @@ def test_prompt_blocked_later(api: ResponseApi) -> None:
     assert isinstance(response.error, errors.BlockedPromptException)
     assert response.prompt_feedback.block_reason == Feedback.SAFETY
     assert stream.cancelled
+
+
+def test_truncated() -> None:
+    """A response is truncated if a candidate has no finish reason, or if there is none; a blocked one is not."""
+    stop = protos.Candidate(finish_reason=protos.Candidate.STOP)
+    feedback = protos.GenerateContentResponse.PromptFeedback(
+        block_reason=protos.GenerateContentResponse.PromptFeedback.SAFETY
+    )
+    for candidates, expected in (([], True), ([stop], False), ([stop, protos.Candidate(index=1)], True)):
+        whole = GenerateContentResponse.from_response(protos.GenerateContentResponse(candidates=candidates))
+        assert whole.truncated is expected
+    blocked = protos.GenerateContentResponse(prompt_feedback=feedback)
+    assert GenerateContentResponse.from_response(blocked).truncated is False
+    chunks = list(GenerateContentResponse.from_iterator([{"candidates": [{"index": 0}]}, {"candidates": [stop]}]))
+    assert [chunk.truncated for chunk in chunks] == [False, False]

@@ -61,6 +61,15 @@ def test_reference_page(name: str) -> None:
         assert default is not inspect.Parameter.empty
 
 
+def test_embeddings() -> None:
+    """The signature is that of google.generativeai 0.8.6, and a keyword."""
+    found = parameters(genai.embed_content)
+    assert found[:-1] == expected(
+        "model, content, task_type=None, title=None, output_dimensionality=None, client=None, request_options=None"
+    )
+    assert found[-1:] == expected("*, as_numpy=False")
+
+
 @pytest.mark.parametrize("name", ["send_message", "send_message_async"])
 def test_chats(name: str) -> None:
     """A chat's calls take what the model's take."""
@@ -70,7 +79,7 @@ def test_chats(name: str) -> None:
 def public_callables() -> list[Any]:
     """Every public function and method, by its qualified name."""
     found = {}
-    for module_name in ("chat", "caching", "client", "generative_model", "models", "responses", "types"):
+    for module_name in ("chat", "caching", "client", "embeddings", "generative_model", "models", "responses", "types"):
         module = importlib.import_module(f"genai_grpc.{module_name}")
         for name in module.__all__:
             value = getattr(module, name)
@@ -93,8 +102,9 @@ def test_no_catch_all(function: Any) -> None:
 TWINS = [
     *((genai.GenerativeModel, name) for name in ("generate_content", "count_tokens", "from_cached_content")),
     (genai.ChatSession, "send_message"),
+    (genai.Client, "connect"),
     *((CachedContent, name) for name in ("create", "get", "list", "update", "delete")),
-    *((genai, name) for name in ("get_model", "get_base_model", "get_tuned_model", "list_models")),
+    *((genai, name) for name in ("get_model", "get_base_model", "get_tuned_model", "list_models", "embed_content")),
 ]
 
 

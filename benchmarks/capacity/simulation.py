@@ -23,11 +23,12 @@ from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.attempts import run_attempts
 from genai_grpc._rpc.call import Call, identity
-from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
+from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
 from genai_grpc._rpc.operation import Acquire, Attempt, Sleep
 from genai_grpc._rpc.options import Limits
 from genai_grpc._rpc.rate_limiter import RateLimit
 from genai_grpc._rpc.retry_policy import RetryPolicy
+from genai_grpc._rpc.waiter import Waiter
 from genai_grpc._services.generative_language import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
 from genai_grpc._transport.grpc.channel_pool import ChannelPool, PooledChannel
 from genai_grpc.errors import APIError, DeadlineExceeded
@@ -187,7 +188,7 @@ class _CallDriver:
         try:
             step = resume(value)
         except StopIteration as stop:
-            if not isinstance(stop.value, tuple):  # an open stream ends with its last chunk
+            if not isinstance(stop.value[0], _Stream):  # an open stream ends with its last chunk
                 self._end(None)
         except APIError as error:
             self._end(error)
@@ -244,7 +245,7 @@ class _CallDriver:
             self._await_chunk(stream, outcome, outcome.chunks - 1, left)
         else:
             self._release_channel()
-            self._advance(self._operation.send, outcome.reply())
+            self._advance(self._operation.send, (outcome.reply(), ((), ())))
 
     def _await_chunk(self, stream: _Stream, outcome: Outcome, chunks: int, left: float) -> None:
         """Wait for the next of `chunks` chunks; it arrives whether or not the last one was read."""

@@ -137,10 +137,13 @@ def _from_dict(value: Mapping[str, Any]) -> PartSource:
     if _is_blob(value):
         return to_message(protos.Blob, value)
     fields = {field_of(protos.Part, key) or key: item for key, item in value.items() if item is not None}
+    if "file_uri" in value and value.keys() <= {"file_uri", "mime_type"}:
+        return protos.Part(file_data=to_message(protos.FileData, value))
     if not fields.keys() & protos.Part.DESCRIPTOR.fields_by_name.keys():
         raise ValueError(
             f"cannot tell what the dict with the keys {sorted(map(str, value))} is: a Content has 'parts', "
-            "a Part 'text', 'inline_data' or another field of Part, a Blob 'mime_type' and 'data'"
+            "a Part 'text', 'inline_data' or another field of Part, a Blob 'mime_type' and 'data', "
+            "an uploaded file 'file_uri' and 'mime_type'"
         )
     if isinstance(blob := fields.get("inline_data"), Mapping) and not _is_blob(blob):
         raise ValueError(f"Part.inline_data has 'mime_type' and 'data'; got the keys {sorted(map(str, blob))}")

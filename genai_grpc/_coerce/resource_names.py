@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["to_base_model_name", "to_model_name", "to_tuned_model_name"]
+__all__ = ["to_any_model_name", "to_base_model_name", "to_file_name", "to_model_name", "to_tuned_model_name"]
 
 # Their classes by name, whichever package they are of: dataclasses, our messages and those of Google's packages.
 _MODELS: Final = frozenset({"Model", "TunedModel"})
@@ -30,18 +30,47 @@ def to_model_name(name: object) -> str:
     return name if "/" in name else f"models/{name}"
 
 
+def to_any_model_name(name: object) -> str:
+    """Return the resource name of a model, tuned or not; raises as `to_model_name`, or ValueError for another."""
+    return _in_collection(("models/", "tunedModels/"), to_model_name(name))
+
+
 def to_base_model_name(name: object) -> str:
     """Return the resource name of a model that is not tuned; raises as `to_model_name`, or ValueError for another."""
-    return _in_collection("models", to_model_name(name))
+    return _in_collection(("models/",), to_model_name(name))
 
 
 def to_tuned_model_name(name: object) -> str:
     """Return the resource name of a tuned model; raises as `to_model_name`, or ValueError for another."""
-    return _in_collection("tunedModels", to_model_name(name))
+    return _in_collection(("tunedModels/",), to_model_name(name))
 
 
-def _in_collection(collection: str, name: str) -> str:
-    if not name.startswith(f"{collection}/"):
+def to_file_name(name: object) -> str:
+    """Return the resource name of a file; a bare name is prefixed with `files/`.
+
+    Args:
+        name: The name, or a File of that name.
+
+    Raises:
+        TypeError: It is of another type.
+        ValueError: It is empty, or the name of something else.
+
+    >>> to_file_name("tale")
+    'files/tale'
+    """
+    if not isinstance(name, str):
+        if not any(cls.__name__ == "File" for cls in type(name).__mro__):
+            raise TypeError(f"the name of a file is a str such as 'files/tale', or a File; got {type(name).__name__}")
+        file: Any = name
+        name = str(file.name)
+    full = name if "/" in name else f"files/{name}"
+    if not full.startswith("files/") or full == "files/":
+        raise ValueError(f"the name of a file starts with 'files/'; got {name!r}")
+    return full
+
+
+def _in_collection(collections: tuple[str, ...], name: str) -> str:
+    if not name.startswith(collections):
         raise ValueError(
             f"the name of a model starts with 'models/', and that of a tuned model with 'tunedModels/'; got {name!r}"
         )

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from genai_grpc import protos
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_metadata, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
+from genai_grpc._rpc.secret import Secret
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
 
 __all__ = [
@@ -216,7 +217,7 @@ def to_options(value: object) -> CallOptions:
         timeout=to_timeout(getattr(timeout, "_timeout", timeout)),  # TimeToDeadlineTimeout, ConstantTimeout
         idle_timeout=to_timeout(value.get("idle_timeout")),
         retry=_to_retry_policy(value.get("retry", "default")),
-        metadata=to_metadata(value.get("metadata") or ()),
+        metadata=Secret(value.get("metadata") or ()).apply(to_metadata),
     )
 
 

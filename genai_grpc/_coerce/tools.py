@@ -343,7 +343,9 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
         return declaration if function is None else CallableFunctionDeclaration.of(function, declaration.to_proto())
     if callable(value):
         return FunctionDeclaration.from_function(value)
-    raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {ACCEPTED}")
+    is_mcp = type(value).__module__.startswith("mcp.")
+    hint = "; of an MCP session, pass tools=await genai_grpc.mcp.tools(session)" if is_mcp else ""
+    raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {ACCEPTED}{hint}")
 
 
 def to_tool_config(value: Any) -> protos.ToolConfig | None:

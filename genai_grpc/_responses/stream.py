@@ -23,6 +23,9 @@ class SyncStream(Protocol):
     def read(self) -> Chunk | None:
         """Read the next chunk when it arrives; None at the end. Raises APIError."""
 
+    def received(self) -> tuple[Any, Any] | None:
+        """Initial metadata, and the trailing one after the end; None for a stream that is no single call."""
+
     def cancel(self) -> None:
         """End the stream now."""
 
@@ -34,6 +37,9 @@ class AsyncStream(Protocol):
 
     async def read(self) -> Chunk | None:
         """Read the next chunk when it arrives; None at the end. Raises APIError."""
+
+    def received(self) -> tuple[Any, Any] | None:
+        """Initial metadata, and the trailing one after the end; None for a stream that is no single call."""
 
     def cancel(self) -> None:
         """End the stream now."""
@@ -51,6 +57,9 @@ class IteratorStream:
         chunk = next(self._iterator, None)
         return None if chunk is None else to_message(Chunk, chunk)
 
+    def received(self) -> None:
+        """No metadata."""
+
     def cancel(self) -> None:
         if isinstance(self._iterator, Generator):
             self._iterator.close()
@@ -67,6 +76,9 @@ class AsyncIteratorStream:
     async def read(self) -> Chunk | None:
         chunk = await anext(self._iterator, None)
         return None if chunk is None else to_message(Chunk, chunk)
+
+    def received(self) -> None:
+        """No metadata."""
 
     def cancel(self) -> None:
         """Nothing to end: an async iterator can only be closed by awaiting."""

@@ -87,6 +87,10 @@ class StreamBuffer:
             self.ended = True
             self.stream.cancel()
 
+    def received(self) -> tuple[Any, Any] | None:
+        """The stream's initial metadata, and the trailing one after its end; None without a stream of one call."""
+        return None if self.stream is None else self.stream.received()
+
     def exhausted(self) -> bool:
         """Whether no more chunks come; raises what ended the stream early."""
         if self.ended and self.error is not None:

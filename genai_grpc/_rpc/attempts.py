@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.call import AnyCall
+from genai_grpc._rpc.calls_in_flight import CANCELLED
 from genai_grpc._rpc.log import LOG
-from genai_grpc._rpc.operation import Acquire, Attempt, Operation, Sleep
+from genai_grpc._rpc.operation import Acquire, Attempt, Operation, Reserve, Sleep
 from genai_grpc._rpc.options import Limits
-from genai_grpc._rpc.rate_limiter import RateLimiter
 from genai_grpc._services.method import Method
-from genai_grpc.errors import APIError, DeadlineExceeded
+from genai_grpc.errors import APIError, ClientClosed, DeadlineExceeded
+
+if TYPE_CHECKING:
+    from genai_grpc._rpc.rate_limiter import RateLimiter
+    from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
 
 __all__ = ["run_attempts"]
 
@@ -28,8 +32,8 @@ def run_attempts(
 ) -> Operation[Any]:
     """Run one call with retries, within one deadline.
 
-    Wait for the rate limiter and a concurrency slot, yield an `Attempt`, back off. Returns the reply or, for a stream,
-    the open stream and its first chunk.
+    Wait for the rate limiter and a concurrency slot, yield an `Attempt`, back off. Returns what the last attempt
+    returned.
 
     Args:
         call: The call.
@@ -41,7 +45,34 @@ def run_attempts(
     Raises:
         APIError: The error of the last attempt, with the number of attempts.
         DeadlineExceeded: Likewise, or the deadline leaves too little time to wait for admission.
+        ClientClosed: The client is closed, or was closed while the call was in flight.
     """
+    admission.calls.begin()
+    try:
+        reply, started, estimated_tokens = yield from _attempts(call, limits, admission, clock, on_attempt)
+    except BaseException:
+        admission.calls.end()
+        raise
+    first, method = clock(), call.method
+    if method.streaming:
+        admission.streams.add(1)
+        reply[0].add_done_callback(partial(_on_stream_end, admission, method, started, first, estimated_tokens, clock))
+    else:
+        admission.on_success(method, started, first, first)
+        if admission.rate_limiter is not None:
+            _reconcile(admission.rate_limiter, estimated_tokens, reply[0])
+        admission.calls.end()
+    return reply
+
+
+def _attempts(
+    call: AnyCall,
+    limits: Limits,
+    admission: Admission,
+    clock: Callable[[], float],
+    on_attempt: Callable[[int], object] | None,
+) -> Operation[tuple[Any, float, float]]:
+    """Attempt a call until it succeeds; the reply, when its attempt was sent, and the tokens reserved for it."""
     started = clock()
     deadline = started + limits.timeout
     method, limiter, rate_limiter = call.method, admission.limiter, admission.rate_limiter
@@ -54,7 +85,7 @@ def run_attempts(
                 estimated_tokens = yield from _acquire_rate(rate_limiter, call, limits, admission, deadline, clock)
             if not limiter.try_acquire():
                 yield from _acquire_slot(call, limits, admission, deadline, clock)
-        except DeadlineExceeded as refused:
+        except (DeadlineExceeded, ClientClosed) as refused:
             refused.attempts = attempt
             raise refused from last
         started = clock()
@@ -68,21 +99,12 @@ def run_attempts(
             error.attempts = attempt
             yield from _backoff(call, limits, admission, error, deadline, estimated_tokens, clock)
             last = error
-            continue
         except BaseException as error:
             # Ctrl-C, the cancellation of a task and an abandoned operation release the slot, too; no sample of load.
             admission.on_failure(method, started, clock(), error)
             raise
-        first = clock()
-        if method.streaming:
-            reply[0].add_done_callback(
-                partial(_on_stream_end, admission, method, started, first, estimated_tokens, clock)
-            )
         else:
-            admission.on_success(method, started, first, first)
-            if rate_limiter is not None:
-                _reconcile(rate_limiter, estimated_tokens, reply)
-        return reply
+            return reply, started, estimated_tokens
 
 
 def _backoff(
@@ -110,6 +132,8 @@ def _backoff(
     if delay is None or now + delay >= deadline or not admission.retry_budget.try_withdraw(policy, now):
         raise error
     yield Sleep(delay)
+    if admission.calls.cancelled.is_set:
+        raise ClientClosed(CANCELLED, attempts=error.attempts) from error
     if clock() >= deadline:
         raise DeadlineExceeded(
             f"the deadline of {limits.timeout:g} s passed after {error.attempts} attempts; the last: {error.message}",
@@ -126,7 +150,25 @@ def _acquire_rate(
     deadline: float,
     clock: Callable[[], float],
 ) -> Operation[float]:
-    """Wait for the rate limiter; returns the tokens reserved for the call."""
+    """Wait for the client's rate limiter, and for a shared one; returns the tokens reserved for the call."""
+    tokens = yield from _acquire_own_rate(rate_limiter, call, limits, admission, deadline, clock)
+    if (shared := admission.shared_rate_limiter) is not None:
+        blocked_until = rate_limiter.blocked_until
+        yield from _acquire_shared_rate(shared, tokens, rate_limiter, call, limits, admission, deadline - clock())
+        # The service may have asked for a delay meanwhile (RetryInfo).
+        if rate_limiter.blocked_until > max(blocked_until, clock()):
+            tokens = yield from _acquire_own_rate(rate_limiter, call, limits, admission, deadline, clock)
+    return tokens
+
+
+def _acquire_own_rate(
+    rate_limiter: RateLimiter,
+    call: AnyCall,
+    limits: Limits,
+    admission: Admission,
+    deadline: float,
+    clock: Callable[[], float],
+) -> Operation[float]:
     while True:
         now, blocked_until = clock(), rate_limiter.blocked_until
         left = deadline - now
@@ -137,11 +179,48 @@ def _acquire_rate(
                 "start fewer calls, or set a longer timeout or a higher rate_limit"
             )
         if wait > 0:
-            yield Sleep(wait)
+            yield from _delay(admission, wait)
             # The service may have asked for a longer delay meanwhile (RetryInfo).
             if rate_limiter.blocked_until > max(blocked_until, clock()):
                 continue
         return tokens
+
+
+def _acquire_shared_rate(
+    shared: SharedRateLimiter,
+    tokens: float,
+    rate_limiter: RateLimiter,
+    call: AnyCall,
+    limits: Limits,
+    admission: Admission,
+    left: float,
+) -> Operation[None]:
+    max_wait = max(0.0, left - admission.response_reserve(call.method, limits.timeout))
+    unreported = rate_limiter.take_unreported()
+    wait: float | None = None
+    try:
+        wait = yield Reserve(shared, tokens + unreported, max_wait)
+    finally:
+        if wait is None:
+            rate_limiter.return_unreported(unreported)
+    admission.calls.check_not_cancelled()
+    if wait is None or not wait <= max_wait:  # a limiter that returns inf or nan must not block the call for ever
+        raise DeadlineExceeded(
+            f"the shared rate limit delays the call by more than {max_wait:.1f} s, {_too_late(call, admission, left)}; "
+            "start fewer calls, or set a longer timeout or a higher limit"
+        )
+    if wait > 0:
+        yield from _delay(admission, wait)
+
+
+def _delay(admission: Admission, seconds: float) -> Operation[None]:
+    """Wait for a rate limit."""
+    admission.delayed.add(1)
+    try:
+        yield Sleep(seconds)
+    finally:
+        admission.delayed.add(-1)
+    admission.calls.check_not_cancelled()
 
 
 def _acquire_slot(
@@ -151,6 +230,7 @@ def _acquire_slot(
     started = clock()
     left = deadline - started
     if not (yield Acquire(admission.limiter, left - admission.response_reserve(call.method, limits.timeout))):
+        admission.calls.check_not_cancelled()
         now = clock()
         raise DeadlineExceeded(
             f"{admission.limiter.limit} calls were in flight, the client's max_in_flight, for {now - started:.1f} s, "
@@ -176,7 +256,9 @@ def _on_stream_end(
     last_chunk: Any,
 ) -> None:
     """Record a stream whose first chunk arrived at `first`."""
+    admission.calls.end()
     now, rate_limiter = clock(), admission.rate_limiter
+    admission.streams.add(-1)
     if error is None:
         admission.on_success(method, started, first, now)
         if rate_limiter is not None:

@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from genai_grpc._rpc.options import NO_OPTIONS, CallOptions
+from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, Metadata
 from genai_grpc._services.method import Method
 
-__all__ = ["AnyCall", "Call", "SerializedRequest", "identity"]
+__all__ = ["AnyCall", "Call", "SerializedRequest", "identity", "reply_message"]
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res", bound=Message)
@@ -48,7 +48,8 @@ class Call(Generic[Req, Res, Out]):
     Attributes:
         method: What to call.
         request: The request, as a message or serialized.
-        parse: Makes the result from the reply or, of a streaming method, from the open stream and its first chunk.
+        parse: Makes the result from what an `Attempt` returns: the reply and its metadata or, of a streaming method,
+            the open stream and its first chunk.
         options: Timeouts, retry policy and metadata of this call.
     """
 
@@ -66,16 +67,34 @@ class Call(Generic[Req, Res, Out]):
         self.parse = parse
         self.options = options
 
+    def with_method(self, method: Method[Req, Res]) -> Call[Req, Res, Out]:
+        """The same call of the same method in another API version."""
+        return Call(method, self.request, self.parse, self.options)
+
+    def with_defaults(self, defaults: CallOptions) -> Call[Req, Res, Out]:
+        """The same call, with `defaults` for the options that it does not set."""
+        return Call(self.method, self.request, self.parse, self.options.over(defaults))
+
     def with_decoded_request(self) -> Call[Req, Res, Out]:
         """The same call with a message as its request, for interceptors."""
         if isinstance(self.request, SerializedRequest):
             return Call(self.method, self.request.decode(), self.parse, self.options)
         return self
 
+    def with_metadata(self, metadata: Metadata) -> Call[Req, Res, Out]:
+        """The same call with further metadata."""
+        options = self.options._replace(metadata=(*self.options.metadata, *metadata))
+        return Call(self.method, self.request, self.parse, options)
+
 
 AnyCall: TypeAlias = Call[Any, Any, Any]
 
 
-def identity(reply: Out) -> Out:
-    """The `parse` of calls whose result is the reply itself."""
-    return reply
+def identity(result: Out) -> Out:
+    """The `parse` of operations whose result needs none."""
+    return result
+
+
+def reply_message(reply: tuple[Out, object]) -> Out:
+    """The `parse` of unary calls whose result is the reply message itself."""
+    return reply[0]

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from genai_grpc._rpc.adaptive_limit import AdaptiveLimit, CubicLimit
+from genai_grpc._rpc.waiter import Waiter
 
-__all__ = ["ConcurrencyLimiter", "Waiter"]
+if TYPE_CHECKING:
+    from genai_grpc._rpc.adaptive_limit import AdaptiveLimit, CubicLimit
 
-
-class Waiter:
-    """A call that waits for a slot.
-
-    Attributes:
-        notify: Called when the call is admitted, on the thread that released the slot. Raises RuntimeError if the
-            waiter's event loop is closed.
-        admitted: Whether it has a slot.
-        cancelled: Whether it no longer waits.
-    """
-
-    __slots__ = ("admitted", "cancelled", "notify")
-
-    def __init__(self, notify: Callable[[], object]) -> None:
-        self.notify = notify
-        self.admitted = False
-        self.cancelled = False
+__all__ = ["ConcurrencyLimiter"]
 
 
 class ConcurrencyLimiter:
@@ -38,22 +24,20 @@ class ConcurrencyLimiter:
     Attributes:
         in_flight: Calls in flight.
         limit: Calls that may be in flight now.
+        waiting: Calls that wait for a slot.
     """
 
-    __slots__ = ("_cubic", "_lock", "_queue", "in_flight", "limit")
+    __slots__ = ("_closed", "_cubic", "_lock", "_queue", "in_flight", "limit", "waiting")
 
     def __init__(self, limit: int | AdaptiveLimit) -> None:
-        self._cubic = None if isinstance(limit, int) else CubicLimit(limit)
+        self._cubic = None if isinstance(limit, int) else _cubic_limit(limit)
         self.limit = limit if isinstance(limit, int) else limit.initial_limit
         # Reentrant, since the garbage collector may end a stream on the thread that holds it.
         self._lock = threading.RLock()
         self._queue: deque[Waiter] = deque()
+        self._closed = False
         self.in_flight = 0
-
-    @property
-    def waiting(self) -> int:
-        """Calls that wait for a slot."""
-        return sum(not waiter.cancelled for waiter in self._queue)
+        self.waiting = 0
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free and no call waits; to be released with `release`."""
@@ -64,13 +48,16 @@ class ConcurrencyLimiter:
             return True
 
     def enqueue(self, waiter: Waiter) -> bool:
-        """Wait for a slot; True if one became free meanwhile. An admitted call must `release`."""
+        """Wait for a slot; True if one became free meanwhile, or none ever will. An admitted call must `release`."""
         with self._lock:
+            if self._closed:
+                return True
             if self.in_flight < self.limit and not self._queue:
                 self.in_flight += 1
                 waiter.admitted = True
             else:
                 self._queue.append(waiter)
+                self.waiting += 1
             return waiter.admitted
 
     def cancel(self, waiter: Waiter) -> None:
@@ -78,11 +65,22 @@ class ConcurrencyLimiter:
         with self._lock:
             waiter.cancelled = True
             if not waiter.admitted:
+                if not self._closed:
+                    self.waiting -= 1
                 if self._queue and self._queue[0] is waiter:
                     self._queue.popleft()
                 return
             self.in_flight -= 1
         self._admit_waiters()
+
+    def close(self) -> None:
+        """End the wait of every call, now and later, without a slot."""
+        with self._lock:
+            self._closed, self.waiting = True, 0
+            waiters, self._queue = [waiter for waiter in self._queue if not waiter.cancelled], deque()
+        for waiter in waiters:
+            with contextlib.suppress(RuntimeError):  # its event loop was closed while it waited
+                waiter.notify()
 
     def release(self, started: float, now: float, overloaded: bool | None = None, typical_latency: float = 0.0) -> None:
         """Return a slot, and adapt the limit.
@@ -111,6 +109,7 @@ class ConcurrencyLimiter:
                     return
                 waiter = self._queue.popleft()
                 waiter.admitted = True
+                self.waiting -= 1
                 self.in_flight += 1
             try:
                 waiter.notify()
@@ -118,3 +117,9 @@ class ConcurrencyLimiter:
                 # Its event loop was closed while it waited.
                 with self._lock:
                     self.in_flight -= 1
+
+
+def _cubic_limit(limit: AdaptiveLimit) -> CubicLimit:
+    from genai_grpc._rpc.adaptive_limit import CubicLimit  # with dataclasses, 10 ms of the first call
+
+    return CubicLimit(limit)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 from google.protobuf.message import Message
 
 from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.operation import Operation
+from genai_grpc._rpc.options import to_metadata
+from genai_grpc._rpc.secret import Secret
+from genai_grpc.errors import APIError
 
-__all__ = ["CallInfo", "Interceptor", "intercept"]
+__all__ = ["CallInfo", "Interceptor", "announce", "error_type", "intercept"]
 
 
 class CallInfo(NamedTuple):
@@ -30,13 +34,17 @@ class CallInfo(NamedTuple):
     request: Message
     streaming: bool
 
+    def __repr__(self) -> str:
+        # Without the request: a traceback with local variables shows no prompt.
+        return f"CallInfo({self.method!r}, streaming={self.streaming})"
+
 
 class Interceptor:
     """Base class of interceptors: callbacks around a whole call, retries included; each does nothing by default.
 
-    Pass instances as `Client(interceptors=[...])`. `before`, `attempt` and `first_chunk` run on the thread or in the
-    task that makes the call; `after` runs there too, but for a stream, where it runs where the stream ends. A callback
-    that raises fails the call. gRPC's own interceptors see each attempt instead.
+    Pass instances as `Client(interceptors=[...])`. Callbacks run on the thread or in the task that makes the call; but
+    `after` of a stream runs where the stream ends. A callback that raises fails the call. gRPC's own interceptors see
+    each attempt instead.
 
     >>> import genai_grpc as genai
     >>> class CountAttempts(Interceptor):
@@ -49,8 +57,19 @@ class Interceptor:
     >>> client.close()
     """
 
+    def client_created(self, client: Any) -> None:
+        """A `Client` with this interceptor was created or unpickled; keep no more than a weak reference to it."""
+
     def before(self, call: CallInfo) -> Any:
         """A call starts. The result is passed to the other callbacks as `state`."""
+
+    def metadata(self, state: Any) -> Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]]:
+        """The pairs to send with each attempt of the call, after the program's own; none by default.
+
+        Called once, after `before`. What gRPC cannot carry, and a key over plaintext, fail the call, as in
+        `request_options`.
+        """
+        return ()
 
     def attempt(self, state: Any, number: int) -> None:
         """An attempt starts; `number` counts from 1."""
@@ -71,17 +90,16 @@ class Interceptor:
 def intercept(
     call: AnyCall,
     interceptors: tuple[Interceptor, ...],
-    attempts: Callable[[Callable[[int], None]], Operation[Any]],
+    attempts: Callable[[AnyCall, Callable[[int], None]], Operation[Any]],
 ) -> Operation[Any]:
     """The operation of a call with its interceptors: the first one is the outermost.
 
     Args:
         call: The call, with a decoded request.
         interceptors: Called in order; after the call, in reverse order.
-        attempts: Takes a function to call with the number of each attempt, and returns the operation of the call.
+        attempts: Takes the call and a function to call with the number of each attempt; the operation of the call.
     """
-    request: Any = call.request  # decoded: see above
-    info = CallInfo(call.method.path, request, call.method.streaming)
+    info = CallInfo(call.method.path, cast("Any", call.request), call.method.streaming)
     states: list[tuple[Interceptor, Any]] = []
     streaming = call.method.streaming
 
@@ -96,7 +114,7 @@ def intercept(
     try:
         for each in interceptors:
             states.append((each, each.before(info)))  # noqa: PERF401 -- those before one that raises are in the list
-        reply = yield from attempts(on_attempt)
+        reply = yield from attempts(_with_metadata(call, states), on_attempt)
         if streaming:
             try:
                 for each, state in reversed(states):
@@ -110,5 +128,25 @@ def intercept(
     if streaming:
         reply[0].add_done_callback(after)
     else:
-        after(None, reply)
+        after(None, reply[0])
     return reply
+
+
+def _with_metadata(call: AnyCall, states: list[tuple[Interceptor, Any]]) -> AnyCall:
+    """The call with the metadata of its interceptors."""
+    pairs = tuple(chain.from_iterable(Secret(each.metadata(state)).apply(to_metadata) for each, state in states))
+    return call.with_metadata(pairs) if pairs else call
+
+
+def error_type(error: BaseException) -> str:
+    """The status of an error, or the name of its class; CANCELLED for a call that the program abandoned."""
+    if isinstance(error, GeneratorExit):
+        return "CANCELLED"
+    return error.status if isinstance(error, APIError) else type(error).__qualname__
+
+
+def announce(client: Any, interceptors: Iterable[Any]) -> None:
+    """Announce a client to its interceptors."""
+    for each in interceptors:
+        if isinstance(each, Interceptor):
+            each.client_created(client)

@@ -6,21 +6,29 @@ with one small driver, so nothing is written once for sync and again for async.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from math import inf
-from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
 
+if TYPE_CHECKING:
+    from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
+
 __all__ = [
     "Acquire",
     "Attempt",
+    "CallBlocking",
+    "CallEach",
     "CallFunctions",
     "CallMethod",
+    "HttpReply",
+    "HttpRequest",
     "OpenStream",
     "Operation",
     "ReadChunk",
+    "Reserve",
     "Sleep",
     "Step",
     "Yield",
@@ -31,7 +39,7 @@ Out = TypeVar("Out")
 
 
 class Attempt(NamedTuple):
-    """Attempt a call once. Sent back: the reply or, of a streaming method, the open stream and its first chunk.
+    """Attempt a call once. Sent back: the reply and its metadata or, of a stream, the open stream and its first chunk.
 
     Attributes:
         call: The call.
@@ -51,8 +59,16 @@ class Acquire(NamedTuple):
     seconds: float
 
 
+class Reserve(NamedTuple):
+    """Reserve an attempt at a shared rate limiter. Sent back: the seconds to wait; None if it is refused."""
+
+    limiter: SharedRateLimiter
+    tokens: float
+    max_wait: float
+
+
 class Sleep(NamedTuple):
-    """Wait for some seconds."""
+    """Wait for some seconds, or until the calls of the client are cancelled."""
 
     seconds: float
 
@@ -82,12 +98,70 @@ class CallFunctions(NamedTuple):
     catch: bool = False
 
 
+class CallEach(NamedTuple):
+    """Perform several calls. Sent back: their results, in order. An error ends the calls in flight.
+
+    Attributes:
+        calls: Taken from the iterator when each is performed.
+        concurrency: The most calls of the async transport at once. The sync transport performs one after the other.
+    """
+
+    calls: Iterator[AnyCall]
+    concurrency: int
+
+
 class CallMethod(NamedTuple):
     """Call a method of an object, or in async its twin, `name_async`. Sent back: its result."""
 
     owner: Any
     name: str
     arguments: dict[str, Any]
+
+
+class CallBlocking(NamedTuple):
+    """Call a function that blocks, such as one that reads a file. Sent back: its result.
+
+    Attributes:
+        function: The sync transport calls it, the async one on another thread.
+    """
+
+    function: Callable[[], Any]
+
+
+class HttpRequest(NamedTuple):
+    """Send one HTTP request. Sent back: its `HttpReply`, whatever its status.
+
+    Attributes:
+        method: Such as "POST".
+        url: The URL.
+        headers: Besides those of the client.
+        content: The body.
+        timeout: Seconds that connecting, and each wait for the connection, may take.
+        sink: Gets the body of a successful reply piece by piece, in place of `HttpReply.body`.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes = b""
+    timeout: float = 60.0
+    sink: Callable[[bytes], object] | None = None
+
+
+class HttpReply(NamedTuple):
+    """A reply.
+
+    Attributes:
+        status: The status code.
+        headers: By their names in lower case.
+        body: The body; empty if it went to the sink.
+        host: What answered.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    host: str
 
 
 class Yield(NamedTuple):
@@ -97,7 +171,21 @@ class Yield(NamedTuple):
 
 
 # A Call as a step is performed with its retries. Sent back: its result.
-Step: TypeAlias = "Attempt | Acquire | Sleep | ReadChunk | OpenStream | CallFunctions | CallMethod | Yield | AnyCall"
+Step: TypeAlias = (
+    Attempt
+    | Acquire
+    | Reserve
+    | Sleep
+    | ReadChunk
+    | OpenStream
+    | CallEach
+    | CallFunctions
+    | CallMethod
+    | CallBlocking
+    | HttpRequest
+    | Yield
+    | AnyCall
+)
 Operation: TypeAlias = Generator[Step, Any, Out]
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from genai_grpc._rpc.retry_policy import RetryPolicy
+from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
+from genai_grpc._rpc.secret import SecretText
 
-__all__ = ["NO_OPTIONS", "CallOptions", "Limits", "Metadata", "to_metadata", "to_timeout"]
+__all__ = ["NO_OPTIONS", "CallOptions", "Limits", "Metadata", "check_value", "to_grace", "to_metadata", "to_timeout"]
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
@@ -30,6 +31,25 @@ class CallOptions(NamedTuple):
     idle_timeout: float | None = None
     retry: RetryPolicy | None = None
     metadata: Metadata = ()
+
+    def over(self, defaults: CallOptions) -> CallOptions:
+        """These options, with those that are not set from `defaults`; metadata is added to that of `defaults`."""
+        return CallOptions(
+            defaults.timeout if self.timeout is None else self.timeout,
+            defaults.idle_timeout if self.idle_timeout is None else self.idle_timeout,
+            self.retry or defaults.retry,
+            (*defaults.metadata, *self.metadata),
+        )
+
+    def arguments(self) -> str:
+        """The options that are set, as arguments of `with_options`; no values of metadata."""
+        arguments: dict[str, Any] = {"timeout": self.timeout, "idle_timeout": self.idle_timeout, "retry": self.retry}
+        shown = [
+            f"{name}={None if value == NO_RETRY else value!r}" for name, value in arguments.items() if value is not None
+        ]
+        if self.metadata:
+            shown.append(f"metadata={[(name, '***') for name, _ in self.metadata]}")
+        return ", ".join(shown)
 
 
 NO_OPTIONS: Final = CallOptions()
@@ -60,29 +80,56 @@ def to_timeout(value: Any) -> float | None:
     return float(value)
 
 
-def to_metadata(value: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Metadata:
-    """Metadata as pairs, their names in lower case.
+def to_grace(value: Any) -> float:
+    """The seconds in which calls may end by themselves; 0 for None.
 
     Raises:
-        TypeError: A value is not a str, nor bytes for a name that ends with `-bin`.
+        TypeError: It is not a number.
+        ValueError: It is negative, or not a number.
+    """
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"grace is a number of seconds, or None; got {type(value).__name__}")
+    if not value >= 0:
+        raise ValueError(f"grace is 0 seconds or more; got {value}")
+    return float(value)
+
+
+def to_metadata(value: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Metadata:
+    """Metadata as pairs, their names in lower case; a repr hides the values.
+
+    Raises:
+        TypeError: A value is not a str, or not bytes for a name that ends with `-bin`.
         ValueError: A name or a value has characters that gRPC cannot carry.
 
-    >>> to_metadata({"X-Trace": "1"})
-    (('x-trace', '1'),)
+    >>> to_metadata({"X-Trace": "1"}) == (("x-trace", "1"),)
+    True
     """
     pairs = value.items() if isinstance(value, Mapping) else value
-    metadata = tuple((str(name).lower(), item) for name, item in pairs)
+    metadata = tuple((str(name).lower(), SecretText(item) if isinstance(item, str) else item) for name, item in pairs)
     for name, item in metadata:
         if not name or name.strip(_NAME_CHARACTERS):
             raise ValueError(f"the name of a metadata pair has letters, digits, '-', '_' and '.' only; got {name!r}")
-        if name.endswith("-bin") and isinstance(item, bytes):
-            continue
-        if not isinstance(item, str):
-            accepted = "bytes" if name.endswith("-bin") else "a str, or bytes if the name ends with -bin"
-            raise TypeError(f"the value of the metadata {name!r} is {accepted}; got {type(item).__name__}")
-        if not (item.isascii() and item.isprintable()):
-            raise ValueError(
-                f"the value of the metadata {name!r} has characters that are not printable ASCII; escape them, "
-                "for example with urllib.parse.quote, or pass bytes under a name that ends with -bin"
-            )
+        if not name.endswith("-bin"):
+            check_value(item, f"the value of the metadata {name!r}", ", or pass bytes under a name that ends with -bin")
+        elif not isinstance(item, bytes):
+            kind = "str" if isinstance(item, str) else type(item).__name__
+            raise TypeError(f"the value of the metadata {name!r} is bytes; got {kind}")
     return metadata
+
+
+def check_value(value: Any, name: str, alternative: str = "") -> None:
+    """Check that gRPC can carry the text of a metadata pair.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It has characters that are not printable ASCII.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a str{alternative}; got {type(value).__name__}")
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(
+            f"{name} has characters that are not printable ASCII; escape them, for example with urllib.parse.quote"
+            f"{alternative}"
+        )

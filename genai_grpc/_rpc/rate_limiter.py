@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from genai_grpc.errors import APIError, ResourceExhausted
@@ -16,7 +17,7 @@ class RateLimit:
     """Limit on requests and tokens per minute, evenly spaced, first in, first out.
 
     A QuotaFailure lowers the limit to the quota that the service names, and its RetryInfo delays every call of the
-    client. Several clients of one quota each learn the whole of it, not a share.
+    client, by a day at most. Several clients of one quota each learn the whole of it, not a share.
 
     Attributes:
         requests_per_minute: None for no limit until the service names one.
@@ -35,10 +36,10 @@ class RateLimit:
     def __post_init__(self) -> None:
         for name in ("requests_per_minute", "tokens_per_minute"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # NaN is refused, too
                 raise ValueError(f"{name} is more than 0, or None for no limit; got {value}")
-        if self.burst_seconds < 0:
-            raise ValueError(f"burst_seconds is 0 or more; got {self.burst_seconds}")
+        if not 0 <= self.burst_seconds < inf:
+            raise ValueError(f"burst_seconds is 0 or more, and finite; got {self.burst_seconds}")
 
 
 class RateLimiter:
@@ -48,7 +49,15 @@ class RateLimiter:
         blocked_until: Time of the caller's clock until which the service asked for no calls (RetryInfo).
     """
 
-    __slots__ = ("_burst", "_estimated_tokens", "_lock", "_per_minute", "_theoretical_arrival", "blocked_until")
+    __slots__ = (
+        "_burst",
+        "_estimated_tokens",
+        "_lock",
+        "_per_minute",
+        "_theoretical_arrival",
+        "_unreported",
+        "blocked_until",
+    )
 
     def __init__(self, limit: RateLimit) -> None:
         self._lock = threading.Lock()
@@ -56,6 +65,8 @@ class RateLimiter:
         self._per_minute = {_REQUESTS: limit.requests_per_minute, _TOKENS: limit.tokens_per_minute}
         self._theoretical_arrival = {_REQUESTS: float("-inf"), _TOKENS: float("-inf")}
         self._estimated_tokens = 0.0
+        # Actual less estimated tokens, for a shared rate limiter.
+        self._unreported = 0.0
         self.blocked_until = float("-inf")
 
     @property
@@ -80,10 +91,23 @@ class RateLimiter:
         """Replace the estimated tokens of a call by the actual ones; None for a call that used none."""
         with self._lock:
             if actual is not None:
+                actual = max(0, actual)  # no service refunds tokens
                 before = self._estimated_tokens
                 self._estimated_tokens = before + _EWMA_WEIGHT * (actual - before) if before else actual
+            self._unreported += (actual or 0) - estimated
             if (limit := self._per_minute[_TOKENS]) is not None:
                 self._theoretical_arrival[_TOKENS] += ((actual or 0) - estimated) * 60 / limit
+
+    def take_unreported(self) -> float:
+        """Actual less estimated tokens of the calls that were reconciled since this was last called."""
+        with self._lock:
+            taken, self._unreported = self._unreported, 0.0
+            return taken
+
+    def return_unreported(self, tokens: float) -> None:
+        """Take back tokens that could not be reported."""
+        with self._lock:
+            self._unreported += tokens
 
     def on_error(self, error: APIError, now: float) -> None:
         """Learn the quota from a QuotaFailure, and the delay from RetryInfo."""
@@ -94,6 +118,7 @@ class RateLimiter:
                 known = self._per_minute[kind]
                 self._per_minute[kind] = quota if known is None else min(known, quota)
             if (delay := error.retry_delay) is not None:
+                delay = min(delay, _MAX_BLOCK)
                 self.blocked_until = max(self.blocked_until, now + delay)
                 for kind, arrival in self._theoretical_arrival.items():
                     self._theoretical_arrival[kind] = max(arrival, now + delay + self._burst)
@@ -105,6 +130,8 @@ class RateLimiter:
 
 _REQUESTS: Final = "requests"
 _TOKENS: Final = "tokens"
+# Seconds: no quota lasts longer than a day, and a mistaken RetryInfo must not block a client until it is replaced.
+_MAX_BLOCK: Final = 24 * 3600.0
 # Weight of one reply in the estimate of the next call's tokens.
 _EWMA_WEIGHT: Final = 0.2
 

@@ -48,6 +48,12 @@ class RetryBudget:
             self._carried_over -= 1
             return True
 
+    def left(self, now: float) -> float:
+        """Retries that may be spent now."""
+        with self._lock:
+            self._begin_window(now)
+            return self._carried_over + self._deposited
+
     def _begin_window(self, now: float) -> None:
         if now < self._window_ends:
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from genai_grpc._rpc.secret import mask, mask_bytes
 from genai_grpc.errors import BY_NUMBER, APIError, Unknown
 from genai_grpc_protos._pool import message_class
 from genai_grpc_protos.rpc import Status
@@ -15,17 +16,28 @@ from genai_grpc_protos.rpc import Status
 if TYPE_CHECKING:
     import grpc
 
-__all__ = ["DETAILS_KEY", "decode_details", "encode_details", "error_class", "parse_status"]
+__all__ = ["DETAILS_KEY", "decode_details", "encode_details", "error_class", "parse_status", "unpack"]
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """The trailing metadata key of a serialized `google.rpc.Status` (https://google.aip.dev/193)."""
 
 
 def parse_status(
-    code: grpc.StatusCode, message: str | None, trailing: Iterable[tuple[str, str | bytes]] | None
+    code: grpc.StatusCode,
+    message: str | None,
+    trailing: Iterable[tuple[str, str | bytes]] | None,
+    secrets: Iterable[str] = (),
 ) -> APIError:
-    """The error of a status, with decoded details. Never raises, whatever the details contain."""
-    return error_class(code.value[0])(message or code.name, details=decode_details(trailing or ()))
+    """The error of a status, with decoded details. Never raises, whatever the details contain.
+
+    Args:
+        code: The status code.
+        message: The status message.
+        trailing: The trailing metadata.
+        secrets: The keys and tokens that the call sent, which are masked wherever the server repeats them.
+    """
+    details = decode_details(trailing or (), secrets)
+    return error_class(code.value[0])(mask(message or code.name, secrets), details=details)
 
 
 def error_class(number: int) -> type[APIError]:
@@ -48,18 +60,19 @@ def error_class(number: int) -> type[APIError]:
 _JOINED: Final[dict[type[APIError], type[APIError]]] = {}
 
 
-def decode_details(trailing: Iterable[tuple[str, str | bytes]]) -> tuple[Message, ...]:
-    """The details in trailing metadata; a detail of an unknown type stays a `google.protobuf.Any`."""
+def decode_details(trailing: Iterable[tuple[str, str | bytes]], secrets: Iterable[str] = ()) -> tuple[Message, ...]:
+    """The details in trailing metadata, without secrets; a detail of an unknown type stays a `google.protobuf.Any`."""
     for key, value in trailing:
         if key == DETAILS_KEY and isinstance(value, bytes):
             try:
-                return tuple(map(_unpack, Status.FromString(value).details))
+                return tuple(map(unpack, Status.FromString(mask_bytes(value, secrets)).details))
             except DecodeError:
                 return ()
     return ()
 
 
-def _unpack(packed: Any) -> Message:
+def unpack(packed: Any) -> Message:
+    """The message of an Any; the Any itself if its type is unknown or its bytes are damaged."""
     unpacked: Message
     try:
         unpacked = message_class(packed.type_url.rpartition("/")[2])()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from genai_grpc._services.api_versions import PACKAGE, V1_METHODS
 from genai_grpc_protos._pool import POOL, message_class
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ Res = TypeVar("Res", bound=Message)
 
 # The Python packages that hold the messages of each proto package.
 _PACKAGES: Final = {
-    "google.ai.generativelanguage.v1beta": "genai_grpc_protos.v1beta",
+    f"{PACKAGE}.v1beta": "genai_grpc_protos.v1beta",
     "google.longrunning": "genai_grpc_protos.longrunning",
     "google.protobuf": "genai_grpc_protos.protobuf",
 }
@@ -38,17 +40,31 @@ class Method(Generic[Req, Res]):
         idempotent: Whether an attempt may be repeated without knowing that the one before had no effect.
 
     Attributes:
+        name: Its name without the package, `Service.Method`.
         path: The RPC path, `/package.Service/Method`.
         streaming: Whether the service streams responses.
+        bidirectional: Whether the client streams requests, too.
     """
 
     def __init__(self, full_name: str, *, timeout: float = 60.0, idempotent: bool = True) -> None:
         service, _, name = full_name.rpartition(".")
         self._descriptor: Any = POOL.FindServiceByName(service).methods_by_name[name]  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
+        self.name = f"{service.rpartition('.')[2]}.{name}"
         self.path = f"/{service}/{name}"
         self.streaming: bool = self._descriptor.server_streaming
+        self.bidirectional: bool = self._descriptor.client_streaming
         self.timeout = timeout
         self.idempotent = idempotent
+
+    @cached_property
+    def v1(self) -> Method[Req, Res] | None:
+        """The method of API version v1, whose messages have fewer fields; None if v1 has no such method."""
+        service, _, name = self.name.partition(".")
+        if name not in V1_METHODS.get(service, ()):
+            return None
+        method = copy(self)
+        method.path = f"/{PACKAGE}.v1.{service}/{name}"
+        return method
 
     @cached_property
     def request(self) -> type[Req]:

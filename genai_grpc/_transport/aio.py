@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from genai_grpc._rpc.call import Call, identity
-from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
+from genai_grpc._rpc.call import AnyCall, Call, identity
 from genai_grpc._rpc.operation import (
     Acquire,
     Attempt,
+    CallBlocking,
+    CallEach,
     CallFunctions,
     CallMethod,
+    HttpRequest,
     OpenStream,
     Operation,
     ReadChunk,
+    Reserve,
     Sleep,
     Step,
     Yield,
     unexpected_step,
 )
+from genai_grpc._rpc.waiter import Waiter, WaitQueue
 from genai_grpc._transport.base import Transport
-from genai_grpc.errors import APIError
+from genai_grpc.errors import Cancelled, DeadlineExceeded
 
-__all__ = ["AsyncDriver", "AsyncTransport"]
+if TYPE_CHECKING:
+    from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
+
+__all__ = ["AsyncDriver", "AsyncTransport", "wait"]
 
 Out = TypeVar("Out")
 
@@ -45,7 +53,7 @@ class AsyncDriver:
             while True:
                 try:
                     result = await self._execute(step)
-                except APIError as error:
+                except Exception as error:
                     step = operation.throw(error)
                 else:
                     step = operation.send(result)
@@ -73,8 +81,10 @@ class AsyncDriver:
 
     async def _execute(self, step: Step) -> Any:
         match step:
-            case Acquire(limiter, seconds):
-                return await _acquire(limiter, seconds)
+            case Acquire(slots, seconds):
+                return await wait(slots, seconds)
+            case Reserve(limiter, tokens, max_wait):
+                return await _reserve(limiter, tokens, max_wait)
             case Sleep(seconds):
                 return await asyncio.sleep(seconds)
             case ReadChunk(stream):
@@ -86,9 +96,11 @@ class AsyncDriver:
                 return await _call_functions([function for _, function in functions], catch)
             case CallMethod(owner, name, arguments):
                 return await getattr(owner, f"{name}_async")(**arguments)
+            case CallBlocking(function):
+                return await asyncio.to_thread(function)
             case Yield():
                 raise AssertionError("only an operation that is iterated may yield items")
-            case Attempt() | Call():
+            case Attempt() | Call() | CallEach() | HttpRequest():
                 raise AssertionError("only a transport performs calls")
             case _:
                 raise unexpected_step(step)
@@ -101,38 +113,98 @@ class AsyncTransport(Transport, AsyncDriver, ABC):
         """Perform one call, with retries."""
         return self.run(self._operation(call), call.parse)
 
+    async def perform(self, step: Step) -> Any:
+        """Perform one step of an operation that another driver runs."""
+        return await self._execute(step)
+
+    async def _refresh(self, call: AnyCall, timeout: float) -> tuple[float, Any]:
+        """Refresh the credentials; the timeout that is left, and the metadata."""
+        started = time.monotonic()
+        await asyncio.to_thread(self._metadata.credentials.refresh)
+        metadata = self._metadata.for_call(call)
+        left = timeout - (time.monotonic() - started)
+        if metadata is None or left <= 0:
+            raise DeadlineExceeded("the credentials gave no token before the deadline")
+        return left, metadata
+
     @abstractmethod
     async def _attempt(self, attempt: Attempt) -> Any:
-        """Perform one attempt; the reply, or the open stream and its first chunk. Raises APIError."""
+        """Perform one attempt; the reply and its metadata, or the open stream and its first chunk. Raises APIError."""
 
     async def _execute(self, step: Step) -> Any:
-        # Nearly every step is an attempt.
-        if type(step) is Attempt:
-            return await self._attempt(step)
-        if isinstance(step, Call):
-            return await self.call(step)
-        return await super()._execute(step)
+        try:
+            # Nearly every step is an attempt.
+            if type(step) is Attempt:
+                return await self._attempt(step)
+            if isinstance(step, Call):
+                return await self.call(step)
+            if isinstance(step, Sleep):
+                return await wait(self._admission.calls.cancelled, step.seconds)
+            if isinstance(step, CallEach):
+                return await self._call_each(step)
+            return await super()._execute(step)
+        except RuntimeError:
+            _check_event_loop()
+            raise
+
+    async def _call_each(self, step: CallEach) -> list[Any]:
+        loop = asyncio.get_running_loop()
+        results: list[Any] = []
+
+        async def perform_next_calls() -> None:
+            for call in step.calls:
+                index = len(results)
+                results.append(None)
+                results[index] = await self.call(call)
+
+        tasks = [loop.create_task(perform_next_calls()) for _ in range(step.concurrency)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return results
 
 
-async def _acquire(limiter: ConcurrencyLimiter, seconds: float) -> bool:
+def _check_event_loop() -> None:
+    """Raise a RuntimeError that says what to do, if no event loop of asyncio is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "the async calls of genai_grpc run on asyncio, and no asyncio event loop is running here. Run them with "
+            "asyncio.run; under trio use trio.to_thread.run_sync with the sync calls, or trio-asyncio"
+        ) from None
+
+
+async def wait(queue: WaitQueue, seconds: float) -> bool:
+    """Wait in a queue for at most so many seconds; whether the waiter was admitted."""
     loop = asyncio.get_running_loop()
-    admitted: asyncio.Future[None] = loop.create_future()
+    notified: asyncio.Future[None] = loop.create_future()
 
     def notify() -> None:
-        if not admitted.done():
-            admitted.set_result(None)
+        if not notified.done():
+            notified.set_result(None)
 
     waiter = Waiter(lambda: loop.call_soon_threadsafe(notify))
     try:
-        if not limiter.enqueue(waiter):
-            await asyncio.wait_for(admitted, max(0.0, seconds))
+        if not queue.enqueue(waiter):
+            await asyncio.wait_for(notified, max(0.0, seconds))
     except asyncio.TimeoutError:
-        limiter.cancel(waiter)
+        queue.cancel(waiter)
         return False
     except BaseException:
-        limiter.cancel(waiter)
+        queue.cancel(waiter)
         raise
-    return True
+    return waiter.admitted
+
+
+async def _reserve(limiter: SharedRateLimiter, tokens: float, max_wait: float) -> float | None:
+    reserve_async: Callable[[float, float], Awaitable[float | None]] | None = getattr(limiter, "reserve_async", None)
+    if reserve_async is None:
+        return await asyncio.to_thread(limiter.reserve, tokens, max_wait)
+    return await reserve_async(tokens, max_wait)
 
 
 class _OperationStream:
@@ -141,16 +213,23 @@ class _OperationStream:
     def __init__(self, operation: Operation[None], chunks: AsyncIterator[Any]) -> None:
         self._operation = operation
         self._chunks = chunks
+        self._cancelled = False
         self.starts_reply = False
 
     async def read(self) -> Any:
         try:
             chunk, self.starts_reply = await self._chunks.__anext__()
         except StopAsyncIteration:
+            if self._cancelled:
+                raise Cancelled("the program ended the stream") from None
             return None
         return chunk
 
+    def received(self) -> None:
+        """No metadata: the chunks are those of several calls."""
+
     def cancel(self) -> None:
+        self._cancelled = True
         self._operation.close()
 
 

@@ -13,8 +13,9 @@ from datetime import datetime, timezone
 from typing import Any, Final, Protocol
 
 from genai_grpc._rpc.log import LOG
-from genai_grpc._rpc.options import Metadata
-from genai_grpc._transport.config import MISSING_CREDENTIALS, ClientOptions, Secret, api_key_metadata
+from genai_grpc._rpc.options import Metadata, to_metadata
+from genai_grpc._rpc.secret import Secret, SecretText, mask, without_frames
+from genai_grpc._transport.config import MISSING_CREDENTIALS, QUOTA_PROJECT, ClientOptions, to_key
 from genai_grpc.errors import ConfigurationError, ServiceUnavailable, Unauthenticated
 
 __all__ = ["CallableKey", "Credentials", "OAuthToken", "StaticKey", "credentials_from"]
@@ -24,6 +25,8 @@ SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 # Seconds before its expiry at which a token is refreshed in the background, and at which it is no longer sent.
 REFRESH_MARGIN: Final = 225.0
 EXPIRY_MARGIN: Final = 10.0
+# The attributes of google-auth's credentials that are secrets.
+_OWN_SECRETS: Final = ("token", "refresh_token", "client_secret")
 
 
 class Credentials(Protocol):
@@ -41,8 +44,8 @@ class StaticKey:
 
     __slots__ = ("_metadata",)
 
-    def __init__(self, key: str | None) -> None:
-        self._metadata: Metadata = () if key is None else api_key_metadata(key)
+    def __init__(self, key: Secret | None) -> None:
+        self._metadata: Metadata = () if key is None else key.apply(_key_metadata)
 
     def metadata(self) -> Metadata:
         return self._metadata
@@ -54,20 +57,21 @@ class StaticKey:
 class CallableKey:
     """A function that returns the API key, called for each attempt."""
 
-    __slots__ = ("_function", "_key", "_metadata")
+    __slots__ = ("_function", "_latest")
 
     def __init__(self, function: Callable[[], str]) -> None:
         self._function = function
-        self._key: str | None = None
-        self._metadata: Metadata = ()
+        # A key and its metadata, replaced at once: another thread may get another key at the same time.
+        self._latest: tuple[Any, Metadata] = None, ()
 
     def metadata(self) -> Metadata:
-        key = self._function()
-        if not key or key != self._key:
-            if not isinstance(key, str) or not key:
-                raise ConfigurationError(f"the api_key function must return a key, a str; got {type(key).__name__}")
-            self._key, self._metadata = Secret(key), api_key_metadata(key)
-        return self._metadata
+        key: Any = self._function()
+        if key and key == self._latest[0]:
+            return self._latest[1]
+        key = Secret(key)  # before anything can raise: a traceback may show local variables
+        metadata: Metadata = key.apply(_key_metadata)
+        self._latest = key.reveal(), metadata
+        return metadata
 
     def refresh(self) -> None:
         return None
@@ -92,10 +96,11 @@ class OAuthToken:
             return self._metadata
         if now >= self._expires_at:
             return None
+        metadata = self._metadata  # that of `now`: the thread may replace it before this returns
         if not self._refreshing:
             self._refreshing = True
             threading.Thread(target=self._refresh_in_background, name="genai-grpc-token", daemon=True).start()
-        return self._metadata
+        return metadata
 
     def refresh(self) -> None:
         with self._lock:
@@ -122,15 +127,29 @@ class OAuthToken:
         except GoogleAuthError as error:
             transient = isinstance(error, TransportError) or getattr(error, "retryable", False)
             error_type = ServiceUnavailable if transient else Unauthenticated
-            raise error_type(f"the credentials gave no token: {error}") from error
-        self._store()
+            text = self._masked(str(error))
+            # google-auth's frames have the secrets among their local variables.
+            cause = without_frames(error) if text == str(error) else None
+            failure = error_type(f"the credentials gave no token: {text}")
+        else:
+            try:
+                self._store()
+            except (TypeError, ValueError) as error:  # they name the pair, and do not show its value
+                raise Unauthenticated(f"the credentials gave a token that cannot be sent: {error}") from None
+            return
+        raise failure from cause
+
+    def _masked(self, text: str) -> str:
+        """A text without the secrets of the credentials."""
+        found = (getattr(self._credentials, name, None) for name in _OWN_SECRETS)
+        return mask(text, [each for each in found if isinstance(each, str) and each])
 
     def _store(self) -> None:
         credentials = self._credentials
-        pairs = [("authorization", Secret(f"Bearer {credentials.token}"))]
+        pairs = [("authorization", SecretText(f"Bearer {credentials.token}"))]
         if project := getattr(credentials, "quota_project_id", None):
-            pairs.append(("x-goog-user-project", Secret(project)))
-        self._metadata = tuple(pairs)
+            pairs.append((QUOTA_PROJECT, SecretText(project)))
+        self._metadata = to_metadata(pairs)
         lifetime = float("inf")
         if credentials.expiry is not None:  # a naive datetime in UTC
             lifetime = (credentials.expiry.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds()
@@ -147,7 +166,7 @@ def credentials_from(options: ClientOptions) -> Credentials:
     """
     key = options.api_key
     if options.credentials is None:
-        return StaticKey(key) if key is None or isinstance(key, str) else CallableKey(key)
+        return CallableKey(key.reveal()) if key is not None and callable(key.reveal()) else StaticKey(key)
     import google.auth.credentials  # as in _fetch
     from google.auth.exceptions import DefaultCredentialsError
 
@@ -155,6 +174,18 @@ def credentials_from(options: ClientOptions) -> Credentials:
         try:
             found, _ = google.auth.default(scopes=SCOPES)
         except DefaultCredentialsError as error:
-            raise ConfigurationError(f"{MISSING_CREDENTIALS}. The last attempt failed: {error}") from error
-        return OAuthToken(found)
-    return OAuthToken(google.auth.credentials.with_scopes_if_required(options.credentials, SCOPES))
+            cause = without_frames(error)  # as in _fetch
+        else:
+            return OAuthToken(found)
+        raise ConfigurationError(f"{MISSING_CREDENTIALS}. The last attempt failed: {cause}") from cause
+    scope: Any = google.auth.credentials.with_scopes_if_required
+    token: OAuthToken = options.credentials.apply(lambda given: OAuthToken(scope(given, SCOPES)))
+    return token
+
+
+def _key_metadata(key: Any) -> Metadata:
+    """The metadata of an API key, which a function of the program may have returned."""
+    if not isinstance(key, str) or not (text := to_key(key)):
+        got = "an empty str" if isinstance(key, str) else type(key).__name__
+        raise ConfigurationError(f"the api_key function must return a key, a str; got {got}")
+    return (("x-goog-api-key", SecretText(text)),)

@@ -8,21 +8,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import google.protobuf
-import grpc
 
 from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.options import Metadata
-from genai_grpc._transport.config import ClientOptions, check_plaintext, hide
+from genai_grpc._transport.config import CREDENTIAL_HEADERS, ClientOptions, plaintext_problem
 from genai_grpc._transport.credentials import Credentials
 from genai_grpc._version import __version__
+from genai_grpc.errors import ConfigurationError
 
 __all__ = ["CallMetadata"]
 
-# In the form of Google's own clients: language, gRPC, library, protobuf.
-API_CLIENT: Final = (
-    f"gl-python/{sys.version.split()[0]} grpc/{grpc.__version__} genai-grpc/{__version__} "
-    f"pb/{google.protobuf.__version__}"
-)
 # A program uses few models; one that names thousands of files must not fill the memory.
 CACHE_SIZE: Final = 256
 
@@ -33,18 +28,26 @@ class CallMetadata:
     Args:
         options: The client's.
         credentials: What authenticates the caller; may be replaced.
-        convert: Makes what gRPC takes from the pairs.
+        protocol: What carries the calls, with its version, such as "grpc/1.80.0".
+        convert: Makes what the transport takes from the pairs.
     """
 
-    __slots__ = ("_cache", "_common", "_convert", "_credentials_metadata", "_target", "credentials")
+    __slots__ = ("_cache", "_common", "_convert", "_credentials_metadata", "_problem", "credentials")
 
     def __init__(
-        self, options: ClientOptions, credentials: Credentials, convert: Callable[[Metadata], Any] = tuple
+        self,
+        options: ClientOptions,
+        credentials: Credentials,
+        protocol: str,
+        convert: Callable[[Metadata], Any] = tuple,
     ) -> None:
         self.credentials = credentials
         self._convert = convert
-        self._target = options.target
-        self._common = (*options.metadata, ("x-goog-api-client", API_CLIENT))
+        self._problem = plaintext_problem(options)
+        self._common = (
+            *(() if options.metadata is None else options.metadata.reveal()),
+            ("x-goog-api-client", _api_client(protocol)),
+        )
         self._credentials_metadata: Metadata | None = None
         self._cache: dict[tuple[str | None, str], Any] = {}
 
@@ -52,7 +55,8 @@ class CallMetadata:
         """The metadata of a call; None if the credentials must be refreshed first.
 
         Raises:
-            ConfigurationError: The call's own metadata would send a key or token over plaintext to another machine.
+            ConfigurationError: The call's own metadata would send a key or token over plaintext to another machine or
+                a proxy.
         """
         credentials = self.credentials.metadata()
         if credentials is None:
@@ -69,7 +73,18 @@ class CallMetadata:
             routing = () if field is None else (("x-goog-request-params", f"{field}={quote(value)}"),)
             metadata = cache[field, value] = self._convert((*self._common, *routing, *credentials))
         if call.options.metadata:
-            own = hide(call.options.metadata)
-            check_plaintext(self._target, own)
+            own = call.options.metadata
+            if self._problem is not None and any(name in CREDENTIAL_HEADERS for name, _ in own):
+                raise ConfigurationError(self._problem)
             return self._convert((*metadata, *own))
         return metadata
+
+    def for_http(self, own: Metadata) -> Metadata | None:
+        """The pairs of an HTTP request with metadata of its own; None if the credentials must be refreshed first."""
+        credentials = self.credentials.metadata()
+        return None if credentials is None else (*self._common, *credentials, *own)
+
+
+def _api_client(protocol: str) -> str:
+    """In the form of Google's own clients: language, protocol, library, protobuf."""
+    return f"gl-python/{sys.version.split()[0]} {protocol} genai-grpc/{__version__} pb/{google.protobuf.__version__}"

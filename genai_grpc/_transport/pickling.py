@@ -8,17 +8,27 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from genai_grpc._transport.config import ClientOptions, check, environment_key, has_default_credentials
+from genai_grpc._rpc.options import to_metadata
+from genai_grpc._rpc.secret import Secret
+from genai_grpc._transport.config import (
+    ClientOptions,
+    check,
+    enable_log,
+    environment_key,
+    has_default_credentials,
+    with_environment_proxy,
+)
+from genai_grpc._transport.tls import is_pem
 
 __all__ = ["pickled", "unpickled"]
 
 # Whether the value of an option is a secret, or has one.
 _SECRET: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "api_key": lambda key: isinstance(key, str),
+    "api_key": lambda key: not callable(key),
     "credentials": lambda credentials: credentials != "default",
     "metadata": bool,
     "proxy": lambda proxy: "@" in proxy,
-    "tls": lambda tls: isinstance(tls.private_key, bytes),
+    "tls": lambda tls: is_pem(tls.private_key),
 }
 # The options that are read from the environment if they were left out.
 _FROM_ENVIRONMENT: Final = frozenset({"api_key", "credentials"})
@@ -31,11 +41,14 @@ def pickled(options: ClientOptions) -> tuple[dict[str, Any], frozenset[str]]:
         TypeError: An option cannot be pickled; the message names it.
     """
     defaults = ClientOptions._field_defaults
-    values = {name: value for name, value in options._asdict().items() if value != defaults[name]}
+    values = {name: _revealed(value) for name, value in options._asdict().items() if value != defaults[name]}
     left_out = frozenset[str]()
+    if options.proxy_from_environment:
+        values.pop("proxy", None)
     if not options.pickle_secrets:
         left_out |= {name for name, is_secret in _SECRET.items() if name in values and is_secret(values[name])}
-        if callable(options.api_key) and not _is_in_module(options.api_key):
+        key = values.get("api_key")
+        if callable(key) and not _is_in_module(key):
             raise TypeError(
                 "the client's api_key cannot be pickled: it is a callable that may hold the key; pass a function of a "
                 "module, which is pickled by its name, or Client(..., pickle_secrets=True)"
@@ -63,14 +76,39 @@ def unpickled(
     Raises:
         ConfigurationError: The environment's key cannot be used.
     """
-    options = ClientOptions(**values)
+    options = ClientOptions(**{name: _hidden(name, value) for name, value in values.items()})
+    variables = Secret(os.environ if environment is None else environment)
+    enable_log(variables)
+    if options.proxy_from_environment:
+        options = with_environment_proxy(options, variables)
     if left_out & _FROM_ENVIRONMENT:
-        key = environment_key(os.environ if environment is None else environment)
+        key = environment_key(variables)
         credentials = "default" if key is None and has_default_credentials(options.target) else None
         if key is not None or credentials is not None:
             options, left_out = options._replace(api_key=key, credentials=credentials), left_out - _FROM_ENVIRONMENT
     check(options)
     return options, left_out
+
+
+def _revealed(value: Any) -> Any:
+    """The value of a secret; other values as they are."""
+    if not isinstance(value, Secret):
+        return value
+    value = value.reveal()
+    if isinstance(value, tuple):  # metadata, whose values are not pickled as they are
+        return tuple((name, str(item) if isinstance(item, str) else item) for name, item in value)
+    return value
+
+
+def _hidden(name: str, value: Any) -> Any:
+    """The value of an option in a client, for that in a pickle."""
+    match name:
+        case "metadata":
+            return Secret(to_metadata(value))
+        case "api_key" | "credentials" | "proxy":
+            return value if value == "default" else Secret(value)
+        case _:
+            return value
 
 
 def _is_in_module(function: Any) -> bool:

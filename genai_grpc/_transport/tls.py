@@ -8,14 +8,14 @@ from typing import TypeAlias
 
 from genai_grpc.errors import ConfigurationError
 
-__all__ = ["TLS", "Pem"]
+__all__ = ["TLS", "Pem", "is_pem"]
 
 Pem: TypeAlias = bytes | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """TLS settings, each as PEM bytes or the path of a PEM file.
+    """TLS settings, each as PEM (bytes or str) or as the path of a PEM file.
 
     Attributes:
         root_certificates: Certificates of the trusted authorities; None for those that gRPC trusts by default.
@@ -51,9 +51,16 @@ class TLS:
         )
 
 
+def is_pem(given: Pem | None) -> bool:
+    """Whether it is PEM itself, not a path."""
+    return isinstance(given, bytes) or (isinstance(given, str) and given.lstrip().startswith("-----BEGIN"))
+
+
 def _read(name: str, given: Pem | None) -> bytes | None:
     if given is None or isinstance(given, bytes):
         return given
+    if is_pem(given):
+        return str(given).encode()
     try:
         with open(given, "rb") as file:
             return file.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from genai_grpc import protos
@@ -10,18 +10,19 @@ from genai_grpc._coerce import media
 from genai_grpc._coerce.cached_content import to_expiration
 from genai_grpc._coerce.content import to_content as to_any_content
 from genai_grpc._coerce.content import to_part
+from genai_grpc._coerce.embeddings import to_task_type as to_task_number
+from genai_grpc._coerce.enums import enum_of, to_answer_style, to_grantee_type, to_operator, to_role, to_state
 from genai_grpc._coerce.part_source import classify
-from genai_grpc._coerce.resource_names import to_model_name
+from genai_grpc._coerce.resource_names import to_any_model_name
 from genai_grpc._coerce.settings import to_generation_settings, to_safety_map
 from genai_grpc._coerce.tools import to_tool_config
 from genai_grpc.types._caching import TTL, ExpireTime
 from genai_grpc.types._files import File
 from genai_grpc.types._models import TunedModel
-from genai_grpc_protos._convert import to_enum, to_message
+from genai_grpc_protos._convert import to_message
 
 __all__ = [
     "decode_tuned_model",
-    "flatten_update_paths",
     "image_to_blob",
     "is_blob_dict",
     "is_content_dict",
@@ -245,10 +246,7 @@ def make_model_name(name: Any) -> str:
         TypeError: It is neither a str nor a model.
         ValueError: The name starts with neither `models/` nor `tunedModels/`.
     """
-    found = to_model_name(name if isinstance(name, str) else getattr(name, "name", name))
-    if not found.startswith(("models/", "tunedModels/")):
-        raise ValueError(f"the name of a model starts with 'models/' or 'tunedModels/'; got {found!r}")
-    return found
+    return to_any_model_name(name if isinstance(name, str) else getattr(name, "name", name))
 
 
 def decode_tuned_model(tuned_model: Any) -> TunedModel:
@@ -256,65 +254,18 @@ def decode_tuned_model(tuned_model: Any) -> TunedModel:
     return TunedModel.from_proto(to_message(protos.TunedModel, tuned_model))
 
 
-def flatten_update_paths(updates: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted path.
-
-    >>> flatten_update_paths({"tuning_task": {"hyperparameters": {"epoch_count": 5}}, "top_k": 3})
-    {'tuning_task.hyperparameters.epoch_count': 5, 'top_k': 3}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in updates.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{path}": item for path, item in flatten_update_paths(value).items()}
-        else:
-            flat[key] = value
-    return flat
+to_finish_reason = enum_of(protos.Candidate.FinishReason)
+to_function_calling_mode = enum_of(protos.FunctionCallingConfig.Mode)
+to_mode = enum_of(protos.DynamicRetrievalConfig.Mode)
+to_type = enum_of(protos.Type)
 
 
-def _to_enum_of(enum: Any, **aliases: str) -> Callable[[Any], Any]:
-    """The conversion of a number or a name to the member of an enum; the names' common prefix may be left out."""
-    descriptor = enum.DESCRIPTOR
-    prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED").lower()
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, str):
-            value = value.lower().removeprefix(prefix)
-            value = aliases.get(value, value)
-        return enum(to_enum(descriptor, value, descriptor.name))
-
-    convert.__doc__ = f"The `{enum.__qualname__}` of a name or number."
-    return convert
+def to_task_type(value: Any) -> Any:
+    """The `TaskType` of a name or number."""
+    return protos.TaskType(to_task_number(value))
 
 
-_OPERATORS: Final = {
-    "<": "LESS",
-    "<=": "LESS_EQUAL",
-    "==": "EQUAL",
-    ">=": "GREATER_EQUAL",
-    ">": "GREATER",
-    "!=": "NOT_EQUAL",
-    "in": "INCLUDES",
-    "not in": "EXCLUDES",
-}
-
-to_answer_style = _to_enum_of(protos.GenerateAnswerRequest.AnswerStyle)
-to_finish_reason = _to_enum_of(protos.Candidate.FinishReason)
-to_function_calling_mode = _to_enum_of(protos.FunctionCallingConfig.Mode)
-to_grantee_type = _to_enum_of(protos.Permission.GranteeType)
-to_mode = _to_enum_of(protos.DynamicRetrievalConfig.Mode)
-to_operator = _to_enum_of(protos.Condition.Operator, **_OPERATORS)
-to_role = _to_enum_of(protos.Permission.Role)
-to_state = _to_enum_of(protos.Chunk.State, pending="PENDING_PROCESSING")
-to_task_type = _to_enum_of(
-    protos.TaskType,
-    query="RETRIEVAL_QUERY",
-    document="RETRIEVAL_DOCUMENT",
-    similarity="SEMANTIC_SIMILARITY",
-    qa="QUESTION_ANSWERING",
-    verification="FACT_VERIFICATION",
-)
-to_type = _to_enum_of(protos.Type)
-_to_tuned_model_state = _to_enum_of(protos.TunedModel.State)
+_to_tuned_model_state = enum_of(protos.TunedModel.State)
 
 
 def to_tuned_model_state(state: Any) -> Any:

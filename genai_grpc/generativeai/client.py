@@ -7,8 +7,9 @@ may be passed wherever a call takes `client=`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
+from genai_grpc._rpc.secret import hide
 from genai_grpc._transport.config import client_arguments
 from genai_grpc.client import Client, configure, default_client
 from genai_grpc.generativeai._missing import module_getattr
@@ -41,6 +42,10 @@ get_default_retriever_async_client = default_client
 get_default_retriever_client = default_client
 
 
+# The arguments that may have a secret.
+_SECRETS: Final = frozenset({"api_key", "credentials", "client_options", "default_metadata"})
+
+
 class _ClientManager:
     """A client with arguments of its own; programs that need several keys set it as the `_client` of a model."""
 
@@ -60,6 +65,8 @@ class _ClientManager:
     ) -> None:
         """Set the arguments of the client, as `genai_grpc.configure` takes them."""
         del transport  # every transport is gRPC here
+        api_key, credentials, client_options = hide(api_key), hide(credentials), hide(client_options)
+        default_metadata = hide(default_metadata)
         self.clients = {}
         self._arguments = client_arguments(api_key, credentials, client_options, client_info, default_metadata)
 
@@ -73,6 +80,8 @@ class _DefaultClientManager(_ClientManager):
     """The client of calls that name none."""
 
     def configure(self, **arguments: Any) -> None:
+        # A traceback may show local variables.
+        arguments = {name: hide(value) if name in _SECRETS else value for name, value in arguments.items()}
         configure(**arguments)
 
     def get_default_client(self, name: str) -> Client:

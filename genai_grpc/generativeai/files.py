@@ -1,6 +1,6 @@
 """The names of `google.generativeai.files`."""
 
-from genai_grpc._not_yet import delete_file, get_file, list_files, upload_file
+from genai_grpc.files import delete_file, get_file, list_files, upload_file
 from genai_grpc.generativeai._missing import module_getattr
 from genai_grpc.generativeai.client import get_default_file_client
 

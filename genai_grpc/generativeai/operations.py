@@ -1,7 +1,7 @@
 """The names of `google.generativeai.operations`."""
 
-from genai_grpc._not_yet import CreateTunedModelOperation, delete_operation, get_operation, list_operations
 from genai_grpc.generativeai._missing import module_getattr
+from genai_grpc.operations import CreateTunedModelOperation, delete_operation, get_operation, list_operations
 
 __all__ = ["CreateTunedModelOperation", "delete_operation", "get_operation", "list_operations"]
 

@@ -1,6 +1,8 @@
 """The names of `google.generativeai.retriever`."""
 
-from genai_grpc._not_yet import (
+from genai_grpc.generativeai._missing import module_getattr
+from genai_grpc.generativeai.client import get_default_retriever_async_client, get_default_retriever_client
+from genai_grpc.retriever import (
     create_corpus,
     create_corpus_async,
     delete_corpus,
@@ -10,8 +12,6 @@ from genai_grpc._not_yet import (
     list_corpora,
     list_corpora_async,
 )
-from genai_grpc.generativeai._missing import module_getattr
-from genai_grpc.generativeai.client import get_default_retriever_async_client, get_default_retriever_client
 
 __all__ = [
     "create_corpus",

@@ -1,6 +1,6 @@
 """The names of `google.generativeai.utils`."""
 
-from genai_grpc.generativeai._conversions import flatten_update_paths
+from genai_grpc._coerce.update_mask import flatten as flatten_update_paths
 from genai_grpc.generativeai._missing import module_getattr
 
 __all__ = ["flatten_update_paths"]

@@ -11,19 +11,22 @@ import grpc.aio
 from genai_grpc.errors import Unauthenticated
 from genai_grpc.local.services.errors import Context, abort, error_info
 
-__all__ = ["ApiKeyInterceptor"]
+__all__ = ["API_PREFIX", "ApiKeyInterceptor"]
+
+API_PREFIX: Final = ("/google.ai.generativelanguage.", "/google.longrunning.")
+"""The beginnings of the paths of the API's methods, as opposed to those of health checks and reflection."""
 
 API_KEY: Final = "x-goog-api-key"
 
 
 class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
-    """Ends calls of the API that do not carry the key with UNAUTHENTICATED, without reading their request.
+    """Ends calls of the API that do not carry one of the keys with UNAUTHENTICATED, without reading their request.
 
     Health checks and reflection need no key: they reveal nothing.
     """
 
-    def __init__(self, api_key: str) -> None:
-        self._api_key = api_key.encode()
+    def __init__(self, *api_keys: str) -> None:
+        self._api_keys = [api_key.encode() for api_key in api_keys]
 
     async def intercept_service(
         self,
@@ -31,10 +34,10 @@ class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of a call: its own, or one that ends it with UNAUTHENTICATED."""
-        if not handler_call_details.method.startswith("/google.ai.generativelanguage."):
+        if not handler_call_details.method.startswith(API_PREFIX):
             return await continuation(handler_call_details)
         keys = [value for name, value in handler_call_details.invocation_metadata or () if name == API_KEY]
-        if any(hmac.compare_digest(_to_bytes(key), self._api_key) for key in keys):
+        if any(hmac.compare_digest(_to_bytes(key), own) for key in keys for own in self._api_keys):
             return await continuation(handler_call_details)
         error = Unauthenticated(
             f"the API key in the metadata {API_KEY} is not this server's"

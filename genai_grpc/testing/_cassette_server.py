@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -11,9 +12,11 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
+from genai_grpc._rpc.secret import hide
 from genai_grpc._rpc.status import DETAILS_KEY
 from genai_grpc._transport.config import CREDENTIAL_HEADERS
 from genai_grpc._transport.endpoint import parse_endpoint
+from genai_grpc._transport.proxy import environment_proxy, proxy_arguments
 from genai_grpc.errors import ConfigurationError
 from genai_grpc.local._background_server import BackgroundServer, join
 from genai_grpc.testing._cassette_file import (
@@ -50,8 +53,7 @@ def record(path: str | Path, *, upstream: str | None = None) -> CassetteServer:
 
     Args:
         path: The cassette. An existing one is overwritten; missing parent directories are created.
-        upstream: `host[:port]` or `https://…` for TLS, `http://host:port` on loopback for plaintext; None for Google's
-            endpoint.
+        upstream: An `endpoint` of `Client`; in plaintext on loopback only. None for Google's.
 
     Raises:
         ConfigurationError: The upstream is plaintext on another machine, where a key must not be sent.
@@ -171,10 +173,11 @@ class _Recorder:
 
     async def open(self) -> None:
         address = self._upstream.address
+        options = [*_UNLIMITED, *proxy_arguments(hide(environment_proxy(self._upstream, os.getenv))).items()]
         if self._upstream.tls:
-            self._channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(), options=_UNLIMITED)
+            self._channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(), options=options)
         else:
-            self._channel = grpc.aio.insecure_channel(address, options=_UNLIMITED)
+            self._channel = grpc.aio.insecure_channel(address, options=options)
 
     async def aclose(self) -> None:
         if self._channel is not None:

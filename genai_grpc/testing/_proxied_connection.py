@@ -233,6 +233,8 @@ class ProxiedConnection:
                 if self._faults.blackhole:
                     self.lost_data = True
                     break
+                if self.ended:
+                    return  # it was cut while this waited
                 if at_end:
                     sink.write_eof()
                     return

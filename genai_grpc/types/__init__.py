@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from genai_grpc import protos as protos
     from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionDeclaration, FunctionLibrary, Tool
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
+    from genai_grpc._rpc.client_stats import ClientStats
     from genai_grpc._rpc.interceptors import CallInfo, Interceptor
     from genai_grpc._rpc.rate_limiter import RateLimit
+    from genai_grpc._rpc.response_metadata import ResponseMetadata
     from genai_grpc._rpc.retry_policy import RetryPolicy
+    from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
     from genai_grpc._transport.tls import TLS
     from genai_grpc.errors import (
         BlockedPromptException,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     )
     from genai_grpc.types._files import File, FileDataDict, FileDataType
     from genai_grpc.types._generation import GenerationConfig, GenerationConfigDict, GenerationConfigType
+    from genai_grpc.types._live import LiveConfigDict, LiveConfigType
     from genai_grpc.types._models import (
         AnyModelNameOptions,
         BaseModelNameOptions,
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
         TuningTask,
     )
     from genai_grpc.types._models import ModelsIterable as ModelsIterable
+    from genai_grpc.types._results import BatchEmbeddingDict, EmbeddingDict, EmbeddingTaskTypeOptions
     from genai_grpc.types._results import CitationMetadataDict as CitationMetadataDict
     from genai_grpc.types._results import CitationSourceDict as CitationSourceDict
     from genai_grpc.types._safety import BlockedReason as BlockedReason
@@ -75,15 +80,19 @@ __all__ = [
     "AsyncGenerateContentResponse",
     "AutomaticFunctionCalling",
     "BaseModelNameOptions",
+    "BatchEmbeddingDict",
     "BlobDict",
     "BlobType",
     "BlockedPromptException",
     "BrokenResponseError",
     "CallInfo",
     "CallableFunctionDeclaration",
+    "ClientStats",
     "ContentDict",
     "ContentType",
     "ContentsType",
+    "EmbeddingDict",
+    "EmbeddingTaskTypeOptions",
     "ExpireTimeType",
     "File",
     "FileDataDict",
@@ -101,6 +110,8 @@ __all__ = [
     "Hyperparameters",
     "IncompleteIterationError",
     "Interceptor",
+    "LiveConfigDict",
+    "LiveConfigType",
     "Model",
     "ModelNameOptions",
     "PartDict",
@@ -109,9 +120,11 @@ __all__ = [
     "RateLimit",
     "RequestOptions",
     "RequestOptionsType",
+    "ResponseMetadata",
     "RetryPolicy",
     "SafetySettingDict",
     "SafetySettingOptions",
+    "SharedRateLimiter",
     "StopCandidateException",
     "StrictContentType",
     "TTLType",
@@ -129,11 +142,15 @@ __all__ = [
 _HOMES = {
     "genai_grpc": "protos",
     "genai_grpc._coerce.tools": "CallableFunctionDeclaration FunctionDeclaration FunctionLibrary Tool",
-    "genai_grpc._not_yet": "Permission Permissions",
+    "._metadata": "ChunkData Condition CustomMetadata MetadataFilter",
+    "._permissions": "Permission Permissions",
     "genai_grpc._rpc.adaptive_limit": "AdaptiveLimit",
+    "genai_grpc._rpc.client_stats": "ClientStats",
     "genai_grpc._rpc.interceptors": "CallInfo Interceptor",
     "genai_grpc._rpc.rate_limiter": "RateLimit",
+    "genai_grpc._rpc.response_metadata": "ResponseMetadata",
     "genai_grpc._rpc.retry_policy": "RetryPolicy",
+    "genai_grpc._rpc.shared_rate_limiter": "SharedRateLimiter",
     "genai_grpc._transport.tls": "TLS",
     "genai_grpc.errors": ("BlockedPromptException BrokenResponseError IncompleteIterationError StopCandidateException"),
     "genai_grpc.responses": "AsyncGenerateContentResponse GenerateContentResponse",
@@ -145,11 +162,12 @@ _HOMES = {
     ),
     "._files": "File FileDataDict FileDataType",
     "._generation": "GenerationConfig GenerationConfigDict GenerationConfigType",
+    "._live": "LiveConfigDict LiveConfigType",
     "._models": (
         "AnyModelNameOptions BaseModelNameOptions Hyperparameters Model ModelNameOptions ModelsIterable TunedModel "
         "TunedModelNameOptions TunedModelState TuningSnapshot TuningTask"
     ),
-    "._results": "CitationMetadataDict CitationSourceDict",
+    "._results": ("BatchEmbeddingDict CitationMetadataDict CitationSourceDict EmbeddingDict EmbeddingTaskTypeOptions"),
     "._safety": (
         "BlockedReason ContentFilterDict HarmBlockThreshold HarmCategory HarmProbability SafetyFeedbackDict "
         "SafetyRatingDict SafetySettingDict SafetySettingOptions"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from genai_grpc import protos
@@ -20,7 +20,7 @@ class RequestOptions(Mapping[str, Any]):
         timeout: Seconds for the call, all attempts and the waits between them included; None for the default.
         idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
         retry: A retry policy, or a `Retry` of `google.api_core`; None for no retries; "default" for the client's.
-        metadata: Pairs to send after the client's.
+        metadata: Pairs to send after the client's; no repr shows them.
 
     >>> from genai_grpc import get_model
     >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
@@ -32,7 +32,7 @@ class RequestOptions(Mapping[str, Any]):
     timeout: float | None = None
     idle_timeout: float | None = None
     retry: RetryPolicy | Literal["default"] | None = "default"
-    metadata: Sequence[tuple[str, str | bytes]] = ()
+    metadata: Sequence[tuple[str, str | bytes]] = field(default=(), repr=False)
 
     def __getitem__(self, name: str) -> Any:
         if name not in RequestOptions.__dataclass_fields__:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc.types._files import File
+from genai_grpc.types._files import File, FileDataDict
 from genai_grpc.types._runtime import Image, Items, TypedDict
 
 __all__ = [
@@ -60,7 +60,7 @@ class PartDict(TypedDict, total=False):
 
 
 PartMessage: TypeAlias = protos.Part | protos.FileData | protos.File | protos.FunctionCall | protos.FunctionResponse
-PartType: TypeAlias = str | Path | BlobType | PartDict | PartMessage | File
+PartType: TypeAlias = str | Path | BlobType | PartDict | PartMessage | File | FileDataDict
 
 
 class ContentDict(TypedDict, total=False):

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._not_yet import not_yet
+from genai_grpc._responses.times import to_datetime
+from genai_grpc._rpc.call import Call
+from genai_grpc._services.generative_language import method
+from genai_grpc.client import Client, async_transport, default_client, sync_transport
 from genai_grpc.types._runtime import TypedDict
 from genai_grpc_protos._convert import to_message
-from genai_grpc_protos.protobuf import Timestamp
 from genai_grpc_protos.rpc import Status
 
 __all__ = ["File", "FileDataDict", "FileDataType"]
@@ -21,13 +23,15 @@ class File:
 
     Args:
         proto: The message, a dict of its fields, or another File.
+        client: The one that `delete` calls; by default the one that `configure` sets.
 
     >>> File({"name": "files/clip", "mime_type": "video/mp4", "state": "ACTIVE"}).mime_type
     'video/mp4'
     """
 
-    def __init__(self, proto: protos.File | File | Mapping[str, Any]) -> None:
+    def __init__(self, proto: protos.File | File | Mapping[str, Any], *, client: Client | None = None) -> None:
         self._proto = proto.to_proto() if isinstance(proto, File) else to_message(protos.File, proto)
+        self._client = client
 
     def to_proto(self) -> protos.File:
         """Return the message."""
@@ -100,17 +104,19 @@ class File:
         return self._proto.error
 
     def delete(self) -> None:
-        """Delete the file.
+        """Delete the file; raises as `genai.delete_file`."""
+        sync_transport(self._client or default_client()).call(self._delete_call())
 
-        Raises:
-            NotImplementedError: The Files service is not supported yet.
-        """
-        raise not_yet("File.delete")
+    async def delete_async(self) -> None:
+        """The async twin of `delete`."""
+        await async_transport(self._client or default_client()).call(self._delete_call())
+
+    def _delete_call(self) -> Call[Any, Any, None]:
+        return Call(method("FileService.DeleteFile"), protos.DeleteFileRequest(name=self.name), lambda _: None)
 
     def _time(self, field: str) -> datetime.datetime | None:
         message: Any = self._proto
-        timestamp: Timestamp = getattr(message, field)
-        return timestamp.ToDatetime(tzinfo=datetime.timezone.utc) if message.HasField(field) else None
+        return to_datetime(getattr(message, field)) if message.HasField(field) else None
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())

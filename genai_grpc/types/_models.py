@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pprint
 import re
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._not_yet import not_yet
+from genai_grpc._responses.floats import to_shortest
+from genai_grpc._responses.times import to_datetime
 from genai_grpc._self import Self
+from genai_grpc.types._permissions import Permissions
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -220,13 +221,9 @@ class TunedModel(_Printed):
         return cls(**values, reader_project_numbers=list(proto.reader_project_numbers) or None)
 
     @property
-    def permissions(self) -> NoReturn:
-        """Who may use it.
-
-        Raises:
-            NotImplementedError: The Permissions service is not supported yet.
-        """
-        raise not_yet("TunedModel.permissions")
+    def permissions(self) -> Permissions:
+        """Who may use it."""
+        return Permissions(self)
 
 
 _DERIVED: Final = frozenset({"source_model", "base_model", "tuning_task", "reader_project_numbers"})
@@ -243,18 +240,10 @@ def _value(message: Message, name: str) -> Any:
         return None
     value = getattr(message, name)
     if descriptor.message_type is not None:
-        return value.ToDatetime(tzinfo=timezone.utc)  # a Timestamp: there is no other message among these fields
+        return to_datetime(value)  # a Timestamp: there is no other message among these fields
     if descriptor.type == descriptor.TYPE_FLOAT:
-        return _shortest(value)
+        return to_shortest([value])[0]  # 0.9, not 0.8999999761581421
     return list(value) if hasattr(value, "extend") else value
-
-
-def _shortest(value: float) -> float:
-    """The decimal with the fewest digits that the wire's 32-bit float stands for: 0.9, not 0.8999999761581421."""
-    wire = struct.pack("f", value)
-    return next(
-        (short for digits in range(1, 9) if struct.pack("f", short := float(f"{value:.{digits}g}")) == wire), value
-    )
 
 
 TunedModelState = protos.TunedModel.State

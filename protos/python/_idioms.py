@@ -278,10 +278,32 @@ def _to_dict(
 
     The names of fields are those of proto-plus, such as `type_`, unless they are in camel case.
     """
-    from genai_grpc_protos._json import to_json_dict
+    return _printed(
+        cls,
+        instance,
+        use_integers_for_enums=use_integers_for_enums,
+        preserving_proto_field_name=preserving_proto_field_name,
+        including_default_value_fields=including_default_value_fields,
+        always_print_fields_with_no_presence=always_print_fields_with_no_presence,
+        float_precision=float_precision,
+    )[0]
+
+
+def _printed(
+    cls: Any,
+    instance: Any,
+    *,
+    use_integers_for_enums: bool,
+    preserving_proto_field_name: bool,
+    including_default_value_fields: bool | None,
+    always_print_fields_with_no_presence: bool | None,
+    float_precision: int | None,
+) -> tuple[dict[str, Any], bool]:
+    """The dicts of a message, and whether protobuf's JSON has all of its values."""
+    from genai_grpc_protos._json import print_fields
 
     message = _pb(cls, instance, coerce=True)
-    fields = to_json_dict(
+    fields, exact = print_fields(
         message,
         use_integers_for_enums=use_integers_for_enums,
         preserving_proto_field_name=preserving_proto_field_name,
@@ -290,7 +312,7 @@ def _to_dict(
         ),
         **_precision(float_precision),
     )
-    return _with_underscores(message.DESCRIPTOR, fields) if preserving_proto_field_name else fields
+    return (_with_underscores(message.DESCRIPTOR, fields) if preserving_proto_field_name else fields), exact
 
 
 def _with_underscores(descriptor: Any, fields: dict[str, Any]) -> dict[str, Any]:
@@ -326,19 +348,30 @@ def _to_json(
     float_precision: int | None = None,
     always_print_fields_with_no_presence: bool | None = None,
 ) -> str:
-    """Return a message as JSON, by default with enums as numbers and unset fields included."""
+    """Return a message as JSON, by default with enums as numbers and unset fields included.
+
+    With a value that JSON does not have, such as a NaN in a Struct, it also has the serialized message, as
+    "@serialized", from which `from_json` reads it.
+    """
     import json
 
-    fields = _to_dict(
+    from genai_grpc_protos._json import with_serialized
+
+    message = _pb(cls, instance, coerce=True)
+    fields, exact = _printed(
         cls,
-        instance,
+        message,
         use_integers_for_enums=use_integers_for_enums,
         preserving_proto_field_name=preserving_proto_field_name,
         including_default_value_fields=including_default_value_fields,
         always_print_fields_with_no_presence=always_print_fields_with_no_presence,
         float_precision=float_precision,
     )
-    return json.dumps(fields, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    text = json.dumps(fields, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    # Protobuf's reader refuses the decimal that its writer has for the largest float, 3.4028235e+38.
+    if exact and "e+38" not in text:
+        return text
+    return json.dumps(with_serialized(fields, message), indent=indent, sort_keys=sort_keys, ensure_ascii=False)
 
 
 def _from_json(cls: Any, payload: str, *, ignore_unknown_fields: bool = False) -> Any:
@@ -347,11 +380,9 @@ def _from_json(cls: Any, payload: str, *, ignore_unknown_fields: bool = False) -
     Raises:
         ValueError: It is not the JSON of such a message.
     """
-    import json
+    from genai_grpc_protos._json import from_json_dict, load_json
 
-    from genai_grpc_protos._json import from_json_dict
-
-    return from_json_dict(cls, json.loads(payload), ignore_unknown_fields=ignore_unknown_fields)
+    return from_json_dict(cls, load_json(payload), ignore_unknown_fields=ignore_unknown_fields)
 
 
 def _defaults(including: bool | None, always_print: bool | None) -> bool:

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -14,52 +13,14 @@ import pytest
 
 from genai_grpc import protos
 from genai_grpc._version import __version__
+from genai_grpc.local import E5Engine
 from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceStub
+from tests.cli.command import read_usage, run, started
 
-# The command with a scripted engine in place of the real model, which prints its arguments.
-PROGRAM = """if True:
-    import sys, types
-    from genai_grpc.local.engines.script import ScriptEngine
-    def engine(path=None, **settings):
-        print(path, settings)
-        return ScriptEngine()
-    sys.modules["genai_grpc.local.engines.llama.engine"] = types.SimpleNamespace(LlamaEngine=engine)
-    from genai_grpc.cli import main
-    main(prog_name="genai-grpc")
+REPORTS_START = """
+        async def start(self):
+            print("started", flush=True)
 """
-
-
-@contextmanager
-def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `genai-grpc` for the length of a block; kill it at the end if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def read_usage(process: subprocess.Popen[str]) -> tuple[str, str, str]:
-    """Wait until a server listens; return its engine's arguments, its address and the usage that it prints."""
-    assert process.stdout is not None
-    engine = process.stdout.readline()
-    lines = [process.stdout.readline() for _ in range(3)]
-    assert all(lines), process.communicate()
-    return engine, lines[0].partition("http://")[2].split()[0], "".join(lines)
-
-
-def run(*arguments: str) -> tuple[int, str, str]:
-    """Run `genai-grpc` to its end, and return its exit code, stdout and stderr."""
-    with started(*arguments) as process:
-        output, errors = process.communicate(timeout=60)
-    return process.returncode, output, errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -72,11 +33,20 @@ def test_serve_until_signal(number: signal.Signals) -> None:
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)
 
-    assert engine == "None {'threads': 1}\n"
-    assert [model.name for model in models] == ["models/script", "models/gemini-pro"]
-    assert text.startswith("Serving models/script, also as models/gemini-pro, at http://127.0.0.1:")
+    assert engine == "None {'threads': 1, 'examples': True}\n"
+    sentence_models = ["models/multilingual-e5-small"] if E5Engine.is_installed() else []
+    assert [model.name for model in models] == ["models/script", *sentence_models, "models/gemini-pro"]
+    loading, note, http, serving = text.splitlines()[:4]
+    assert loading == "Loading models/script ..."
+    assert note.startswith(
+        "SmolLM2 has 135M parameters: it gets worked examples before each prompt (--no-examples turns"
+    )
+    assert http.startswith("HTTP/JSON, for other libraries and for curl, is at http://127.0.0.1:")
+    embedding = "".join(f" and {name}, also as models/embedding-001," for name in sentence_models)
+    assert serving.startswith(f"Serving models/script, also as models/gemini-pro,{embedding} at http://127.0.0.1:")
     assert f"GENAI_GRPC_ENDPOINT=http://{address} python" in text
-    assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
+    stopping = "Stopping: calls in flight have 5 s to end; another signal ends them at once.\n"
+    assert (process.returncode, output, errors) == (0, f"{stopping}Stopped.\n", "")
 
 
 def test_state_dir(tmp_path: Path) -> None:
@@ -94,7 +64,46 @@ def test_options_reach_the_engine(tmp_path: os.PathLike[str]) -> None:
     with started("serve", "--port", "0", "--model", path, "--threads", "2", "--context-size", "512") as process:
         engine, _, _ = read_usage(process)
 
-    assert engine == f"{path} {{'threads': 2, 'context_size': 512}}\n"
+    assert engine == f"{path} {{'threads': 2, 'examples': True, 'context_size': 512}}\n"
+
+
+def test_no_examples() -> None:
+    """`--no-examples` reaches the engine, and nothing is printed about examples."""
+    with started("serve", "--port", "0", "--no-examples") as process:
+        engine, _, text = read_usage(process)
+
+    assert engine == "None {'threads': 1, 'examples': False}\n"
+    assert "examples" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "served", "refused"),
+    [
+        ([], ["gemini-2.5-flash", "gemini-pro"], ["gemma-3"]),
+        (["--model-alias", "gemma-*"], ["gemini-2.5-flash", "gemma-3"], ["palm-2"]),
+        (["--strict-models", "--model-alias", "gemma-3"], ["gemma-3", "gemini-pro"], ["gemini-2.5-flash", "gemma-4"]),
+    ],
+)
+def test_model_names(options: list[str], served: list[str], refused: list[str]) -> None:
+    """Gemini's names are served, unless `--strict-models`; `--model-alias` adds names."""
+    with started("serve", "--port", "0", *options) as process:
+        _, address, _ = read_usage(process)
+        with grpc.insecure_channel(address) as channel:
+            stub = ModelServiceStub(channel)
+            for name in served:
+                assert stub.GetModel(protos.GetModelRequest(name=f"models/{name}")).name == f"models/{name}"
+            for name in refused:
+                with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
+                    stub.GetModel(protos.GetModelRequest(name=f"models/{name}"))
+
+
+@pytest.mark.parametrize("alias", ["", "a/b/c", "models/"])
+def test_invalid_alias(alias: str) -> None:
+    """An alias that cannot be a name is a usage error."""
+    code, output, errors = run("serve", "--model-alias", alias)
+
+    assert (code, output) == (2, "")
+    assert "an alias is" in errors
 
 
 def test_key_from_the_environment() -> None:
@@ -130,12 +139,16 @@ def test_warning_for_an_open_network(key: str, warning: str) -> None:
 
 
 def test_port_in_use() -> None:
-    """A port in use prints one line on stderr, with exit code 1."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    """A port in use prints one line on stderr, with exit code 1, before the model is loaded."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        started("serve", "--port", str(taken.getsockname()[1]), methods=REPORTS_START) as process,
+    ):
         port = taken.getsockname()[1]
-        code, _, errors = run("serve", "--port", str(port))
+        output, errors = process.communicate(timeout=60)
 
-    assert code == 1
+    assert process.returncode == 1
+    assert "started" not in output
     assert errors.startswith(f"Error: cannot listen on 127.0.0.1:{port}: Address already in use")
     assert errors.count("\n") == 1
 
@@ -146,6 +159,30 @@ def test_missing_model_file() -> None:
 
     assert (code, output) == (2, "")
     assert "File 'nowhere.gguf' does not exist" in errors
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_log_level(way: str) -> None:
+    """`--log-level info`, or GENAI_GRPC_LOG=info, logs a line for each request to stderr, without the key."""
+    option = ["--log-level", "info"] if way == "option" else []
+    variable = {} if way == "option" else {"GENAI_GRPC_LOG": "INFO"}
+    with started("serve", "--port", "0", *option, GENAI_GRPC_SERVER_KEY="right-key", **variable) as process:
+        _, address, _ = read_usage(process)
+        with grpc.insecure_channel(address) as channel:
+            metadata = (("x-goog-api-key", "right-key"),)
+            ModelServiceStub(channel).ListModels(protos.ListModelsRequest(), metadata=metadata)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+
+    assert re.fullmatch(r"\S+ \S+ INFO genai_grpc\.local: ListModels - OK \d\.\d{3} s\n", errors)
+
+
+def test_unknown_log_level() -> None:
+    """Another level is a usage error that names those there are."""
+    code, _, errors = run("serve", "--log-level", "verbose")
+
+    assert code == 2
+    assert "'debug', 'info', 'warning', 'error'" in errors
 
 
 def test_version_and_help() -> None:

@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 import genai_grpc as genai
-from genai_grpc.local import STALL, ScriptEngine, Server, serve
+from genai_grpc import errors
+from genai_grpc.local import STALL, Delay, ScriptEngine, Server, serve
 from tests.faults.conftest import AddRow, Echo
 
 ROOT: Final = Path(__file__).parents[2]
@@ -93,6 +95,151 @@ def test_fork_during_a_stream(add_row: AddRow) -> None:
         stdout, stderr, status = run(STREAM_OPEN, server.endpoint)
     assert (stdout, stderr, status) == ("1\n", "", 0)
     add_row("fork during a stream", "the stream continues in the parent; the child opens its own connection", "")
+
+
+IN_CALLS: Final = """
+    # Forks while threads are in calls, such as those of a threaded web server.
+    import os, sys, threading
+    import genai_grpc as genai
+    model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
+    stop = threading.Event()
+
+    def call_in_turn():
+        while not stop.is_set():
+            assert model.generate_content("Hi").text == "Hello"
+
+    model.generate_content("Hi")  # a fork while a thread imports a module is Python's own problem
+    threads = [threading.Thread(target=call_in_turn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    statuses = []
+    for _ in range(12):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                status = int(model.generate_content("Hi", request_options={"timeout": 10}).text != "Hello")
+            finally:
+                os._exit(status)
+        statuses.append(os.waitpid(pid, 0)[1])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(set(statuses), sys.getswitchinterval())
+"""
+
+BUSY_THREADS: Final = """
+    # Forks with a stream open, while threads compute until the forks are done.
+    import os, sys, threading, time
+    import genai_grpc as genai
+    model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
+    chunks = iter(model.generate_content("Count", stream=True))
+    next(chunks)
+    forked = threading.Event()
+
+    def compute():
+        while not forked.is_set():
+            pass
+
+    threads = [threading.Thread(target=compute) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        end = time.monotonic() + 0.002
+        while time.monotonic() < end:  # the others ask for the GIL
+            pass
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    forked.set()
+    for thread in threads:
+        thread.join()
+    print(sum(1 for _ in chunks), sys.getswitchinterval())
+"""
+
+INHERITED_STREAMS: Final = """
+    # A child drops, closes or reads the streams of its parent, makes a call of its own and ends as programs do.
+    import gc, os, sys
+    import genai_grpc as genai
+    from genai_grpc import errors
+    model = genai.GenerativeModel(client=genai.Client(endpoint=sys.argv[1]))
+    responses = [model.generate_content("Count", stream=True) for _ in range(4)]
+    chunks = [iter(response) for response in responses]
+    for each in chunks[1:]:
+        next(each)
+    statuses = []
+    for number in range(int(sys.argv[2])):
+        pid = os.fork()
+        if pid == 0:
+            if number % 2:
+                next(chunks[0])  # it came before the fork
+                try:
+                    next(chunks[0])
+                except errors.Cancelled as error:
+                    assert "belongs to the parent process" in str(error), error
+                else:
+                    raise AssertionError("a child read its parent's stream")
+                assert responses[1].metadata.initial == ()
+                responses[1].close()
+            del chunks, responses
+            gc.collect()
+            assert model.generate_content("Hi").text == "Hello"
+            sys.exit(7)
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    print(set(statuses), [sum(1 for _ in each) for each in chunks])
+"""
+
+
+def test_fork_during_calls(echo: Server, add_row: AddRow) -> None:
+    """Children that are forked while threads are in sync calls can make calls."""
+    stdout, stderr, status = run(IN_CALLS, echo.endpoint)
+    assert (stdout, stderr, status) == ("{0} 0.005\n", "", 0)
+    add_row(
+        "forks while 4 threads are in calls", "all calls succeed, in parent and children; each fork takes 0.25 s", ""
+    )
+
+
+def test_fork_while_threads_compute(add_row: AddRow) -> None:
+    """A fork during a sync call does not wait until other threads, which compute, have ended."""
+    with serve(ScriptEngine().reply("One,", " two")) as server:
+        stdout, stderr, status = run(BUSY_THREADS, server.endpoint)
+    assert (stdout, stderr, status) == ("1 0.005\n", "", 0)
+    add_row("forks with a sync call in flight, while threads compute", "the fork takes up to 0.5 s for each", "")
+
+
+def test_inherited_streams(add_row: AddRow) -> None:
+    """A child that drops, closes or reads the streams of its parent does not hang; the parent reads them to the end."""
+    children = 8
+    script = ScriptEngine()
+    for _ in range(4):
+        script.reply("One,", " two")
+    for _ in range(children):
+        script.reply("Hello")
+    with serve(script) as server:
+        stdout, stderr, status = run(INHERITED_STREAMS, server.endpoint, str(children))
+    assert (stdout, stderr, status) == ("{7} [2, 1, 1, 1]\n", "", 0)
+    add_row(
+        "child drops, closes or reads its parent's streams", "Cancelled on reading; the parent's streams continue", ""
+    )
+
+
+def test_inherited_async_stream(echo: Server) -> None:
+    """An async stream is abandoned likewise: reading it raises Cancelled, and its callbacks do not run."""
+    model = genai.GenerativeModel(client=genai.Client(endpoint=echo.endpoint))
+
+    async def main() -> None:
+        async with model.client:
+            response = await model.generate_content_async("Hi", stream=True)
+            stream = response._iterator
+            stream._reset_after_fork()  # not in a child, which gRPC may crash
+            assert not stream.open
+            assert response.metadata is not None
+            assert response.metadata.initial == ()
+            with pytest.raises(errors.Cancelled, match="belongs to the parent process"):
+                await response.resolve()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"])
@@ -175,18 +322,15 @@ def test_slow_reader(mode: str, add_row: AddRow) -> None:
 
 
 def test_several_event_loops(echo: Server, add_row: AddRow) -> None:
-    """One client works in one event loop after another, whether or not it was closed in between."""
+    """One client works in one event loop after another, and in none."""
     client = genai.Client(endpoint=echo.endpoint)
     model = genai.GenerativeModel(client=client)
 
-    async def call(close: bool) -> str:
-        text = (await model.generate_content_async("Hi")).text
-        if close:
-            await client.aclose()
-        return text
+    async def call() -> str:
+        return (await model.generate_content_async("Hi")).text
 
-    for number in range(6):
-        assert asyncio.run(call(close=number % 2 == 0)) == "Hello"
+    for _ in range(6):
+        assert asyncio.run(call()) == "Hello"
         assert model.generate_content("Hi").text == "Hello"
     client.close()
     add_row("asyncio.run several times with one client", "all calls succeed", "")
@@ -209,6 +353,34 @@ def test_threads_and_loops(echo: Server, add_row: AddRow) -> None:
         assert sum(count.result() for count in counts) == 200
     client.close()
     add_row("4 event loops and 4 threads with one client, max_in_flight=5", "all calls succeed", "")
+
+
+@pytest.mark.parametrize("grace", [None, 60.0])
+def test_close_with_calls_in_flight(grace: float | None, add_row: AddRow) -> None:
+    """Closing a client ends the calls of all threads and event loops; with a grace, they end by themselves."""
+    script, calls = ScriptEngine(), 20
+    for _ in range(2 * calls):
+        script.reply("Hello", STALL if grace is None else Delay(0.5))
+
+    async def call_async() -> list[Any]:
+        tasks = (model.generate_content_async("Hi") for _ in range(calls))
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    with serve(script) as server, ThreadPoolExecutor(calls + 1) as pool:
+        client = genai.Client(endpoint=server.endpoint)
+        model = genai.GenerativeModel(client=client)
+        sync = [pool.submit(model.generate_content, "Hi") for _ in range(calls)]
+        asynchronous = pool.submit(asyncio.run, call_async())
+        while len(script.requests) < 2 * calls:
+            time.sleep(0.005)
+        client.close(grace)
+        results = [future.exception() or future.result() for future in sync] + asynchronous.result()
+    if grace is None:
+        assert {type(result) for result in results} == {errors.ClientClosed}
+        add_row("client closed with calls in flight", "ClientClosed, not retried", "")
+    else:
+        assert [result.text for result in results] == ["Hello"] * 2 * calls
+        add_row("client closed with calls in flight, `grace` longer than they take", "all calls succeed", "")
 
 
 EXITS: Final = {

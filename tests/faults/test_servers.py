@@ -15,6 +15,7 @@ from genai_grpc._transport.grpc.channel_pool import MAX_STREAMS_PER_CHANNEL
 from genai_grpc.local import ScriptEngine, Server, serve
 from genai_grpc.testing import FaultProxy
 from genai_grpc_protos.rpc import ErrorInfo, RequestInfo
+from tests.channels import channels_of
 from tests.conftest import Api
 from tests.faults.conftest import AddRow, Echo, stopwatch
 
@@ -94,7 +95,7 @@ def test_restarts_under_load(
             restarts += 1
 
     # The server is down so often that the default retry budget of 1,000 calls would not suffice.
-    policy = types.RetryPolicy(max_attempts=10, initial_backoff=0.1, budget_ratio=None)
+    policy = types.RetryPolicy(max_attempts=30, initial_backoff=0.1, max_backoff=1, budget_ratio=None)
     with FaultProxy(echo.endpoint) as proxy, genai.Client(endpoint=proxy.endpoint, retry=policy) as client:
         restarting = threading.Thread(target=restart, args=(proxy,))
         restarting.start()
@@ -127,9 +128,7 @@ def test_burst_of_calls(calls: int, max_in_flight: int | None, add_row: AddRow) 
         async def burst() -> list[str]:
             async with client:
                 responses = await asyncio.gather(*(model.generate_content_async("Hi") for _ in range(calls)))
-                assert len(client._connect().channels.aio().channels) == -(
-                    -(max_in_flight or calls) // MAX_STREAMS_PER_CHANNEL
-                )
+                assert len(channels_of(client).channels) == -(-(max_in_flight or calls) // MAX_STREAMS_PER_CHANNEL)
                 return [response.text for response in responses]
 
         with stopwatch() as seconds:

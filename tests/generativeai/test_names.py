@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import json
@@ -12,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 import genai_grpc
-from genai_grpc import _not_yet, types
+from genai_grpc import types
 from genai_grpc.generativeai import _missing
 
 # The public names by module, as tests/installed/test_names.py reads them from the installed package.
@@ -28,7 +27,6 @@ PRIVATE: Final = {
     "client": ["_ClientManager", "_client_manager"],
     "types.content_types": ["_make_function_declaration", "_make_tool", "_schema_for_class"],
 }
-UNAVAILABLE: Final = sorted(_not_yet.NAMES)
 
 
 def module_of(name: str) -> Any:
@@ -73,7 +71,7 @@ def test_names_of_the_package() -> None:
     for name in NAMES[""]:
         if name not in NAMES:
             assert getattr(genai_grpc, name) is getattr(module_of(""), name)
-        elif name not in ("caching", "protos", "types"):
+        elif name not in genai_grpc.__all__:
             with pytest.raises(AttributeError, match="are in genai_grpc.generativeai$"):
                 getattr(genai_grpc, name)
 
@@ -84,23 +82,3 @@ def test_types() -> None:
         assert getattr(types, name) is not None
     assert importlib.import_module("genai_grpc.types.content_types") is types.content_types
     assert types.content_types.to_contents is module_of("types.content_types").to_contents
-
-
-@pytest.mark.parametrize("name", UNAVAILABLE)
-def test_not_yet(name: str) -> None:
-    """A name whose service is not supported yet can be imported, and says so when it is called."""
-    value = getattr(_not_yet, name)
-    assert (value.__name__, value.__module__) == (name, "genai_grpc._not_yet")
-    assert not inspect.isclass(value) or not isinstance(object(), value)
-    call = asyncio.run if inspect.iscoroutinefunction(value) else id
-    message = f"^{name} needs the .* service, which genai_grpc does not support yet; "
-    with pytest.raises(NotImplementedError, match=message):
-        call(value("an argument", a_keyword=1))
-
-
-def test_methods_not_yet() -> None:
-    """So do methods of classes that are there."""
-    with pytest.raises(NotImplementedError, match="^File.delete needs the Files service"):
-        types.File({"name": "files/clip"}).delete()
-    with pytest.raises(NotImplementedError, match="^TunedModel.permissions needs the Permissions service"):
-        types.TunedModel().permissions  # noqa: B018 -- the access raises

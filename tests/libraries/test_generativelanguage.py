@@ -21,10 +21,11 @@ import grpc
 from google.ai import generativelanguage as glm
 from google.ai.generativelanguage_v1beta.services.generative_service import transports
 from google.ai.generativelanguage_v1beta.services.model_service.transports import ModelServiceGrpcTransport
-from google.ai.generativelanguage_v1beta.types import content
+from google.ai.generativelanguage_v1beta.types import content as content_module
 
 [address], model = sys.argv[1:], "models/gemini-pro"
 turn = glm.Content(role="user", parts=[genai.protos.Part(text="Hello, you")])
+embedder, content = "models/embedding-001", glm.Content(parts=[glm.Part(text="Hello")])
 
 
 def text(response):
@@ -36,9 +37,10 @@ async def generate_async():
     client = glm.GenerativeServiceAsyncClient(transport=transport)
     print(text(await client.generate_content(model=model, contents=[turn])))
     print([text(chunk) async for chunk in await client.stream_generate_content(model=model, contents=[turn])])
+    print(list((await client.embed_content(model=embedder, content=content)).embedding.values))
 
 
-print(glm.Part is genai.protos.Part is content.Part, glm.HarmCategory is genai.protos.HarmCategory)
+print(glm.Part is genai.protos.Part is content_module.Part, glm.HarmCategory is genai.protos.HarmCategory)
 channel = grpc.insecure_channel(address)
 client = glm.GenerativeServiceClient(transport=transports.GenerativeServiceGrpcTransport(channel=channel))
 print(text(client.generate_content({"model": model, "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]})))
@@ -46,6 +48,11 @@ response = client.generate_content(glm.GenerateContentRequest(model=model, conte
 print(text(response), isinstance(response, genai.protos.GenerateContentResponse))
 print([text(chunk) for chunk in client.stream_generate_content(model=model, contents=[turn])])
 print(client.count_tokens(model=model, contents=[turn]).total_tokens)
+print(list(client.embed_content(model=embedder, content=content).embedding.values))
+print(list(client.embed_content({"model": embedder, "content": content, "output_dimensionality": 2}).embedding.values))
+requests = [glm.EmbedContentRequest(model=embedder, content=content, task_type=glm.TaskType.CLUSTERING)] * 2
+batch = client.batch_embed_contents(glm.BatchEmbedContentsRequest(model=embedder, requests=requests))
+print([list(embedding.values) for embedding in batch.embeddings])
 models = glm.ModelServiceClient(transport=ModelServiceGrpcTransport(channel=channel))
 print([model.name for model in models.list_models()])
 asyncio.run(generate_async())
@@ -56,9 +63,13 @@ Hello
 Fine True
 ['It', ' streams']
 2
+[0.25, 0.5]
+[0.5, 0.25]
+[[1.0, 2.0], [3.0, 4.0]]
 ['models/script', 'models/gemini-pro']
 Again
 ['And', ' again']
+[1.0]
 """
 
 
@@ -66,6 +77,7 @@ def test_clients_of_google() -> None:
     """Under the alias, the messages of both packages are the same, and Google's clients call the server with them."""
     script = ScriptEngine()
     script.reply("Hello").reply("Fine").reply("It", " streams").reply("Again").reply("And", " again")
+    script.reply_embedding([0.25, 0.5], [0.5, 0.25], [1, 2], [3, 4], [1])
     with serve(script) as server:
         completed = subprocess.run(
             [interpreter_of("genai_grpc+google-ai-generativelanguage"), "-c", CLIENTS, server.address],

@@ -75,7 +75,11 @@ class Process:
         written = self.output.read_text() if self.output.exists() else ""
         transcripts = {line["job"]: line["transcript"] for line in map(json.loads, written.splitlines())}
         return {
-            job: JobRun([*script.requests], transcripts.get(job, ["not run", *errors.splitlines()]), None)
+            job: JobRun(
+                [*script.requests, *script.embed_requests],
+                transcripts.get(job, ["not run", *errors.splitlines()]),
+                None,
+            )
             for job, script in self.engines.items()
         }
 

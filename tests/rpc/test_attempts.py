@@ -10,7 +10,7 @@ import pytest
 from genai_grpc import errors, protos
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.attempts import run_attempts
-from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.call import Call, identity, reply_message
 from genai_grpc._rpc.operation import Acquire, Attempt, Sleep
 from genai_grpc._rpc.options import Limits
 from genai_grpc._rpc.rate_limiter import RateLimit
@@ -21,8 +21,8 @@ from genai_grpc_protos.protobuf import Duration
 from genai_grpc_protos.rpc import RetryInfo
 from tests.clock import ManualClock
 
-CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), identity)
-REPLY = protos.CountTokensResponse(total_tokens=3)
+CALL: Call[Any, Any, Any] = Call(COUNT_TOKENS, protos.CountTokensRequest(), reply_message)
+REPLY = protos.CountTokensResponse(total_tokens=3), ((), ())
 UNAVAILABLE = errors.ServiceUnavailable("no")
 EXHAUSTED = errors.ResourceExhausted("no")
 NO_BACKOFF = RetryPolicy(max_attempts=4, initial_backoff=0)
@@ -308,6 +308,18 @@ def test_unused_tokens_returned(reply: Any) -> None:
     assert admission.rate_limiter.reserve(clock.time, 0) == (5, None)
     end(operation, reply)
     assert admission.rate_limiter.reserve(clock.time, 0) == (0, 50)
+
+
+def test_delayed_calls_are_counted() -> None:
+    """A call counts as delayed while its rate limiter makes it wait, and no longer if it is abandoned."""
+    admission = Admission(9, RateLimit(requests_per_minute=6, burst_seconds=0))
+    next(start(admission))
+    first, second = start(admission), start(admission)
+    assert (next(first), next(second)) == (Sleep(10), Sleep(20))
+    assert admission.stats(100.0).delayed == 2
+    assert isinstance(first.send(None), Attempt)
+    second.close()
+    assert admission.stats(100.0).delayed == 0
 
 
 # Typical latency.

@@ -4,7 +4,8 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter, Waiter
+from genai_grpc._rpc.concurrency_limiter import ConcurrencyLimiter
+from genai_grpc._rpc.waiter import Waiter
 
 
 class Queue:
@@ -64,6 +65,24 @@ def test_slot_freed_before_enqueue() -> None:
     limiter = ConcurrencyLimiter(1)
     assert limiter.enqueue(Waiter(lambda: None))
     assert limiter.in_flight == 1
+
+
+def test_closed_limiter() -> None:
+    """A limiter that is closed ends all waits without a slot, and admits nobody who would have to wait."""
+    limiter = full_limiter(1)
+    queue = Queue(limiter)
+    waiters = [queue.enqueue() for _ in range(3)]
+    limiter.cancel(waiters[1])
+    loop = asyncio.new_event_loop()
+    loop.close()
+    limiter.enqueue(Waiter(lambda: loop.call_soon_threadsafe(print)))
+    limiter.close()
+    assert queue.admitted == [0, 2]  # notified
+    late = Waiter(lambda: None)
+    assert limiter.enqueue(late)
+    assert not any(waiter.admitted for waiter in [*waiters, late])
+    limiter.release(0, 1)
+    assert (queue.admitted, limiter.in_flight) == ([0, 2], 0)
 
 
 def test_waiter_of_closed_loop() -> None:

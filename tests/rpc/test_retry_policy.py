@@ -118,3 +118,8 @@ def test_copies_of_a_policy() -> None:
     policy = RetryPolicy(max_attempts=3)
     assert pickle.loads(pickle.dumps(policy)) == copy.deepcopy(policy) == policy
     assert policy._replace(max_attempts=4) == RetryPolicy(max_attempts=4)
+
+
+def test_closed_client_never_retried() -> None:
+    """No predicate makes a call of a closed client be attempted again."""
+    assert RetryPolicy(predicate=lambda error: True).backoff(errors.ClientClosed("no"), 1) is None

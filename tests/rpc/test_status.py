@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import grpc
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_grpc import errors
+from genai_grpc._error_hints import HINTS
+from genai_grpc._rpc.secret import secrets_in
 from genai_grpc._rpc.status import DETAILS_KEY, decode_details, encode_details, parse_status
 from genai_grpc_protos import rpc
 
@@ -134,3 +137,66 @@ def test_malformed_detail(name: str, data: bytes) -> None:
     status = rpc.Status()
     status.details.add(type_url=f"type.googleapis.com/{name}", value=data)
     assert len(decode_details([(DETAILS_KEY, status.SerializeToString())])) == 1
+
+
+@pytest.mark.parametrize("reason", HINTS)
+def test_hint(reason: str) -> None:
+    """An error says what to do about its reason; its message stays what the service sent."""
+    pairs = trailing(rpc.ErrorInfo(reason=reason, domain="googleapis.com"))
+    error = parse_status(grpc.StatusCode.PERMISSION_DENIED, "no", pairs)
+    assert (error.message, str(error)) == ("no", f"403 no ({reason}: {HINTS[reason]})")
+    error.attempts = 2
+    assert str(pickle.loads(pickle.dumps(error))) == f"403 no (after 2 attempts) ({reason}: {HINTS[reason]})"
+
+
+def test_reasons_documented() -> None:
+    """The reasons with hints are those that Google documents, and those of keys and tokens all have one."""
+    error_reason_pb2 = pytest.importorskip("google.api.error_reason_pb2")
+    documented = set(error_reason_pb2.ErrorReason.keys())
+    assert documented >= HINTS.keys()
+    assert {name for name in documented if name.startswith(("API_KEY_", "ACCESS_TOKEN_"))} <= HINTS.keys()
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"reason": "API_KEY_INVALID", "domain": "local.genai-grpc"},
+        {"reason": "API_KEY_INVALID"},
+        {"reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com"},
+        {},
+    ],
+    ids=["other domain", "no domain", "other reason", "empty"],
+)
+def test_no_hint(info: dict[str, str]) -> None:
+    """A reason of another domain, or one that is not in the table, has no hint."""
+    error = parse_status(grpc.StatusCode.PERMISSION_DENIED, "no", trailing(rpc.ErrorInfo(**info)))  # type: ignore[arg-type] # strings
+    assert str(error) == "403 no"
+
+
+KEY = "AIzaSyA-not_a_real-key"
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.sampled_from([KEY, f"{KEY}{KEY}"]))
+def test_secret_masked(before: str, after: str, secret: str) -> None:
+    """A secret of the call is masked in the message and in every string of the details, and nothing else is changed."""
+    text = f"{before}{secret}{after}"
+    info = rpc.ErrorInfo(reason=text, domain=before, metadata={"given": text, "other": after})
+    secrets = secrets_in([("x-goog-api-key", KEY), ("x-goog-request-params", "model=models/m"), ("x-bin", b"1")])
+    error = parse_status(grpc.StatusCode.NOT_FOUND, text, trailing(info, DETAILS[1]), secrets)
+    assert KEY not in f"{error!r} {error.details}"
+    assert error.message == text.replace(KEY, "***")
+    masked = text.replace(KEY, "*" * len(KEY))
+    assert error.details[0] == rpc.ErrorInfo(reason=masked, domain=before, metadata={"given": masked, "other": after})
+    assert error.details[1] == DETAILS[1]
+
+
+def test_secrets_in() -> None:
+    """Keys and tokens are the secrets of metadata; a short value may be a common word."""
+    metadata: list[tuple[str, str | bytes]] = [
+        ("authorization", "Bearer ya29.token-of-google"),
+        ("x-goog-api-key", KEY),
+        ("x-my-token", "short"),
+        ("x-auth-bin", b"bytes-that-are-long"),
+        ("x-goog-user-project", "my-long-project"),
+    ]
+    assert secrets_in(metadata) == (KEY, "ya29.token-of-google")

@@ -11,14 +11,16 @@ from genai_grpc import errors
 from genai_grpc._rpc.call import Call, identity
 from genai_grpc._rpc.options import CallOptions
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
+from genai_grpc._rpc.secret import Secret
 from genai_grpc._services.generative_language import COUNT_TOKENS, GENERATE_CONTENT
 from genai_grpc._transport import config
 from genai_grpc._transport.config import ClientOptions, client_arguments, resolve
-from genai_grpc._transport.endpoint import Endpoint
+from genai_grpc._transport.endpoint import parse_endpoint
 from genai_grpc._transport.tls import TLS
 from genai_grpc.protos import CountTokensRequest, GenerateContentRequest
 
 KEY = "AIzaSyNotARealKey"
+NEW_KEY = "AQ.Ab8RN6J-not_a_real-key_0123456789"
 LOCAL = "http://127.0.0.1:50051"
 GOOGLE = "generativelanguage.googleapis.com"
 
@@ -36,11 +38,16 @@ def resolved(**arguments: Any) -> ClientOptions:
         pytest.param(None, {"GEMINI_API_KEY": "a", "GOOGLE_API_KEY": "b"}, "a", id="GEMINI_API_KEY"),
         pytest.param(None, {"GOOGLE_API_KEY": "b"}, "b", id="GOOGLE_API_KEY"),
         pytest.param(None, {"GEMINI_API_KEY": "", "GOOGLE_API_KEY": "b"}, "b", id="empty variable"),
+        pytest.param(None, {"GEMINI_API_KEY": " \n", "GOOGLE_API_KEY": "b"}, "b", id="blank variable"),
+        pytest.param(f" {KEY}\n", {}, KEY, id="argument with white space"),
+        pytest.param(None, {"GEMINI_API_KEY": f"\t{KEY}\r\n"}, KEY, id="variable with white space"),
+        pytest.param(NEW_KEY, {}, NEW_KEY, id="new form"),
+        pytest.param(None, {"GEMINI_API_KEY": NEW_KEY}, NEW_KEY, id="new form in the environment"),
     ],
 )
 def test_key(key: str | None, environment: dict[str, str], expected: str) -> None:
     """The key is the argument, else GEMINI_API_KEY, else GOOGLE_API_KEY."""
-    assert resolved(api_key=key, environment=environment).api_key == expected
+    assert resolved(api_key=key, environment=environment).api_key.reveal() == expected
 
 
 def test_empty_key() -> None:
@@ -66,7 +73,12 @@ def test_endpoint(endpoint: str | None, environment: dict[str, str], expected: s
 def test_os_environ(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default environment is that of the process at the time of the call."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    assert resolve(ClientOptions()).api_key == KEY
+    assert resolve(ClientOptions()).api_key.reveal() == KEY
+
+
+def http(host: str) -> str:
+    """The URL of a plaintext endpoint."""
+    return f"http://[{host}]:1" if ":" in host else f"http://{host}:1"
 
 
 LOOPBACK = ("localhost", "127.0.0.1", "127.1.2.3", "::1")
@@ -76,9 +88,9 @@ REMOTE = ("localhost.example.com", "example.com", "10.0.0.1", "0.0.0.0", "128.0.
 @pytest.mark.parametrize("host", LOOPBACK)
 def test_loopback(host: str) -> None:
     """A key may go over plaintext to a loopback address."""
-    target = Endpoint(host, 1, tls=False)
+    target = parse_endpoint(http(host))
     assert target.loopback
-    assert resolved(api_key=KEY, endpoint=f"http://{target.address}").api_key == KEY
+    assert resolved(api_key=KEY, endpoint=target.url).api_key.reveal() == KEY
 
 
 @pytest.mark.parametrize("host", REMOTE)
@@ -93,10 +105,10 @@ def test_loopback(host: str) -> None:
 )
 def test_no_secret_over_plaintext(host: str, secret: dict[str, Any]) -> None:
     """A key or token over plaintext to another machine is refused; the error names the remedy, not the secret."""
-    target = Endpoint(host, 1, tls=False)
+    target = parse_endpoint(http(host))
     assert not target.loopback
     with pytest.raises(errors.ConfigurationError, match=r"refusing to send .* over plaintext .*Use https://") as caught:
-        resolved(endpoint=f"http://{target.address}", **secret)
+        resolved(endpoint=target.url, **secret)
     assert target.address in str(caught.value)
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
@@ -109,7 +121,7 @@ def test_plaintext_without_a_secret() -> None:
 @pytest.mark.parametrize("host", [*LOOPBACK, *REMOTE])
 def test_key_over_tls(host: str) -> None:
     """A key may go over TLS to any host."""
-    assert resolved(api_key=KEY, endpoint=f"https://{Endpoint(host, 1, tls=True).address}").api_key == KEY
+    assert resolved(api_key=KEY, endpoint=http(host).replace("http:", "https:")).api_key.reveal() == KEY
 
 
 @pytest.mark.parametrize("endpoint", [None, GOOGLE, f"https://{GOOGLE}:443", f"https://{GOOGLE.upper()}"])
@@ -132,10 +144,11 @@ def test_missing_key(endpoint: str | None, monkeypatch: pytest.MonkeyPatch) -> N
 def test_token_in_metadata() -> None:
     """A token in the metadata is enough for Google's endpoint."""
     options = resolved(metadata=[("authorization", "Bearer x")])
-    assert (options.api_key, options.credentials, options.metadata) == (None, None, (("authorization", "Bearer x"),))
+    assert (options.api_key, options.credentials) == (None, None)
+    assert options.metadata.reveal() == (("authorization", "Bearer x"),)
 
 
-@pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}é", f"{KEY}\x00"], ids=["line feed", "not ASCII", "null"])
+@pytest.mark.parametrize("key", [f"{KEY[:9]}\n{KEY}", f"{KEY}é", f"{KEY}\x00"], ids=["line feed", "not ASCII", "null"])
 def test_key_that_metadata_cannot_carry(key: str) -> None:
     """A key with characters that metadata cannot carry is refused, and the error does not show it."""
     with pytest.raises(errors.ConfigurationError, match="was it copied whole") as caught:
@@ -154,7 +167,7 @@ def test_no_secret_in_repr() -> None:
 def test_metadata_and_user_agent() -> None:
     """Metadata keys become lower-case; the user agent ends with this package's."""
     options = resolved(api_key=KEY, metadata=[("X-Goog-User-Project", "P")], user_agent="app/1")
-    assert options.metadata == (("x-goog-user-project", "P"),)
+    assert options.metadata.reveal() == (("x-goog-user-project", "P"),)
     assert options.user_agent == f"app/1 {config.USER_AGENT}"
     assert resolved(api_key=KEY).user_agent == f"genai-grpc/{genai.__version__}"
 
@@ -220,10 +233,10 @@ def test_key_of_wrong_type() -> None:
 def test_client_options(options: Any) -> None:
     """The `client_options` of `configure` are a dict or an object, as in google-generativeai."""
     assert client_arguments(KEY, None, options, SimpleNamespace(user_agent="app/1"), [("x-a", "1")]) == {
-        "api_key": KEY,
+        "api_key": Secret(KEY),
         "credentials": None,
-        "endpoint": LOCAL,
-        "metadata": [("x-a", "1"), ("x-goog-user-project", "p")],
+        "endpoint": Secret(LOCAL),
+        "metadata": Secret((("x-a", "1"), ("x-goog-user-project", "p"))),
         "user_agent": "app/1",
     }
 
@@ -234,14 +247,14 @@ def test_no_client_options() -> None:
         "api_key": None,
         "credentials": None,
         "endpoint": None,
-        "metadata": [],
+        "metadata": Secret(()),
         "user_agent": None,
     }
 
 
 def test_key_in_client_options() -> None:
     """A key may be one of the options; a key given twice is refused, and the error does not show it."""
-    assert client_arguments(None, None, {"api_key": KEY}, None, ())["api_key"] == KEY
+    assert client_arguments(None, None, {"api_key": KEY}, None, ())["api_key"] == Secret(KEY)
     with pytest.raises(ValueError, match="the API key is given twice") as caught:
         genai.configure(api_key=KEY, client_options={"api_key": KEY})
     assert KEY not in str(caught.value)
@@ -253,11 +266,42 @@ def test_unknown_client_option() -> None:
         client_arguments(None, None, {"scopes": ["x"], "api_endpoint": LOCAL}, None, ())
 
 
-@pytest.mark.parametrize("transport", ["rest", "http"])
-def test_other_transports(transport: str) -> None:
-    """A transport other than gRPC is refused."""
-    with pytest.raises(errors.ConfigurationError, match=f"speaks gRPC only; .*not '{transport}'"):
-        genai.configure(transport=transport)
+def test_other_transports() -> None:
+    """A transport that does not exist is refused."""
+    with pytest.raises(errors.ConfigurationError, match="transport is 'grpc' or 'rest'; got 'smoke'"):
+        genai.configure(transport="smoke")
+    with pytest.raises(errors.ConfigurationError, match="transport is 'grpc' or 'rest'; got 'smoke'"):
+        resolved(transport="smoke")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url", "path"),
+    [
+        ("https://example.com", "https://example.com:443", ""),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080", ""),
+        ("https://gateway.example.com/google/gemini/", "https://gateway.example.com:443", "/google/gemini"),
+        ("localhost:8080", "http://localhost:8080", ""),
+    ],
+)
+def test_base_url(endpoint: str, url: str, path: str) -> None:
+    """With REST, an endpoint may have a path, such as that of a gateway."""
+    options = resolved(endpoint=endpoint, transport="rest", api_key="a-key")
+    assert (options.endpoint, options.base_path) == (url, path)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["unix:/socket", "https://a?b=c", "https://a/b?c", "https://a/ b", "10.0.0.1,10.0.0.2", "https:///a"]
+)
+def test_wrong_base_url(endpoint: str) -> None:
+    """What is no URL of one host is refused."""
+    with pytest.raises(errors.ConfigurationError):
+        resolved(endpoint=endpoint, transport="rest")
+
+
+def test_path_needs_rest() -> None:
+    """With gRPC, an endpoint has no path."""
+    with pytest.raises(errors.ConfigurationError, match="cannot parse the endpoint"):
+        resolved(endpoint="https://example.com/gemini")
 
 
 def test_default_credentials() -> None:
@@ -265,6 +309,13 @@ def test_default_credentials() -> None:
     pytest.importorskip("google.auth")
     assert resolved().credentials == "default"
     assert resolved(endpoint="https://example.com").credentials is None
+
+
+@pytest.mark.parametrize("credentials", [KEY, KEY.encode(), {"private_key": KEY}])
+def test_credentials_of_wrong_type(credentials: Any) -> None:
+    """A key, or the content of a service account's file, is not an object of google-auth."""
+    with pytest.raises(TypeError, match="credentials are an object of google-auth, .*; got (str|bytes|dict)"):
+        resolved(credentials=credentials, endpoint="https://example.com")
 
 
 def test_key_and_credentials() -> None:
@@ -300,5 +351,5 @@ def test_invalid_max_in_flight(max_in_flight: Any, error: type[Exception]) -> No
 def test_proxy_password_not_in_repr() -> None:
     """The URL of a proxy may have a password, which the repr of the options does not show."""
     options = resolved(api_key=KEY, proxy="http://me:hunter2@proxy.example.com:3128")
-    assert options.proxy == "http://me:hunter2@proxy.example.com:3128"
+    assert options.proxy.reveal() == "http://me:hunter2@proxy.example.com:3128"
     assert "hunter2" not in repr(options)

@@ -195,3 +195,14 @@ def test_missing_credentials() -> None:
         credentials_from(resolve(ClientOptions(), {}))
     for remedy in ("api_key=", "GEMINI_API_KEY", "genai-grpc serve", "gcloud auth"):
         assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["é", "a\nb"])
+def test_token_and_quota_project_that_metadata_cannot_carry(token_server: TokenServer, value: str) -> None:
+    """A token or quota project that cannot be sent is an error before the call, which does not show the token."""
+    with pytest.raises(ValueError, match="'authorization' has characters that are not printable ASCII") as caught:
+        OAuthToken(credentials.Credentials(token=f"secret-{value}"))
+    assert "secret" not in str(caught.value)
+    token = OAuthToken(user_credentials(token_server, quota_project_id=value))
+    with pytest.raises(errors.Unauthenticated, match="'x-goog-user-project' has characters that are not printable"):
+        token.refresh()

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from genai_grpc import errors, protos
-from genai_grpc._rpc.call import Call, identity
+from genai_grpc._rpc.call import Call, reply_message
 from genai_grpc._rpc.options import CallOptions, Metadata
+from genai_grpc._rpc.secret import Secret
 from genai_grpc._services.generative_language import (
     COUNT_TOKENS,
     GENERATE_CONTENT,
@@ -25,17 +26,17 @@ UPDATE = protos.UpdateCachedContentRequest(cached_content=protos.CachedContent(n
 def client_metadata(credentials: Any = None, **arguments: Any) -> CallMetadata:
     """The metadata of a client with these arguments."""
     options = resolve(ClientOptions(**{"endpoint": "http://127.0.0.1:1", **arguments}), {})
-    return CallMetadata(options, credentials or StaticKey(options.api_key))  # type: ignore[arg-type] # a str here, not a function
+    return CallMetadata(options, credentials or StaticKey(options.api_key), "grpc/1")
 
 
 def count_call(**options: Any) -> Call[Any, Any, Any]:
     """A call that is routed by its model."""
-    return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), identity, CallOptions(**options))
+    return Call(COUNT_TOKENS, protos.CountTokensRequest(model="models/m"), reply_message, CallOptions(**options))
 
 
 def get_call(name: str) -> Call[Any, Any, Any]:
     """A call that is routed by the name of a cached content."""
-    return Call(GET_CACHED_CONTENT, protos.GetCachedContentRequest(name=name), identity)
+    return Call(GET_CACHED_CONTENT, protos.GetCachedContentRequest(name=name), reply_message)
 
 
 def pairs(metadata: CallMetadata, call: Call[Any, Any, Any]) -> Metadata:
@@ -60,12 +61,12 @@ def test_pairs() -> None:
     ("call", "params"),
     [
         (
-            Call(GENERATE_CONTENT, protos.GenerateContentRequest(model="tunedModels/é"), identity),
+            Call(GENERATE_CONTENT, protos.GenerateContentRequest(model="tunedModels/é"), reply_message),
             "model=tunedModels/%C3%A9",
         ),
         (get_call("cachedContents/a"), "name=cachedContents/a"),
-        (Call(UPDATE_CACHED_CONTENT, UPDATE, identity), "cached_content.name=cachedContents/b%20c"),
-        (Call(LIST_MODELS, protos.ListModelsRequest(), identity), None),
+        (Call(UPDATE_CACHED_CONTENT, UPDATE, reply_message), "cached_content.name=cachedContents/b%20c"),
+        (Call(LIST_MODELS, protos.ListModelsRequest(), reply_message), None),
     ],
     ids=["model", "name", "nested field", "no field"],
 )
@@ -79,7 +80,7 @@ def test_cached_until_credentials_change() -> None:
     metadata = client_metadata(api_key="k")
     first = pairs(metadata, count_call())
     assert pairs(metadata, count_call()) is first
-    metadata.credentials = StaticKey("another")
+    metadata.credentials = StaticKey(Secret("another"))
     assert ("x-goog-api-key", "another") in pairs(metadata, count_call())
 
 
@@ -103,7 +104,7 @@ def test_key_function() -> None:
     assert built[0] is built[1]
 
 
-@pytest.mark.parametrize(("key", "message"), [(None, "NoneType"), ("", "got str"), (b"k", "bytes"), ("k\n", "whole")])
+@pytest.mark.parametrize(("key", "message"), [(None, "NoneType"), ("", "empty"), (b"k", "bytes"), ("k\nk", "whole")])
 def test_key_function_without_key(key: Any, message: str) -> None:
     """A key function that returns no valid key is refused, and the error does not show what it returned."""
     with pytest.raises(errors.ConfigurationError, match=message):

@@ -12,6 +12,7 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, types
+from genai_grpc._rpc.secret import Secret
 from genai_grpc._transport import config
 from genai_grpc._transport.config import ClientOptions, resolve
 from genai_grpc._transport.pickling import pickled, unpickled
@@ -113,7 +114,7 @@ def test_key_of_environment(monkeypatch: pytest.MonkeyPatch, name: str, secret: 
     data = pickle.dumps(genai.Client(**secret, endpoint=ELSEWHERE))
     monkeypatch.setenv(name, "another-key")
     options = pickle.loads(data)._options
-    assert (options.api_key, options.credentials) == ("another-key", None)
+    assert (options.api_key.reveal(), options.credentials) == ("another-key", None)
     assert "another-key" not in repr(options)
 
 
@@ -166,8 +167,7 @@ def test_callable_that_may_hold_the_key(function: Any) -> None:
 def test_callable_asked_for() -> None:
     """With `pickle_secrets` the key may be in a callable that can be pickled."""
     client = genai.Client(functools.partial(str, KEY), endpoint=ELSEWHERE, pickle_secrets=True)
-    key: Any = reloaded(client)._options.api_key
-    assert key() == KEY
+    assert reloaded(client)._options.api_key.reveal()() == KEY
 
 
 UNPICKLABLE: dict[str, Any] = {
@@ -206,6 +206,37 @@ def test_subclass() -> None:
     loaded = reloaded(client)
     assert isinstance(loaded, Tenant)
     assert loaded.name == "ada"
+
+
+def test_proxy_of_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy of the environment is not in a pickle: the client that is loaded uses that of its own environment."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{KEY}@here:1")
+    client = genai.Client(endpoint=ELSEWHERE)
+    data = pickle.dumps(client)
+    assert KEY.encode() not in data
+    assert reloaded(client)._options == client._options
+    monkeypatch.setenv("HTTPS_PROXY", "http://there:1")
+    loaded = pickle.loads(data)
+    assert (loaded._options.proxy.reveal(), loaded._missing) == ("http://there:1", set())
+    monkeypatch.delenv("HTTPS_PROXY")
+    assert pickle.loads(data)._options.proxy is None
+
+
+def test_no_proxy_stays_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client without a proxy has none when it is loaded, whatever the environment has."""
+    data = pickle.dumps(genai.Client(endpoint=ELSEWHERE, proxy=""))
+    monkeypatch.setenv("https_proxy", "http://there:1")
+    assert pickle.loads(data)._options.proxy is None
+
+
+def test_key_of_environment_for_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that is loaded takes no key that would go through its proxy in plaintext."""
+    client = genai.Client(KEY, endpoint="http://localhost:1")
+    client._options = client._options._replace(proxy=Secret("http://proxy:1"), proxy_from_environment=False)
+    data = pickle.dumps(client)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    with pytest.raises(errors.ConfigurationError, match="through a proxy"):
+        pickle.loads(data)
 
 
 def test_default_client() -> None:

@@ -35,3 +35,9 @@ def test_certificate_without_key() -> None:
 def test_private_key_not_in_repr() -> None:
     """The repr names what is given, and shows nothing of it."""
     assert repr(TLS(certificate_chain=b"abc", private_key=b"secret")) == "TLS(certificate_chain=..., private_key=...)"
+
+
+def test_text() -> None:
+    """PEM may be text, too, also with white space before it."""
+    text = "\n-----BEGIN CERTIFICATE-----"
+    assert TLS(root_certificates=text).pem()[0] == text.encode()

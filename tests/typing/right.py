@@ -74,8 +74,11 @@ async def main() -> None:
         assert_type(chunk, types.AsyncGenerateContentResponse)
     assert_type(await chat.send_message_async("Hi"), types.AsyncGenerateContentResponse)
     assert_type(await model.count_tokens_async("Hi"), protos.CountTokensResponse)
-    async with genai.Client() as connected:
+    async with genai.Client(api_version="v1") as connected:
         assert_type(connected, genai.Client)
+        assert_type(connected.with_options(timeout=5, retry=None), genai.Client)
+        assert_type(connected.ready(), bool)
+        assert_type(model.with_options(timeout=5, retry=types.RetryPolicy()), genai.GenerativeModel)
 
 
 try:
@@ -88,6 +91,20 @@ script = local.ScriptEngine().reply("Hello", errors.ServiceUnavailable("not now"
 with local.serve(script) as server:
     assert_type(server, local.Server)
     assert_type(server.endpoint, str)
+
+assert_type(genai.embed_content("embedding-001", "Hi"), types.EmbeddingDict)
+assert_type(genai.embed_content("embedding-001", {"parts": ["Hi"]}, "query"), types.EmbeddingDict)
+assert_type(genai.embed_content("embedding-001", protos.Content(parts=[protos.Part(text="Hi")])), types.EmbeddingDict)
+assert_type(genai.embed_content("embedding-001", ["Hi", "there"], task_type=2, title="T"), types.BatchEmbeddingDict)
+assert_type(genai.embed_content("embedding-001", (str(n) for n in range(3)))["embedding"], list[list[float]])
+assert_type(genai.embed_content("embedding-001", [["Hi", "there"], "you"]), types.BatchEmbeddingDict)
+assert_type(genai.embed_content("embedding-001", ["Hi"], as_numpy=True), dict[str, Any])
+
+
+async def embed() -> None:
+    assert_type(await genai.embed_content_async("embedding-001", "Hi"), types.EmbeddingDict)
+    assert_type(await genai.embed_content_async("embedding-001", ["Hi"]), types.BatchEmbeddingDict)
+
 
 # Messages and enums, with the conveniences of proto-plus.
 candidate = protos.Candidate({"finish_reason": 1}, index=0, content={"role": "model", "parts": [{"text": "Hi"}]})

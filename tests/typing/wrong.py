@@ -13,6 +13,8 @@ genai.Client(timeout="5")  # wrong
 genai.GenerationConfig(temperature="hot")  # wrong
 genai.GenerationConfig(heat=1)  # wrong
 model.generate_content(3)  # wrong
+genai.embed_content("embedding-001", 3)  # wrong
+genai.embed_content("embedding-001", "Hi", task_type=0.5)  # wrong
 model.generate_content(["Hi", 3])  # wrong
 model.generate_content([{"role": "user", "parts": 3}])  # wrong
 model.generate_content("Hi", temperature=0.5)  # wrong

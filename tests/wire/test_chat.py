@@ -256,6 +256,7 @@ def test_empty_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngin
     assert [turn.parts[0].text for turn in chat.history] == ["Hi again", "Hello"]
 
 
+@pytest.mark.parametrize("transport", ["grpc"])
 def test_unknown_fields(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """Fields of a reply that this version does not know are sent again."""
     content = protos.Content(role="model", parts=[{"text": "Hello"}]).SerializeToString() + b"\xa2\x06\x01x"

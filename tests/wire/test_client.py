@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import gc
-import socket
-import socketserver
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +16,7 @@ import genai_grpc as genai
 from genai_grpc import errors, types
 from genai_grpc.local import STALL, Delay, ScriptEngine, serve
 from genai_grpc.local.server import Server
+from tests.channels import channels_of
 from tests.conftest import Api
 
 
@@ -241,7 +237,7 @@ def test_channels_closed_with_loop(
 
     async def call() -> Any:
         await model.generate_content_async("Hi")
-        return client._connect().channels.aio().channels[0].channel
+        return channels_of(client).channels[0].channel
 
     for _ in range(2):
         channel = asyncio.run(call())
@@ -272,82 +268,3 @@ def test_metadata(api: Api, script: ScriptEngine) -> None:
     assert metadata["x-goog-api-client"].startswith("gl-python/")
     assert metadata["x-goog-api-key"] == "k"
     assert metadata["user-agent"].startswith(f"app/1 genai-grpc/{genai.__version__} grpc-python")
-
-
-class ConnectHandler(socketserver.StreamRequestHandler):
-    """The CONNECT method of an HTTP proxy, which connects to `upstream` whatever the host.
-
-    Attributes:
-        upstream: Host and port of the test's server.
-        headers: The request lines and proxy credentials of all connections.
-    """
-
-    upstream: tuple[str, int]
-    headers: list[str]
-
-    def handle(self) -> None:
-        lines = list(iter(lambda: self.rfile.readline().decode().strip(), ""))
-        self.headers += [line for line in lines if line.startswith(("CONNECT", "Proxy-Authorization"))]
-        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with socket.create_connection(self.upstream) as upstream:
-            replies = threading.Thread(target=self._copy, args=(upstream, self.connection))
-            replies.start()
-            self._copy(self.connection, upstream)
-            replies.join()
-
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-
-def test_proxy(api: Api, server: Server, script: ScriptEngine) -> None:
-    """A client's calls go through its proxy, which gets its password; a client without a proxy connects directly."""
-    headers: list[str] = []
-    handler = type("Handler", (ConnectHandler,), {"upstream": ("127.0.0.1", server.port), "headers": headers})
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as proxy:
-        proxy.daemon_threads = True
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        url = f"http://me:hunter2@127.0.0.1:{proxy.server_address[1]}"
-        proxied = genai.Client(endpoint="http://gemini.invalid:50051", proxy=url)
-        script.reply("Hello").reply("Direct")
-        assert api.generate(genai.GenerativeModel(client=proxied), "Hi").text == "Hello"
-        assert headers[0] == "CONNECT gemini.invalid:50051 HTTP/1.1"
-        assert headers[1] == "Proxy-Authorization: Basic " + base64.b64encode(b"me:hunter2").decode()
-        direct = genai.Client(endpoint=server.endpoint, proxy="")
-        assert api.generate(genai.GenerativeModel(client=direct), "Hi").text == "Direct"
-        assert len(headers) == 2
-        api.close_client(proxied)
-        api.close_client(direct)
-        proxy.shutdown()
-
-
-def test_close_during_calls(server: Server, script: ScriptEngine) -> None:
-    """Calls of other threads either succeed or end as cancelled when a client is closed."""
-    client = genai.Client(endpoint=server.endpoint, retry=types.RetryPolicy(max_attempts=1))
-    model = genai.GenerativeModel(client=client)
-    for _ in range(300):
-        script.reply("Hello")
-    stop, results = threading.Event(), list[str]()
-
-    def call_repeatedly() -> None:
-        while not stop.is_set() and len(results) < 250:
-            try:
-                results.append(model.generate_content("Hi").text)
-            except errors.Cancelled:
-                results.append("cancelled")
-
-    with ThreadPoolExecutor(4) as pool:
-        threads = [pool.submit(call_repeatedly) for _ in range(4)]
-        for _ in range(20):
-            client.close()
-            time.sleep(0.005)
-        stop.set()
-        for thread in threads:
-            thread.result()
-    client.close()
-    assert set(results) <= {"Hello", "cancelled"}
-    while len(script.requests) < 300:  # use up the script
-        model.generate_content("Hi")

@@ -267,11 +267,10 @@ def test_coroutine_functions(model: genai.GenerativeModel, script: ScriptEngine,
     """Coroutine functions are awaited in async chats, and refused in sync ones with what to call instead."""
 
     async def send_async() -> str:
-        async with model.client:
-            chat = start_chat(model, slow_add)
-            response = await chat.send_message_async("Add", stream=stream)
-            await response.resolve()
-            return response.text
+        chat = start_chat(model, slow_add)
+        response = await chat.send_message_async("Add", stream=stream)
+        await response.resolve()
+        return response.text
 
     script.reply(reply(call_part("slow_add", a=1, b=2), call_part("slow_add", a=2, b=2))).reply("3 and 4")
     assert asyncio.run(send_async()) == "3 and 4"

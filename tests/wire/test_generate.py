@@ -120,8 +120,8 @@ TUNED = "tunedModels/mine"
     ids=["name", "dataclass", "message"],
 )
 def test_get_tuned_model(api: Api, client: genai.Client, function: str, name: Any) -> None:
-    """The name of a tuned model asks for the tuned model, which the local server refuses."""
-    with pytest.raises(errors.MethodNotImplemented, match="not implemented"):
+    """The name of a tuned model asks for the tuned model."""
+    with pytest.raises(errors.NotFound, match="there is no tuned model 'tunedModels/mine'"):
         api.call(genai, function, name, client=client)
 
 

@@ -13,6 +13,7 @@ from genai_grpc import errors, types
 from genai_grpc.local import STALL, ScriptEngine
 from genai_grpc.local.server import Server
 from tests.conftest import Api
+from tests.recording_server import RecordingServer
 
 
 class SyncRecorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
@@ -141,3 +142,61 @@ def test_not_an_interceptor(server: Server) -> None:
     client = genai.Client(endpoint=server.endpoint, interceptors=[print])
     with pytest.raises(errors.ConfigurationError, match="got builtin_function_or_method"):
         genai.GenerativeModel(client=client).generate_content("Hi")
+
+
+class Metadata(types.Interceptor):
+    """An interceptor that adds metadata to each call, and records how the call ended."""
+
+    def __init__(self, pairs: Any) -> None:
+        self.pairs = pairs
+        self.error: BaseException | None = None
+
+    def before(self, call: types.CallInfo) -> str:
+        return call.method
+
+    def metadata(self, state: str) -> Any:
+        return self.pairs
+
+    def after(self, state: str, error: BaseException | None, reply: Any) -> None:
+        self.error = error
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_metadata(api: Api, stream: bool) -> None:
+    """The metadata of interceptors goes out with each attempt, after that of the program."""
+    first, second = Metadata({"X-First": "1", "x-first-bin": b"\xff"}), Metadata([("x-second", "2")])
+    retry = types.RetryPolicy(initial_backoff=0)
+    with RecordingServer(failures=1) as server:
+        client = genai.Client(endpoint=server.endpoint, interceptors=[first, second], retry=retry)
+        options = {"metadata": [("x-own", "0")]}
+        api.resolve(api.generate(genai.GenerativeModel(client=client), "Hi", stream=stream, request_options=options))
+        api.close_client(client)
+    assert len(server.received) == 2
+    for received in server.received:
+        names = [name for name in received if name.startswith(("x-own", "x-first", "x-second"))]
+        assert names == ["x-own", "x-first", "x-first-bin", "x-second"]
+        assert received["x-first-bin"] == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "error"),
+    [([("x-é", "1")], ValueError), ({"x-name": "é"}, ValueError), ([("x-name", b"1")], TypeError)],
+    ids=["name", "value", "bytes"],
+)
+def test_invalid_metadata(api: Api, server: Server, script: ScriptEngine, pairs: Any, error: type[Exception]) -> None:
+    """Metadata that gRPC cannot carry fails the call before anything is sent, and `after` gets the error."""
+    interceptor = Metadata(pairs)
+    client = genai.Client(endpoint=server.endpoint, interceptors=[interceptor])
+    with pytest.raises(error):
+        api.generate(genai.GenerativeModel(client=client), "Hi")
+    assert isinstance(interceptor.error, error)
+    assert not script.requests
+
+
+def test_key_over_plaintext(api: Api) -> None:
+    """A token that an interceptor adds is not sent over plaintext to another machine; `after` gets the error."""
+    interceptor = Metadata([("authorization", "Bearer token")])
+    client = genai.Client(endpoint="http://192.0.2.1", interceptors=[interceptor])
+    with pytest.raises(errors.ConfigurationError, match="plaintext"):
+        api.generate(genai.GenerativeModel(client=client), "Hi")
+    assert isinstance(interceptor.error, errors.ConfigurationError)

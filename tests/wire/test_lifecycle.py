@@ -154,8 +154,7 @@ def test_several_loops(model: genai.GenerativeModel, script: ScriptEngine) -> No
     """A client may be used in one event loop after another, with a channel for each."""
 
     async def call() -> str:
-        async with model.client:
-            return (await model.generate_content_async("Hi")).text
+        return (await model.generate_content_async("Hi")).text
 
     for number in range(3):
         script.reply(str(number))
@@ -182,14 +181,6 @@ def test_many_concurrent_calls(model: genai.GenerativeModel, script: ScriptEngin
         return [response.text for response in responses]
 
     assert asyncio.run(call_all()) == ["Hello"] * 300
-
-
-def test_call_after_close(client: genai.Client, model: genai.GenerativeModel, script: ScriptEngine) -> None:
-    """A closed client connects again at its next call."""
-    for word in "one", "two":
-        script.reply(word)
-        assert model.generate_content("Hi").text == word
-        client.close()
 
 
 def _call(endpoint: str) -> str:

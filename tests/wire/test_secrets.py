@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import genai_grpc as genai
-from genai_grpc import errors
+from genai_grpc import errors, testing
 from genai_grpc.local import ScriptEngine, serve
+from tests.conftest import Api
 
 KEY = "AIzaSy-a-very-secret-key"
 
@@ -67,6 +68,16 @@ def test_key_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         genai.configure(api_key="argument")
         with pytest.raises(errors.Unauthenticated):
             genai.GenerativeModel().generate_content("Hi")
+
+
+def test_what_to_do(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """An error of a refused key names the service's reason and what to do; its message is the service's."""
+    reply = testing.api_error("PERMISSION_DENIED", "Requests are blocked.", reason="API_KEY_SERVICE_BLOCKED")
+    script.reply(reply)
+    with pytest.raises(errors.PermissionDenied) as caught:
+        api.generate(model, "Hi")
+    assert caught.value.message == "Requests are blocked."
+    assert "Requests are blocked. (API_KEY_SERVICE_BLOCKED: the key is restricted to other APIs;" in str(caught.value)
 
 
 def test_key_given_twice() -> None:

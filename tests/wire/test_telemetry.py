@@ -14,10 +14,6 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.instrumentation import grpc as instrumentation
 from opentelemetry.instrumentation.grpc import filters
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY, generate_latest
 
 import genai_grpc as genai
@@ -26,49 +22,16 @@ from genai_grpc.local import STALL, ScriptEngine, serve
 from genai_grpc.local.server import Server
 from genai_grpc.telemetry import OpenTelemetry
 from tests.conftest import Api
+from tests.telemetry_sdk import Sdk
 
 KEY = "AIzaSy-a-very-secret-key"
-
-
-class Sdk:
-    """An OpenTelemetry SDK that exports to memory."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.tracer_provider = TracerProvider()
-        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.reader = InMemoryMetricReader()
-        self.meter_provider = MeterProvider(metric_readers=[self.reader])
-
-    def interceptor(self, **options: Any) -> OpenTelemetry:
-        """An interceptor that records to this SDK."""
-        return OpenTelemetry(self.tracer_provider, self.meter_provider, **options)
-
-    @property
-    def spans(self) -> list[ReadableSpan]:
-        """The spans that have ended, in order."""
-        return list(self.exporter.get_finished_spans())
-
-    def attributes(self) -> dict[str, Any]:
-        """The attributes of the only span."""
-        [span] = self.spans
-        return dict(span.attributes or {})
-
-    def points(self, name: str) -> list[Any]:
-        """The data points of a metric; none if it was not recorded."""
-        data = self.reader.get_metrics_data()
-        scopes = [] if data is None else [scope for each in data.resource_metrics for scope in each.scope_metrics]
-        metrics = [metric for scope in scopes for metric in scope.metrics if metric.name == name]
-        return [point for metric in metrics for point in metric.data.data_points]
 
 
 @pytest.fixture
 def sdk() -> Iterator[Sdk]:
     """The SDK of one test."""
-    sdk = Sdk()
-    yield sdk
-    sdk.tracer_provider.shutdown()
-    sdk.meter_provider.shutdown()
+    with Sdk() as sdk:
+        yield sdk
 
 
 @pytest.fixture
@@ -172,6 +135,17 @@ def test_other_calls(sdk: Sdk, model: genai.GenerativeModel, api: Api) -> None:
     assert span.name == "google.ai.generativelanguage.v1beta.GenerativeService/CountTokens"
     assert sdk.attributes()["rpc.response.status_code"] == "OK"
     assert sdk.points("gen_ai.client.operation.duration") == []
+
+
+def test_api_version(sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -> None:
+    """A call that generates is recorded as such under each API version; another one has the path that was called."""
+    script.reply("Hello")
+    client = genai.Client(endpoint=server.endpoint, api_version="v1", interceptors=[sdk.interceptor()])
+    api.generate(genai.GenerativeModel(client=client), "Hi")
+    api.get_model("gemini-pro", client=client)
+    service = "google.ai.generativelanguage.v1.ModelService"
+    assert [span.name for span in sdk.spans] == ["generate_content gemini-pro", f"{service}/GetModel"]
+    api.close_client(client)
 
 
 def test_content(sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -> None:

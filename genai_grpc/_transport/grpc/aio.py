@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
-import weakref
 from typing import Any
 
 import grpc.aio
 
 from genai_grpc._rpc.admission import Admission
-from genai_grpc._rpc.call import AnyCall
 from genai_grpc._rpc.operation import Attempt
 from genai_grpc._transport.aio import AsyncTransport
 from genai_grpc._transport.config import ClientOptions
-from genai_grpc._transport.grpc.channel_pool import ChannelPools, DecodeFailure, PooledChannel
-from genai_grpc._transport.grpc.stream import RpcStream
+from genai_grpc._transport.grpc.async_stream import AsyncRpcStream, task_is_cancelling
+from genai_grpc._transport.grpc.channel_pool import ChannelPool, ChannelPools, DecodeFailure
+from genai_grpc._transport.grpc.invalid_reply import unknown_status
+from genai_grpc._transport.grpc.received_metadata import received_async
 from genai_grpc._transport.metadata import CallMetadata
-from genai_grpc.errors import APIError, DeadlineExceeded
+from genai_grpc._transport.stream import no_message
+from genai_grpc.errors import APIError
 
 __all__ = ["AsyncGrpcTransport"]
 
@@ -37,116 +37,71 @@ class AsyncGrpcTransport(AsyncTransport):
         metadata = self._metadata.for_call(call)
         if metadata is None:
             timeout, metadata = await self._refresh(call, timeout)
+        if call.method.bidirectional:
+            from genai_grpc._transport.grpc.bidi import open_stream  # 1 ms of the first call, and few programs need it
+
+            return await open_stream(self._channels.aio().acquire(), call, timeout, metadata)
         channel, rpc = self._channels.aio().acquire(), None
+        failure: APIError | None = None
         try:
             rpc = channel.callable_for(call.method)(call.request, timeout=timeout, metadata=metadata)
             if not call.method.streaming:
-                reply = await rpc
+                reply = await _reply(rpc, channel.pool)
+                if reply is None:
+                    raise no_message()
                 if type(reply) is DecodeFailure:
                     raise reply.error()
-                return reply
+                return reply, await received_async(rpc)
         except grpc.aio.AioRpcError as error:
-            raise channel.failure(error) from error
+            failure = channel.failure(error, metadata)
+        except KeyError as error:
+            raise unknown_status(error) from error.__cause__
         except grpc.aio.UsageError as error:
             channel.check_open(error)
             raise
         except asyncio.CancelledError as error:
-            if not _task_is_cancelling():
+            if not task_is_cancelling():
                 channel.check_open(error)
             raise
         finally:
             if rpc is None or not call.method.streaming:
                 channel.release()
-        stream = _Stream(rpc, channel, attempt.idle_timeout)
+        if failure is not None:
+            # gRPC's error and call may show a key that the server repeated: neither as context nor as a local variable.
+            del rpc
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback refers to this frame
+        stream = AsyncRpcStream(rpc, channel, metadata, attempt.idle_timeout)
+        del rpc  # as above
         stream.add_done_callback(channel.release)
-        return stream, await stream.read()
-
-    async def _refresh(self, call: AnyCall, timeout: float) -> tuple[float, Any]:
-        """Refresh the credentials; the timeout that is left, and the metadata."""
-        started = time.monotonic()
-        await asyncio.to_thread(self._metadata.credentials.refresh)
-        metadata = self._metadata.for_call(call)
-        left = timeout - (time.monotonic() - started)
-        if metadata is None or left <= 0:
-            raise DeadlineExceeded("the credentials gave no token before the deadline")
-        return left, metadata
+        first = await stream.read()
+        if first is None:
+            raise no_message()
+        return stream, first
 
 
-def _task_is_cancelling() -> bool:
-    """Whether the running task is being cancelled; gRPC raises the same error when a channel is closed under a call."""
-    task = asyncio.current_task()
-    # Python 3.10 cannot tell.
-    return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
+async def _reply(rpc: Any, pool: ChannelPool) -> Any:
+    """The reply of a unary call.
 
+    grpcio (1.71 to 1.85) never frees 1 KiB of a call if the task that waits for gRPC's own future is cancelled. So the
+    task waits for another one, and the call is cancelled below grpcio's object.
+    """
+    call = getattr(rpc, "_cython_call", None)
+    if call is None:  # that of an interceptor
+        return await rpc
+    ended = asyncio.get_running_loop().create_future()
 
-class _Stream(RpcStream):
-    """An open response stream, each chunk of which must come within `idle_timeout` seconds."""
+    def on_end() -> None:
+        if not ended.done():
+            ended.set_result(None)
 
-    __slots__ = ("_channel", "_idle_timeout", "_timed_out", "_timer", "_waiting_since")
-
-    def __init__(self, rpc: Any, channel: PooledChannel, idle_timeout: float) -> None:
-        super().__init__(rpc)
-        self._channel = channel
-        self._idle_timeout = idle_timeout
-        self._timed_out = False
-        self._waiting_since: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    async def read(self) -> Any:
-        if self._timer is None:
-            self.check_idle()
-        self._waiting_since = time.monotonic()
-        try:
-            chunk = await self._rpc.read()
-        except grpc.aio.AioRpcError as error:
-            failure = self._channel.failure(error)
-            self._end(failure)
-            raise failure from error
-        except asyncio.CancelledError as error:
-            if self._channel.pool.closed and not _task_is_cancelling():
-                self._end(self._channel.failure(error))
-            elif self._timed_out:
-                self._end(DeadlineExceeded(f"no chunk came for {self._idle_timeout:g} s, the idle_timeout"))
-            if self._outcome is not None and (ended := self._outcome[0]) is not None:
-                # The stream was cancelled, not this task.
-                raise ended from error
-            self.cancel()
-            raise
-        except BaseException:
-            self.cancel()
-            raise
-        self._waiting_since = None
-        if chunk is grpc.aio.EOF:
-            self._end(None)
-            return None
-        if type(chunk) is DecodeFailure:
-            self._rpc.cancel()
-            self._end(failure := chunk.error())
-            raise failure
-        self.last = chunk
-        return chunk
-
-    def check_idle(self) -> None:
-        """Cancel the stream if it was idle for too long; else check again when it may have been.
-
-        One timer for the whole stream, not one for each chunk.
-        """
-        since = self._waiting_since
-        left = self._idle_timeout if since is None else since + self._idle_timeout - time.monotonic()
-        if left <= 0:
-            self._timed_out = True
-            self._rpc.cancel()
-        else:
-            ref: weakref.ref[_Stream] = weakref.ref(self)
-            self._timer = asyncio.get_running_loop().call_later(left, _check_idle, ref)
-
-    def _end(self, error: APIError | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        super()._end(error)
-
-
-def _check_idle(ref: weakref.ref[_Stream]) -> None:
-    stream = ref()
-    if stream is not None and stream.open:
-        stream.check_idle()
+    call.add_done_callback(on_end)
+    try:
+        await ended
+    except asyncio.CancelledError:
+        pool.on_cancel()
+        call.cancel("the task was cancelled")
+        raise
+    return await rpc

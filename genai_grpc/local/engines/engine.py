@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from genai_grpc import protos
 
-__all__ = ["Engine", "Verifiable"]
+__all__ = ["AnyEngine", "EmbeddingEngine", "Engine", "PredictionEngine", "Verifiable"]
 
 
-class Engine(Protocol):
-    """A model that the local server can serve.
+class BaseEngine(Protocol):
+    """What every model has that the local server can serve."""
+
+    @property
+    def model(self) -> protos.Model:
+        """The model that ListModels describes; `name` is its resource name, e.g. "models/smollm2"."""
+        ...
+
+    async def start(self) -> None:
+        """Prepare for requests, e.g. load the weights; called once, before any request."""
+
+    async def aclose(self) -> None:
+        """Release all resources; called once, after the last request has ended."""
+
+
+class Engine(BaseEngine, Protocol):
+    """A model that generates content, for the local server. It may be an `EmbeddingEngine`, too.
 
     Every method is called on the server's event loop, so none may block it. An `APIError` that a method raises reaches
     the client with its code, message and details; any other exception is a defect of the engine, and is INTERNAL.
@@ -32,26 +47,16 @@ class Engine(Protocol):
     """
 
     @property
-    def model(self) -> protos.Model:
-        """The model that ListModels describes; `name` is its resource name, e.g. "models/smollm2"."""
-        ...
-
-    @property
     def supported_mime_types(self) -> frozenset[str]:
         """The media types that it reads besides text, patterns such as "image/*" included; empty for a text model."""
         ...
-
-    async def start(self) -> None:
-        """Prepare for requests, e.g. load the weights; called once, before any request."""
-
-    async def aclose(self) -> None:
-        """Release all resources; called once, after the last request has ended."""
 
     def generate(self, request: protos.GenerateContentRequest) -> AsyncIterator[protos.GenerateContentResponse]:
         """Generate the response to a valid request: an async generator of chunks, in order. Closing it stops the work.
 
         The prompt of a cached content is in the request already, before the request's own contents. A chunk belongs to
-        the server once it is yielded, and must not change afterwards.
+        the server once it is yielded, and must not change afterwards. `local.received_metadata()` returns the metadata
+        of the call.
         """
         ...
 
@@ -61,6 +66,48 @@ class Engine(Protocol):
         A prompt to be cached is counted too: it may have no contents, or end with a turn of the model.
         """
         ...
+
+
+class EmbeddingEngine(BaseEngine, Protocol):
+    """A model that embeds content, for the local server: its `supported_generation_methods` name embedContent.
+
+    >>> from genai_grpc import Client, embed_content, local, protos
+    >>> class Lengths:
+    ...     model = protos.Model(name="models/lengths", supported_generation_methods=["embedContent"])
+    ...     async def start(self): ...
+    ...     async def aclose(self): ...
+    ...     async def embed(self, requests):
+    ...         return [[len(request.content.parts[0].text)] for request in requests]
+    >>> with local.serve(Lengths()) as server, Client(endpoint=server.endpoint) as client:
+    ...     embed_content("lengths", ["one", "three"], client=client)
+    {'embedding': [[3.0], [5.0]]}
+    """
+
+    async def embed(self, requests: Sequence[protos.EmbedContentRequest]) -> Sequence[Iterable[float]]:
+        """Embed the content of each request, and return the vectors in the same order.
+
+        The requests are valid: they have text only, a title only with the task RETRIEVAL_DOCUMENT, and an
+        `output_dimensionality` of 1 or more if any, which the engine applies. It must let CancelledError pass.
+        """
+        ...
+
+
+@runtime_checkable
+class PredictionEngine(Engine, Protocol):
+    """A model that also predicts, for the local server: as Google's models of images and videos."""
+
+    async def predict(self, request: protos.PredictRequest) -> protos.PredictResponse:
+        """Predict for each instance."""
+        ...
+
+    async def predict_long_running(
+        self, request: protos.PredictLongRunningRequest
+    ) -> protos.PredictLongRunningResponse:
+        """Predict what takes minutes, such as a video."""
+        ...
+
+
+AnyEngine: TypeAlias = Engine | EmbeddingEngine
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
@@ -14,8 +14,10 @@ from google.protobuf.message import Message
 
 from genai_grpc import protos
 from genai_grpc.errors import FailedPrecondition
+from genai_grpc.local._received_request import Metadata, received_metadata
+from genai_grpc.local.engines.vectors import output_size, text_of, word_vector
 
-__all__ = ["STALL", "Chunk", "Delay", "ScriptEngine"]
+__all__ = ["STALL", "Chunk", "Delay", "ReceivedCall", "ScriptEngine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,36 @@ class Delay:
 STALL: Final = Delay(math.inf)
 """A wait that ends only when the call is cancelled, its deadline passes, or the server stops."""
 
+
+@dataclass(frozen=True, slots=True)
+class ReceivedCall:
+    """A call that a `ScriptEngine` received.
+
+    Attributes:
+        request: A copy of the request.
+        metadata: Its metadata as pairs of key and value, in the order of arrival. The values of `x-goog-api-key` and
+            `authorization` are `***`.
+
+    >>> call = ReceivedCall(protos.GenerateContentRequest(model="models/script"), (("x-tenant", "blue"),))
+    >>> dict(call.metadata)["x-tenant"]
+    'blue'
+    """
+
+    request: protos.GenerateContentRequest
+    metadata: Metadata
+
+
 Copied = TypeVar("Copied", bound=Message)
 Chunk: TypeAlias = "str | protos.GenerateContentResponse | Exception | Delay"
+Vector: TypeAlias = "Sequence[float] | Exception | Delay"
+
+_VECTOR_SIZE: Final = 768
 
 
 class ScriptEngine:
     """Deterministic engine for tests: each request takes the next queued reply, first in, first out.
+
+    Embeddings count words, unless a test queued others: see `reply_embedding`.
 
     Tokens are words: `usage_metadata` and `count_tokens` count the words of text, and 1 for each part that is not text.
     Leaving a `with serve(script)` block while a reply is still queued raises AssertionError. Thread-safe.
@@ -66,13 +92,17 @@ class ScriptEngine:
             description="Replies with what a test queued, chunk by chunk.",
             input_token_limit=1_000_000,
             output_token_limit=1_000_000,
-            supported_generation_methods=["generateContent", "countTokens"],
+            supported_generation_methods=["generateContent", "countTokens", "embedContent"],
         )
         self.supported_mime_types = frozenset(supported_mime_types)
         self._changed = threading.Condition()
         self._replies: deque[tuple[Chunk, ...]] = deque()
-        self._requests: list[protos.GenerateContentRequest] = []
+        # Serialized until a test asks for them: a message takes 20 times the memory, and a soak test makes millions.
+        self._received: deque[tuple[bytes, Metadata]] = deque()
+        self._calls: list[ReceivedCall] = []
         self._count_requests: list[protos.GenerateContentRequest] = []
+        self._embeddings: deque[Vector] = deque()
+        self._embed_requests: list[protos.EmbedContentRequest] = []
         self._cancelled_calls = 0
 
     def reply(self, *chunks: Chunk) -> ScriptEngine:
@@ -97,11 +127,51 @@ class ScriptEngine:
             self._replies.append(reply)
         return self
 
+    def reply_embedding(self, *vectors: Vector) -> ScriptEngine:
+        """Queue the embeddings of the next contents, one for each, and return the engine.
+
+        A content for which none is queued gets a vector of 768 numbers, or its `output_dimensionality`, which counts
+        its words: texts with the same words have the same vector, and those that share more words are closer.
+
+        Args:
+            vectors: In order. Numbers are sent unchanged; an APIError ends the call with its status, any other
+                exception with INTERNAL. A `Delay` waits before the vector that counts words; `STALL` waits until the
+                call is cancelled.
+
+        >>> from genai_grpc import Client, embed_content, local
+        >>> script = ScriptEngine().reply_embedding([0.1, 0.2], [0.3, 0.4])
+        >>> with local.serve(script) as server, Client(endpoint=server.endpoint) as client:
+        ...     embed_content("embedding-001", ["one", "two"], client=client)
+        {'embedding': [[0.1, 0.2], [0.3, 0.4]]}
+        >>> [request.content.parts[0].text for request in script.embed_requests]
+        ['one', 'two']
+        """
+        with self._changed:
+            self._embeddings.extend(map(_to_vector, vectors))
+        return self
+
     @property
     def requests(self) -> tuple[protos.GenerateContentRequest, ...]:
         """Copies of the requests for content so far, in order."""
+        return tuple(call.request for call in self.calls)
+
+    @property
+    def calls(self) -> tuple[ReceivedCall, ...]:
+        """The calls for content so far, in order: the requests with their metadata; a retry is a call of its own.
+
+        >>> from genai_grpc import Client, GenerativeModel, local
+        >>> script = ScriptEngine().reply("Hello")
+        >>> with local.serve(script) as server, Client(endpoint=server.endpoint) as client:
+        ...     options = {"metadata": [("x-tenant", "blue")]}
+        ...     text = GenerativeModel(client=client).generate_content("Hi", request_options=options).text
+        >>> dict(script.calls[0].metadata)["x-tenant"]
+        'blue'
+        """
         with self._changed:
-            return tuple(self._requests)
+            while self._received:
+                data, metadata = self._received.popleft()
+                self._calls.append(ReceivedCall(protos.GenerateContentRequest.FromString(data), metadata))
+            return tuple(self._calls)
 
     @property
     def count_requests(self) -> tuple[protos.GenerateContentRequest, ...]:
@@ -110,8 +180,14 @@ class ScriptEngine:
             return tuple(self._count_requests)
 
     @property
+    def embed_requests(self) -> tuple[protos.EmbedContentRequest, ...]:
+        """Copies of the requests to embed so far, in order; a batch has one for each content."""
+        with self._changed:
+            return tuple(self._embed_requests)
+
+    @property
     def cancelled_calls(self) -> int:
-        """The number of replies cancelled so far, by the client, the deadline or the server's stop."""
+        """The number of replies and embeddings cancelled so far, by the client, the deadline or the server's stop."""
         with self._changed:
             return self._cancelled_calls
 
@@ -142,6 +218,7 @@ class ScriptEngine:
         """
         with self._changed:
             left = [f"  reply({', '.join(map(repr, chunks))})" for chunks in self._replies]
+            left += [f"  reply_embedding({vector!r})" for vector in self._embeddings]
         if left:
             raise AssertionError("\n".join([f"{len(left)} queued replies were not asked for:", *left]))
 
@@ -178,9 +255,18 @@ class ScriptEngine:
                     case _:
                         yield chunk
         except (asyncio.CancelledError, GeneratorExit):
-            with self._changed:
-                self._cancelled_calls += 1
-                self._changed.notify_all()
+            self._count_cancelled()
+            raise
+
+    async def embed(self, requests: Sequence[protos.EmbedContentRequest]) -> list[Sequence[float]]:
+        """Send the next queued embeddings, or count the words of the contents."""
+        with self._changed:
+            self._embed_requests.extend(map(_copy, requests))
+            queued = [self._embeddings.popleft() if self._embeddings else None for _ in requests]
+        try:
+            return [await _to_embedding(*pair) for pair in zip(requests, queued, strict=True)]
+        except asyncio.CancelledError:
+            self._count_cancelled()
             raise
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
@@ -189,10 +275,15 @@ class ScriptEngine:
             self._count_requests.append(_copy(request))
         return protos.CountTokensResponse(total_tokens=_count_words(request))
 
+    def _count_cancelled(self) -> None:
+        with self._changed:
+            self._cancelled_calls += 1
+            self._changed.notify_all()
+
     def _next_reply(self, request: protos.GenerateContentRequest) -> tuple[int, tuple[Chunk, ...]]:
         with self._changed:
-            self._requests.append(_copy(request))
-            number = len(self._requests)
+            self._received.append((request.SerializeToString(), received_metadata()))
+            number = len(self._calls) + len(self._received)
             if not self._replies:
                 raise FailedPrecondition(f"no reply is queued for request {number}; queue one with script.reply(...)")
             return number, self._replies.popleft()
@@ -214,6 +305,28 @@ def _to_chunk(chunk: object) -> Chunk:
             return chunk
     received = type(chunk).__name__
     raise TypeError(f"cannot make a chunk from {received}; pass str, GenerateContentResponse, an error or Delay")
+
+
+def _to_vector(vector: object) -> Vector:
+    match vector:
+        case Exception() | Delay():
+            return vector
+        case str() | bytes():
+            pass
+        case Iterable():
+            return list(map(float, vector))
+    raise TypeError(f"cannot make a vector from {type(vector).__name__}; pass numbers, an error or a Delay")
+
+
+async def _to_embedding(request: protos.EmbedContentRequest, queued: Vector | None) -> Sequence[float]:
+    match queued:
+        case Exception():
+            raise queued
+        case Delay():
+            await _wait(queued)
+        case Sequence():
+            return queued
+    return word_vector(text_of(request), output_size(request, _VECTOR_SIZE))
 
 
 class _WordCounter:

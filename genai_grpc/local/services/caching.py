@@ -7,10 +7,12 @@ from typing import Final
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.services.errors import Context, abort_on_error, engine_errors
+from genai_grpc.local.services.file_prompts import insert_files
 from genai_grpc.local.services.models import ModelRegistry
 from genai_grpc.local.services.paging import parse_page
 from genai_grpc.local.services.validation import check_prompt, check_size
 from genai_grpc.local.state.cached_contents import CachedContentStore, StoredContent
+from genai_grpc.local.state.files import FileStore
 from genai_grpc_protos.protobuf import Empty
 from genai_grpc_protos.v1beta.cache_service_pb2_grpc import CacheServiceServicer
 
@@ -33,12 +35,21 @@ class CacheService(CacheServiceServicer):
     Args:
         registry: The engines, which count the tokens of the prompts.
         cached_contents: The store.
+        files: The files that prompts may name.
         max_request_bytes: The size of a request, in bytes, above which it is INVALID_ARGUMENT.
     """
 
-    def __init__(self, registry: ModelRegistry, cached_contents: CachedContentStore, *, max_request_bytes: int) -> None:
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        cached_contents: CachedContentStore,
+        files: FileStore,
+        *,
+        max_request_bytes: int,
+    ) -> None:
         self._registry = registry
         self._cached_contents = cached_contents
+        self._files = files
         self._max_request_bytes = max_request_bytes
 
     async def CreateCachedContent(  # noqa: N802 -- gRPC's
@@ -116,6 +127,7 @@ class CacheService(CacheServiceServicer):
         engine = self._registry.engine(prompt.model)
         if not prompt.contents and not prompt.HasField("system_instruction"):
             raise InvalidArgument("there is nothing to cache; set contents or system_instruction")
+        await insert_files(self._files, engine, prompt)
         check_prompt(engine, prompt)
         with engine_errors(engine):
             return (await engine.count_tokens(prompt)).total_tokens

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from genai_grpc._rpc.status import encode_details
 from genai_grpc.errors import APIError, InternalServerError
-from genai_grpc.local.engines.engine import Engine
+from genai_grpc.local.engines.engine import AnyEngine
 from genai_grpc_protos.rpc import ErrorInfo
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def abort(context: Context, error: APIError) -> None:
 
 
 @contextmanager
-def engine_errors(engine: Engine) -> Iterator[None]:
+def engine_errors(engine: AnyEngine) -> Iterator[None]:
     """Convert what the engine raises in the block with `to_api_error`."""
     try:
         yield
@@ -48,7 +48,7 @@ def engine_errors(engine: Engine) -> Iterator[None]:
         raise to_api_error(engine, error) from error
 
 
-def to_api_error(engine: Engine, error: Exception) -> InternalServerError:
+def to_api_error(engine: AnyEngine, error: Exception) -> InternalServerError:
     """Log an exception that is a defect of the engine, and convert it to INTERNAL."""
     name = f"{type(engine).__name__} ({engine.model.name})"
     LOG.error("the engine %s failed", name, exc_info=error)

@@ -59,8 +59,13 @@ class Page:
         return [item for _, item in page], token
 
 
-def parse_page(request: ListRequest) -> Page:
+def parse_page(request: ListRequest, *, default_size: int = DEFAULT_SIZE, max_size: int = MAX_SIZE) -> Page:
     """Read the page size and the page token of a request.
+
+    Args:
+        request: The request.
+        default_size: The page size of a request that names none.
+        max_size: The largest page size; larger ones are reduced to it.
 
     Raises:
         InvalidArgument: The page size is negative, or the token is not one that the method returned.
@@ -68,7 +73,7 @@ def parse_page(request: ListRequest) -> Page:
     method = type(request).__name__.removesuffix("Request")
     if request.page_size < 0:
         raise InvalidArgument(f"page_size is {request.page_size}; it must not be negative")
-    size = min(request.page_size or DEFAULT_SIZE, MAX_SIZE)
+    size = min(request.page_size or default_size, max_size)
     return Page(method, _parse_token(method, request.page_token), size)
 
 

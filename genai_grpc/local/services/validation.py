@@ -9,7 +9,7 @@ from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.engines.engine import Engine
 
-__all__ = ["check_prompt", "check_size"]
+__all__ = ["check_media", "check_prompt", "check_size", "reads_media"]
 
 ROLES: Final = frozenset({"", "user", "model", "function"})
 
@@ -50,19 +50,29 @@ def _check_parts(engine: Engine, place: str, content: protos.Content) -> None:
     for index, part in enumerate(content.parts):
         match part.WhichOneof("data"):
             case "inline_data":
-                _check_media(engine, f"{place}.parts[{index}]", part.inline_data.mime_type)
+                check_media(engine, f"{place}.parts[{index}]", part.inline_data.mime_type)
             case "file_data":
-                _check_media(engine, f"{place}.parts[{index}]", part.file_data.mime_type)
+                check_media(engine, f"{place}.parts[{index}]", part.file_data.mime_type)
             # A model may send a thought signature in a part of its own, which the client then sends back.
             case None if not part.thought_signature:
                 raise InvalidArgument(f"{place}.parts[{index}] is empty; set its text or other data")
 
 
-def _check_media(engine: Engine, place: str, mime_type: str) -> None:
+def reads_media(engine: Engine, mime_type: str) -> bool:
+    """Whether an engine reads a media type."""
     media_type = mime_type.partition(";")[0].strip().lower()
-    supported = sorted(engine.supported_mime_types)
-    if any(fnmatchcase(media_type, pattern.lower()) for pattern in supported):
+    return any(fnmatchcase(media_type, pattern.lower()) for pattern in engine.supported_mime_types)
+
+
+def check_media(engine: Engine, place: str, mime_type: str) -> None:
+    """Check that the engine reads a media type.
+
+    Raises:
+        InvalidArgument: It does not; the message names the place, the model and the accepted types.
+    """
+    if reads_media(engine, mime_type):
         return
+    supported = sorted(engine.supported_mime_types)
     received = mime_type or "media without a MIME type"
     accepted = " and ".join(["text", *supported]) if supported else "text only"
     raise InvalidArgument(f"{engine.model.name} cannot read {received} ({place}); it accepts {accepted}")

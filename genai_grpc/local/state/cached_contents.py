@@ -5,15 +5,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from genai_grpc import protos
-from genai_grpc.errors import NotFound
-from genai_grpc.local.state.database import Database, Table, Transaction
+from genai_grpc.local.state.database import Database, Transaction
+from genai_grpc.local.state.resource_table import ResourceTable
 
-__all__ = ["TABLE", "CachedContentStore", "StoredContent"]
+__all__ = ["CACHED_CONTENTS", "CachedContentStore", "StoredContent"]
 
-TABLE: Final = Table("cached_contents", ("summary BLOB NOT NULL", "prompt BLOB NOT NULL"))
+CACHED_CONTENTS: Final = ResourceTable(
+    "cached_contents",
+    protos.CachedContent,
+    "cached content",
+    listing="CachedContent.list()",
+    columns=("prompt BLOB NOT NULL",),
+    column="summary",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class CachedContentStore:
     """Cached contents by name, until they expire.
 
     Args:
-        database: An open database with `TABLE`.
+        database: An open database with `CACHED_CONTENTS.table`.
     """
 
     def __init__(self, database: Database) -> None:
@@ -48,12 +55,12 @@ class CachedContentStore:
         summary = protos.CachedContent()
         summary.CopyFrom(content.summary)
         summary.name = f"cachedContents/{secrets.token_hex(16)}"
-
-        def insert(transaction: Transaction) -> None:
-            prompt = content.prompt.SerializeToString()
-            transaction.insert(TABLE, name=summary.name, prompt=prompt, **_columns(summary))
-
-        await self._database.transact(insert)
+        prompt = content.prompt.SerializeToString()
+        await self._database.transact(
+            lambda transaction: CACHED_CONTENTS.insert(
+                transaction, summary, expires=summary.expire_time.ToMicroseconds(), prompt=prompt
+            )
+        )
         return summary
 
     async def summary(self, name: str) -> protos.CachedContent:
@@ -61,39 +68,35 @@ class CachedContentStore:
 
         Raises:
             NotFound: There is none of that name, or it has expired.
+            DataLoss: It is stored, but damaged.
         """
-        (summary,) = await self._database.transact(lambda transaction: _find(transaction, name, "summary"))
-        return protos.CachedContent.FromString(summary)
+        return await self._database.transact(lambda transaction: CACHED_CONTENTS.get(transaction, name))
 
     async def get(self, name: str) -> StoredContent:
-        """A cached content with its prompt.
+        """A cached content with its prompt; raises as `summary`."""
 
-        Raises:
-            NotFound: There is none of that name, or it has expired.
-        """
-        summary, prompt = await self._database.transact(
-            lambda transaction: _find(transaction, name, "summary", "prompt")
-        )
-        return StoredContent(protos.CachedContent.FromString(summary), protos.GenerateContentRequest.FromString(prompt))
+        def get(transaction: Transaction) -> StoredContent:
+            (stored,) = CACHED_CONTENTS.columns(transaction, name, "prompt")
+            prompt = CACHED_CONTENTS.parse(transaction, name, stored, protos.GenerateContentRequest)
+            return StoredContent(CACHED_CONTENTS.get(transaction, name), prompt)
+
+        return await self._database.transact(get)
 
     async def page(self, after: int, limit: int) -> list[tuple[int, protos.CachedContent]]:
-        """Up to `limit` summaries of what was created after a position, each with its own position, in order."""
-        rows = await self._database.transact(
-            lambda transaction: transaction.page(TABLE, "summary", after=after, limit=limit)
-        )
-        return [(position, protos.CachedContent.FromString(summary)) for position, summary in rows]
-
-    async def update(self, name: str, change: Callable[[protos.CachedContent], None]) -> protos.CachedContent:
-        """Change a summary in one transaction, and return it.
+        """Up to `limit` summaries of what was created after a position, each with its own position, in order.
 
         Raises:
-            NotFound: There is none of that name, or it has expired.
+            DataLoss: One of them is damaged; the message names it.
         """
+        return await self._database.transact(lambda transaction: CACHED_CONTENTS.page(transaction, after, limit))
+
+    async def update(self, name: str, change: Callable[[protos.CachedContent], None]) -> protos.CachedContent:
+        """Change a summary in one transaction, and return it; raises as `summary`."""
 
         def update(transaction: Transaction) -> protos.CachedContent:
-            summary = protos.CachedContent.FromString(*_find(transaction, name, "summary"))
+            summary = CACHED_CONTENTS.get(transaction, name)
             change(summary)
-            transaction.update(TABLE, name, **_columns(summary))
+            CACHED_CONTENTS.replace(transaction, summary, expires=summary.expire_time.ToMicroseconds())
             return summary
 
         return await self._database.transact(update)
@@ -104,23 +107,4 @@ class CachedContentStore:
         Raises:
             NotFound: There is none of that name, or it has expired.
         """
-
-        def delete(transaction: Transaction) -> None:
-            _find(transaction, name, "position")
-            transaction.delete(TABLE, name)
-
-        await self._database.transact(delete)
-
-
-def _columns(summary: protos.CachedContent) -> dict[str, Any]:
-    """The columns that depend on the summary."""
-    return {"expires": summary.expire_time.ToMicroseconds(), "summary": summary.SerializeToString()}
-
-
-def _find(transaction: Transaction, name: str, *columns: str) -> tuple[Any, ...]:
-    row = transaction.find(TABLE, name, *columns)
-    if row is None:
-        raise NotFound(
-            f"there is no cached content {name!r}, or it has expired; CachedContent.list() lists those there are"
-        )
-    return row
+        await self._database.transact(lambda transaction: CACHED_CONTENTS.delete(transaction, name))

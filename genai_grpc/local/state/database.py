@@ -6,49 +6,27 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from genai_grpc.errors import ConfigurationError, InternalServerError
+from genai_grpc.local._daemon_threads import WorkerThread
+from genai_grpc.local.state.state_file import (
+    FILE,
+    Table,
+    check_header,
+    check_integrity,
+    create_tables,
+    restrict_mode,
+)
 
-__all__ = ["FILE", "Database", "Table", "Transaction"]
+__all__ = ["Database", "Transaction"]
 
 Out = TypeVar("Out")
 
-FILE: Final = "state.sqlite3"
-VERSION: Final = 2
-"""Version of the tables' layout; one more with every change other than a new table."""
-
 LOCK_TIMEOUT: Final = 30.0
 """Seconds to wait while another server on the same file writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Table of resources.
-
-    Each row has a `position` (in the order of creation), a unique `name`, and the time at which it `expires`
-    (microseconds since 1970 UTC), besides columns of its own.
-
-    Attributes:
-        name: The table's name.
-        columns: Its own columns, as SQL, e.g. "summary BLOB NOT NULL".
-    """
-
-    name: str
-    columns: tuple[str, ...]
-
-    @property
-    def schema(self) -> str:
-        """The statement that creates the table if it does not exist."""
-        common = (
-            "position INTEGER PRIMARY KEY AUTOINCREMENT",
-            "name TEXT NOT NULL UNIQUE",
-            "expires INTEGER NOT NULL",
-        )
-        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(common + self.columns)})"
 
 
 # Names of tables and columns are constants of our own; values are bound.
@@ -60,10 +38,12 @@ class Transaction:
     Attributes:
         connection: For statements other than those here.
         now: The time of the transaction, in microseconds since 1970 UTC.
+        place: Where the state is stored, for messages.
     """
 
     connection: sqlite3.Connection
     now: int
+    place: str
 
     def insert(self, table: Table, **values: object) -> None:
         """Add a row, and delete those that have expired, so that the file does not grow without bound."""
@@ -79,12 +59,26 @@ class Transaction:
         row: tuple[Any, ...] | None = self.connection.execute(statement, (name, self.now)).fetchone()
         return row
 
-    def page(self, table: Table, column: str, *, after: int, limit: int) -> list[tuple[int, Any]]:
-        """The position and one column of up to `limit` rows after a position, in order."""
+    def page(
+        self, table: Table, *columns: str, after: int, limit: int, parent: str = "", **equal: object
+    ) -> list[tuple[Any, ...]]:
+        """The position and the given columns of up to `limit` rows after a position, in order; all for -1.
+
+        Args:
+            table: The table.
+            columns: The columns.
+            after: The position.
+            limit: The maximum number of rows.
+            parent: If it is given, only those whose names are below its name.
+            equal: Columns and the values that rows must have.
+        """
+        conditions = "".join(f" AND {column} = ?" for column in equal) + (_BELOW if parent else "")
         statement = (
-            f"SELECT position, {column} FROM {table.name} WHERE position > ? AND expires > ? ORDER BY position LIMIT ?"
+            f"SELECT position, {', '.join(columns)} FROM {table.name} "
+            f"WHERE position > ? AND expires > ?{conditions} ORDER BY position LIMIT ?"
         )
-        return self.connection.execute(statement, (after, self.now, limit)).fetchall()
+        values = (after, self.now, *equal.values(), *_bounds(parent), limit)
+        return self.connection.execute(statement, values).fetchall()
 
     def update(self, table: Table, name: str, /, **values: object) -> None:
         """Set columns of the row with that name."""
@@ -94,6 +88,19 @@ class Transaction:
     def delete(self, table: Table, name: str) -> None:
         """Delete the row with that name."""
         self.connection.execute(f"DELETE FROM {table.name} WHERE name = ?", (name,))
+
+    def delete_children(self, table: Table, parent: str) -> int:
+        """Delete the rows whose names are below the name of a parent, and return their number."""
+        statement = f"DELETE FROM {table.name} WHERE TRUE{_BELOW}"
+        return self.connection.execute(statement, _bounds(parent)).rowcount
+
+
+_BELOW: Final = " AND name >= ? AND name < ?"
+
+
+def _bounds(parent: str) -> tuple[str, ...]:
+    """The bounds of the names below a parent's: "0" is the character after "/"."""
+    return (f"{parent}/", f"{parent}0") if parent else ()
 
 
 class Database:
@@ -108,35 +115,42 @@ class Database:
     """
 
     def __init__(self, directory: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        self._directory = directory
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="genai-grpc-database")
+        self._path = None if directory is None else directory / FILE
+        self._worker = WorkerThread("genai-grpc-database")
 
     def now(self) -> int:
         """The time, in microseconds since 1970 UTC."""
         return int(self._clock() * 1_000_000)
 
+    @property
+    def place(self) -> str:
+        """Where the state is stored, for messages: the file, or "memory"."""
+        return "memory" if self._path is None else str(self._path)
+
     async def open(self, *tables: Table) -> None:
         """Open the database and create the tables that are missing; called once, before anything else.
 
+        A file of an earlier version of this package becomes one of this version, if its tables are the same.
+
         Raises:
-            ConfigurationError: The directory or file cannot be used.
+            ConfigurationError: The directory or file cannot be used, or the file is damaged, or that of another
+                application or version; nothing is written to it then.
         """
-        loop = asyncio.get_running_loop()
         try:
-            self._connection = await loop.run_in_executor(self._worker, self._connect, tables)
+            self._connection = await self._run(lambda: self._connect(tables))
         except BaseException:
-            self._worker.shutdown()
+            self._worker.close()
             raise
 
     async def aclose(self) -> None:
-        """Close the database; harmless if it is closed."""
-        self._worker.shutdown()
+        """Close the database after the transactions so far; harmless if it is closed."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Not on the worker: an executor takes no more work once the interpreter is shutting down.
-            connection.close()
+            closing = self._run(connection.close)
+            self._worker.close()
+            await closing
 
     async def transact(self, work: Callable[[Transaction], Out]) -> Out:
         """Run `work` as one transaction on the database's thread; an exception rolls it back.
@@ -152,41 +166,36 @@ class Database:
             with connection:
                 # Lock for writing at once, so that no other server writes between a read here and a write.
                 connection.execute("BEGIN IMMEDIATE")
-                return work(Transaction(connection, self.now()))
+                return work(Transaction(connection, self.now(), self.place))
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, run)
+            return await self._run(run)
         except sqlite3.Error as error:
-            raise InternalServerError(f"the database of the server's state failed: {error}") from error
+            raise InternalServerError(f"the database of the server's state ({self.place}) failed: {error}") from error
+
+    def _run(self, work: Callable[[], Out]) -> asyncio.Future[Out]:
+        return asyncio.wrap_future(self._worker.submit(work))
 
     def _connect(self, tables: tuple[Table, ...]) -> sqlite3.Connection:
-        path = ":memory:"
         try:
-            if self._directory is not None:
+            if self._path is not None:
                 # Prompts are private to the user.
-                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path = str(self._directory / FILE)
-            # Used on the worker's thread alone, and closed from another when that has ended.
-            connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                check_header(self._path)
+            # Used and closed on the worker's thread alone; the interpreter may collect it on another.
+            connection = sqlite3.connect(
+                self._path or ":memory:", timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+            )
             try:
-                _create(connection, tables)
+                with connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    if self._path is not None:
+                        check_integrity(self._path, connection, tables)
+                        restrict_mode(self._path)
+                    create_tables(connection, tables)
             except BaseException:
                 connection.close()
                 raise
         except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(f"cannot store the server's state in {self._directory}: {error}") from error
+            raise ConfigurationError(f"cannot store the server's state in {self.place}: {error}") from error
         return connection
-
-
-def _create(connection: sqlite3.Connection, tables: tuple[Table, ...]) -> None:
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, VERSION):  # 0 is that of a new file
-            raise ConfigurationError(
-                f"the server's state was written by another version of genai_grpc (version {version} of its tables, "
-                f"this one reads {VERSION}); install that version, or choose another directory"
-            )
-        for table in tables:
-            connection.execute(table.schema)
-        connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -14,7 +14,17 @@ from google.protobuf.message import Message
 
 from genai_grpc_protos._pool import message_class
 
-__all__ = ["as_message", "assign", "field_of", "fill", "to_enum", "to_message"]
+__all__ = [
+    "as_message",
+    "assign",
+    "decode_base64",
+    "field_of",
+    "fill",
+    "is_map",
+    "is_repeated",
+    "to_enum",
+    "to_message",
+]
 
 M = TypeVar("M", bound=Message)
 
@@ -174,9 +184,9 @@ def _error_context(field: Any, path: str, *values: object) -> Iterator[None]:
 
 
 def _set(message: Message, field: Any, value: object, path: str) -> None:
-    if _is_map(field):
+    if is_map(field):
         _set_map(message, field, value, path)
-    elif _is_repeated(field):
+    elif is_repeated(field):
         if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
             raise TypeError(f"{path} is repeated; pass a list, not {_type_name(value)}")
         items = [_to_field_value(field, item, f"{path}[{n}]") for n, item in enumerate(value)]
@@ -208,13 +218,13 @@ def _to_field_value(field: Any, value: object, path: str) -> Any:
     if field.enum_type is not None:
         return to_enum(field.enum_type, value, path)
     if field.type == FieldDescriptor.TYPE_BYTES and isinstance(value, str):
-        return _decode_base64(value, path)
+        return decode_base64(value, path)
     if field.type in _INTEGERS and isinstance(value, str) and value.removeprefix("-").isdecimal():
         return int(value)  # as the JSON of messages has 64-bit integers
     return value
 
 
-def _decode_base64(text: str, path: str) -> bytes:
+def decode_base64(text: str, path: str) -> bytes:
     """Decode base64 as in the JSON of messages (https://protobuf.dev/programming-guides/json).
 
     Either alphabet is accepted, with or without padding.
@@ -268,12 +278,14 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _is_repeated(field: Any) -> bool:
+def is_repeated(field: Any) -> bool:
+    """Whether a field is repeated."""
     # protobuf 6.31 added `is_repeated` and deprecated `label`.
     return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
 
 
-def _is_map(field: Any) -> bool:
+def is_map(field: Any) -> bool:
+    """Whether a field is a map."""
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.installed.differential import invalid
 from tests.installed.differential.behaviour import BEHAVIOUR
 from tests.installed.differential.contents import IMAGES, content, contents, history
+from tests.installed.differential.embeddings import EMBEDDINGS, INVALID_EMBEDDINGS
 from tests.installed.differential.messages import MESSAGES
 from tests.installed.differential.python_types import (
     FUNCTIONS,
@@ -275,7 +276,9 @@ FIXED: Final[dict[str, list[str]]] = {
         f"model = genai.GenerativeModel('gemini-pro', tool_config=config)\n{ASK}\nobserve(config)"
     ],
     **BEHAVIOUR,
+    **EMBEDDINGS,
     **MESSAGES,
+    **INVALID_EMBEDDINGS,
     "invalid contents": with_contents(invalid.CONTENT),
     "invalid configs": with_option("generation_config", invalid.CONFIG),
     "invalid safety settings": with_option("safety_settings", invalid.SAFETY),

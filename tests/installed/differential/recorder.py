@@ -42,6 +42,8 @@ class Recorder(grpc.GenericRpcHandler):
             "GenerateContent": self._generate,
             "StreamGenerateContent": self._stream,
             "CountTokens": lambda _: protos.CountTokensResponse(total_tokens=7),
+            "EmbedContent": self._embed,
+            "BatchEmbedContents": self._embed_batch,
             "CreateCachedContent": self._create,
             "GetCachedContent": self._get,
             "GetModel": lambda _: self._model(),
@@ -103,6 +105,18 @@ class Recorder(grpc.GenericRpcHandler):
         content = self.protos.Content(role="model", parts=[part])
         candidate = self.protos.Candidate(index=0, content=content, finish_reason=reason)
         return self.protos.GenerateContentResponse(candidates=[candidate])
+
+    def _embed(self, raw: bytes) -> Any:
+        request = self.protos.EmbedContentRequest.FromString(raw)
+        return self.protos.EmbedContentResponse(embedding=self._embedding(request))
+
+    def _embed_batch(self, raw: bytes) -> Any:
+        requests = self.protos.BatchEmbedContentsRequest.FromString(raw).requests
+        return self.protos.BatchEmbedContentsResponse(embeddings=list(map(self._embedding, requests)))
+
+    def _embedding(self, request: Any) -> Any:
+        texts = [part.text for part in request.content.parts]
+        return self.protos.ContentEmbedding(values=[0.1, len(texts), 1 / (1 + len("".join(texts)))])
 
     def _create(self, raw: bytes) -> Any:
         requested = self.protos.CreateCachedContentRequest.FromString(raw).cached_content

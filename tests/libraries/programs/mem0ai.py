@@ -9,7 +9,6 @@ from typing import Any
 from inputs import KEY
 from mem0 import Memory
 from mem0.configs.llms.base import BaseLlmConfig
-from mem0.embeddings.base import EmbeddingBase
 from mem0.llms.gemini import GeminiLLM
 
 ADD_MEMORY = {
@@ -25,14 +24,6 @@ ADD_MEMORY = {
         },
     },
 }
-
-
-class Constant(EmbeddingBase):
-    """Embeddings that are all equal, since the local server has no model for them."""
-
-    def embed(self, text: str, memory_action: str | None = None) -> list[float]:
-        """Return the vector of any text."""
-        return [1.0, 0.0]
 
 
 def gemini(model: str) -> GeminiLLM:
@@ -67,15 +58,14 @@ def memory(model: str) -> Iterator[Any]:
         remembered = Memory.from_config(
             {
                 "llm": {"provider": "gemini", "config": {"model": model, "api_key": KEY}},
-                "embedder": {"provider": "gemini", "config": {"api_key": KEY}},
+                "embedder": {"provider": "gemini", "config": {"model": model, "api_key": KEY}},
                 "vector_store": {
                     "provider": "qdrant",
-                    "config": {"path": f"{folder}/qdrant", "embedding_model_dims": 2},
+                    "config": {"path": f"{folder}/qdrant", "embedding_model_dims": 768},
                 },
                 "history_db_path": f"{folder}/history.db",
             }
         )
-        remembered.embedding_model = Constant()
         yield remembered.add("I am Ada, and I like engines.", user_id="ada")
         yield [item["memory"] for item in remembered.search("Who am I?", user_id="ada")["results"]]
 

@@ -1,4 +1,4 @@
-"""Jobs of phidata: agents that chat, stream, see, call tools and answer in JSON; and its older `LLM` interface."""
+"""Jobs of phidata: agents that chat, stream, see, call tools and answer in JSON; its `LLM` interface; embeddings."""
 
 from __future__ import annotations
 
@@ -93,8 +93,9 @@ def llm_tools(model: str) -> Iterator[Any]:
 
 
 def embedder(model: str) -> Iterator[Any]:
-    """Only create one, since the local server has no model for embeddings."""
-    yield GeminiEmbedder(model=model, api_key=KEY).model
+    gemini = GeminiEmbedder(model=model, api_key=KEY, task_type="retrieval_document", title="Whales")
+    yield gemini.get_embedding("Call me Ishmael.")
+    yield gemini.get_embedding_and_usage("The Pequod.")
 
 
 JOBS = chat, stream, image, tools, stream_tools, structured, llm, llm_tools, embedder

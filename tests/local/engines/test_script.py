@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from genai_grpc import local, protos
+from genai_grpc import Client, GenerativeModel, local, protos
 from genai_grpc.errors import FailedPrecondition, ResourceExhausted
-from genai_grpc.local.engines.script import STALL, Delay, ScriptEngine
+from genai_grpc.local.engines.script import STALL, Delay, ReceivedCall, ScriptEngine
 
 USER = protos.Content(role="user", parts=[protos.Part(text="one two  three")])
 REQUEST = protos.GenerateContentRequest(model="models/script", contents=[USER])
@@ -117,6 +117,34 @@ def test_requests_are_copies() -> None:
     assert script.requests == (REQUEST,)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_have_metadata(stream: bool) -> None:
+    """Each call has the metadata that the client sent with its request, with `***` for credentials."""
+    script = ScriptEngine().reply("a").reply("b")
+    with local.serve(script) as server, Client(api_key="right-key", endpoint=server.endpoint) as client:
+        for tenant in "red", "blue":
+            options: Any = {
+                "metadata": [("x-tenant", tenant), ("authorization", "Bearer token"), ("x-trace-bin", b"\0")]
+            }
+            GenerativeModel(client=client).generate_content("Hi", stream=stream, request_options=options).resolve()
+
+    assert tuple(call.request for call in script.calls) == script.requests
+    metadata = [dict(call.metadata) for call in script.calls]
+    assert [pairs["x-tenant"] for pairs in metadata] == ["red", "blue"]
+    for pairs in metadata:
+        assert pairs["x-goog-api-key"] == pairs["authorization"] == "***"
+        assert pairs["x-trace-bin"] == b"\0"
+        assert "genai-grpc" in str(pairs["user-agent"])
+
+
+def test_call_without_a_server() -> None:
+    """A request that comes from no server has no metadata."""
+    script = ScriptEngine().reply("a")
+    generate(script)
+
+    assert script.calls == (ReceivedCall(REQUEST, ()),)
+
+
 def test_no_reply_queued() -> None:
     """A request without a queued reply is recorded, and is FAILED_PRECONDITION, saying how to queue one."""
     script = ScriptEngine()
@@ -205,3 +233,30 @@ def test_block_keeps_its_own_exception() -> None:
     """An exception of the block is raised, even if a reply is left in the queue."""
     with pytest.raises(KeyError), local.serve(ScriptEngine().reply("left")):
         raise KeyError
+
+
+def test_embeddings() -> None:
+    """Queued embeddings are sent unchanged, one for each content; others count words at the length that is wanted."""
+    script = ScriptEngine().reply_embedding([1, 2, 3])
+    requests = [
+        protos.EmbedContentRequest(content={"parts": [{"text": text}]}, output_dimensionality=size)
+        for text, size in (("one", 2), ("two", 4), ("two", None))
+    ]
+    vectors = asyncio.run(script.embed(requests))
+
+    assert vectors[0] == [1.0, 2.0, 3.0]
+    assert [len(vector) for vector in vectors] == [3, 4, 768]
+    assert script.embed_requests == tuple(requests)
+
+
+def test_embeddings_that_are_left() -> None:
+    """A queued embedding that no request takes is reported."""
+    with pytest.raises(AssertionError, match=r"1 queued replies were not asked for:\n  reply_embedding\(\[1.0\]\)"):
+        ScriptEngine().reply_embedding([1]).verify()
+
+
+@pytest.mark.parametrize("vector", ["text", b"bytes", 3, None])
+def test_invalid_vectors(vector: Any) -> None:
+    """What is no vector is a TypeError."""
+    with pytest.raises(TypeError, match="cannot make a vector from"):
+        ScriptEngine().reply_embedding(vector)

@@ -14,7 +14,7 @@ from genai_grpc.local.engines.script import ScriptEngine
 from genai_grpc.local.services.caching import CacheService
 from genai_grpc.local.services.generative import GenerativeService
 from genai_grpc.local.services.models import ModelRegistry
-from genai_grpc.local.state.cached_contents import TABLE, CachedContentStore
+from genai_grpc.local.state.cached_contents import CACHED_CONTENTS, CachedContentStore
 from genai_grpc.local.state.database import Database
 from genai_grpc_protos.protobuf import FieldMask
 
@@ -51,9 +51,10 @@ class Services:
 
     def __init__(self, store: CachedContentStore, script: ScriptEngine) -> None:
         registry = ModelRegistry([script])
+        none: Any = None  # no prompt here has files, and none is for a tuned model or a corpus
         self.store = store
-        self.cache = CacheService(registry, store, max_request_bytes=1000)
-        self.generative = GenerativeService(registry, store, max_request_bytes=1000)  # type: ignore[abstract]  # at run time it is not
+        self.cache = CacheService(registry, store, none, max_request_bytes=1000)
+        self.generative = GenerativeService(registry, store, none, none, none, none, max_request_bytes=1000)
         self.context: Any = Context()
 
     def create(self, **fields: Any) -> Awaitable[protos.CachedContent]:
@@ -99,7 +100,7 @@ def with_services(
 
     async def main() -> Out:
         database = Database(clock=clock or Clock())
-        await database.open(TABLE)
+        await database.open(CACHED_CONTENTS.table)
         try:
             return await body(Services(CachedContentStore(database), script or ScriptEngine()))
         finally:

@@ -76,15 +76,6 @@ def test_count_tokens_takes_one_prompt() -> None:
         assert "name one" in error_of(lambda: stubs.generative.CountTokens(two_models)).message
 
 
-def test_unimplemented_methods() -> None:
-    """Methods that no engine has, such as embeddings and tuned models, are UNIMPLEMENTED."""
-    with serving(ScriptEngine()) as stubs:
-        embed = error_of(lambda: stubs.generative.EmbedContent(protos.EmbedContentRequest()))
-        tuned = error_of(lambda: stubs.models.ListTunedModels(protos.ListTunedModelsRequest()))
-
-    assert (embed.status, tuned.status) == ("UNIMPLEMENTED", "UNIMPLEMENTED")
-
-
 def test_cancellation_stops_engine() -> None:
     """A cancelled call closes the engine's generator, whether the call waits for the engine or for flow control."""
     script = ScriptEngine().reply("Hello", STALL).reply(*["x" * 1_000_000] * 100)

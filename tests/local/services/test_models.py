@@ -34,7 +34,8 @@ def test_caching_methods() -> None:
     registry = ModelRegistry([script])
 
     for name in SCRIPT, ALIAS:
-        assert list(registry.model(name).supported_generation_methods) == [
+        methods = registry.model(name).supported_generation_methods
+        assert [each for each in methods if each != "embedContent"] == [
             "generateContent",
             "countTokens",
             "createCachedContent",
@@ -43,8 +44,9 @@ def test_caching_methods() -> None:
 
 
 def test_unknown_model() -> None:
-    """A model that is not served is NOT_FOUND, saying how to list those that are, for every method that names one."""
+    """A model that is not served is NOT_FOUND, naming those that are, for every method that names one."""
     name = "models/nothing"
+    cached_content = protos.CachedContent(model=name, contents=to_request().contents)
     with serving(ScriptEngine()) as stubs:
         request = to_request(model=name)
         count_request = protos.CountTokensRequest(model=name, contents=request.contents)
@@ -53,11 +55,19 @@ def test_unknown_model() -> None:
             error_of(lambda: list(stubs.generative.StreamGenerateContent(request))),
             error_of(lambda: stubs.generative.CountTokens(count_request)),
             error_of(lambda: stubs.models.GetModel(protos.GetModelRequest(name=name))),
+            error_of(
+                lambda: stubs.caches.CreateCachedContent(
+                    protos.CreateCachedContentRequest(cached_content=cached_content)
+                )
+            ),
         ]
 
     for error in errors:
         assert error.status == "NOT_FOUND"
-        assert error.message.startswith("models/nothing is not served here; genai_grpc.list_models()")
+        assert error.message == (
+            "models/nothing is not served here; genai_grpc.list_models() lists the models that are: "
+            "models/script, models/gemini-pro, models/gemini-*"
+        )
         (info,) = error.details
         assert getattr(info, "reason", None) == "MODEL_NOT_FOUND"
         assert dict(getattr(info, "metadata", {})) == {"model": name}

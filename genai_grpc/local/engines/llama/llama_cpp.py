@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from genai_grpc.errors import ConfigurationError, InternalServerError, InvalidArgument
 from genai_grpc.local.engines.llama.prompt import Turn
+from genai_grpc.local.engines.llama.vocabulary import Vocabulary, read_vocabulary
 
 __all__ = ["Completion", "LlamaCpp"]
 
@@ -58,6 +59,7 @@ class LlamaCpp:
 
     Attributes:
         context_size: The actual size of the context, in tokens.
+        vocabulary: What bounds the number of a text's tokens.
 
     Raises:
         ConfigurationError: `xllamacpp` is not installed, or cannot load the file.
@@ -68,25 +70,34 @@ class LlamaCpp:
         self._server: Any = _load(path, context_size=context_size, threads=threads, key=self._key)
         self._address: str = urlsplit(self._server.listening_address).netloc
         self._supported_grammars: set[str] = set()
+        self.vocabulary = _read_vocabulary(path)
         self.context_size: int = self._request("GET", "/props")["default_generation_settings"]["n_ctx"]
 
     def close(self) -> None:
         """Free the model; blocks until llama.cpp's own threads have ended."""
         self._server = None
 
-    def render(self, turns: Sequence[Turn]) -> str:
+    def render(self, turns: Sequence[Turn], *, add_generation_prompt: bool = True) -> str:
         """Render turns with the model's chat template.
+
+        Args:
+            turns: The turns, at least one.
+            add_generation_prompt: End with the mark with which the reply begins.
 
         Raises:
             InvalidArgument: The template does not support these turns, e.g. a system instruction.
         """
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
-        prompt: str = self._request("POST", "/apply-template", {"messages": messages})["prompt"]
+        body = {"messages": messages, "add_generation_prompt": add_generation_prompt}
+        prompt: str = self._request("POST", "/apply-template", body)["prompt"]
         return prompt
 
-    def tokenize(self, text: str) -> list[int]:
-        """The tokens of a prompt, including special tokens and the model's begin-of-sequence token."""
-        body = {"content": text, "add_special": True, "parse_special": True}
+    def tokenize(self, text: str, *, add_special: bool = True) -> list[int]:
+        """The tokens of a prompt, including special tokens and, by default, the model's begin-of-sequence token.
+
+        Nothing can stop it, and it takes a second for a megabyte: check `vocabulary.least_tokens` before.
+        """
+        body = {"content": text, "add_special": add_special, "parse_special": True}
         tokens: list[int] = self._request("POST", "/tokenize", body)["tokens"]
         return tokens
 
@@ -193,3 +204,10 @@ def _load(path: Path, *, context_size: int, threads: int, key: str) -> Any:
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise ConfigurationError(f"llama.cpp cannot load {path}; is it a GGUF model? ({error})") from error
+
+
+def _read_vocabulary(path: Path) -> Vocabulary:
+    try:
+        return read_vocabulary(path)
+    except ValueError as error:
+        raise ConfigurationError(f"{error}; give a GGUF file of version 2 or 3 with its vocabulary") from error

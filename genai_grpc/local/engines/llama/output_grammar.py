@@ -19,7 +19,7 @@ from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
 from genai_grpc_protos.protobuf import Value
 
-__all__ = ["JSONSchema", "OutputSchema", "to_json_schema", "to_output_schema", "to_python", "to_rule"]
+__all__ = ["JSONSchema", "OutputSchema", "schema_of", "to_json_schema", "to_output_schema", "to_python", "to_rule"]
 
 JSONSchema: TypeAlias = "dict[str, Any]"
 """A JSON Schema as `json` reads it."""
@@ -100,7 +100,7 @@ def to_output_schema(config: protos.GenerationConfig) -> OutputSchema | None:
     Raises:
         InvalidArgument: The MIME type is unknown, or the schema does not go with it.
     """
-    schema = _schema(config)
+    schema = schema_of(config)
     match config.response_mime_type, schema:
         case (("" | "text/plain"), None):
             return None
@@ -151,7 +151,8 @@ def to_rule(schema: JSONSchema) -> str:
     return f"%json {json.dumps({**_bounded(schema), 'x-guidance': _SEPARATORS}, ensure_ascii=False)}"
 
 
-def _schema(config: protos.GenerationConfig) -> JSONSchema | None:
+def schema_of(config: protos.GenerationConfig) -> JSONSchema | None:
+    """The JSON Schema that a request asks for; raises InvalidArgument."""
     match [field for field in _SCHEMA_FIELDS if config.HasField(field)]:
         case []:
             return None

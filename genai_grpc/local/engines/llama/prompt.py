@@ -22,7 +22,7 @@ from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.engines.llama.output_grammar import to_python
 from genai_grpc_protos.protobuf import Struct
 
-__all__ = ["Chat", "LastUserTurn", "Prompt", "Role", "Transcript", "Turn", "last_user_turn", "to_prompt"]
+__all__ = ["Chat", "LastUserTurn", "Prompt", "Role", "Transcript", "Turn", "last_user_turn", "to_prompt", "to_turns"]
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 """The roles of chat templates."""
@@ -58,29 +58,38 @@ _LABELS: Final[dict[Role, str]] = {"user": "User", "assistant": "Assistant"}
 
 _SHORT_ANSWERS: Final = Turn("system", "You are a helpful assistant. Answer in one or two short, correct sentences.")
 _ASSISTANT: Final = Turn("system", "You are a helpful assistant.")
+# What an example says turns up in answers: with a name in it, a story was about that name. So the examples have no
+# names, few things, and no questions that a first program asks.
 _EXAMPLE_TURNS: Final = (
-    Turn("user", "What is the capital of Italy?"),
-    Turn("assistant", "The capital of Italy is Rome."),
-    Turn("user", "Name two colours."),
-    Turn("assistant", "Two colours are red and green."),
-    Turn("user", "My name is Tom."),
-    Turn("assistant", "Nice to meet you, Tom."),
+    Turn("user", "I am new here."),
+    Turn("assistant", "Welcome! Nice to meet you."),
+    Turn("user", "Good morning!"),
+    Turn("assistant", "Good morning! How can I help you?"),
+    Turn("user", "What is the opposite of small?"),
+    Turn("assistant", "The opposite of small is large."),
 )
 
 _TRANSCRIPT_HEADER: Final = "A conversation between a user and a helpful assistant, who gives short, correct answers."
 _EXAMPLE_CHATS: Final = (
-    _EXAMPLE_TURNS[:4],
     (
-        Turn("user", "I live in Rome."),
-        Turn("assistant", "Rome is a beautiful city."),
-        Turn("user", "Where do I live?"),
-        Turn("assistant", "You live in Rome."),
+        Turn("user", "Good morning!"),
+        Turn("assistant", "Good morning! How can I help you?"),
+        Turn("user", "What is the colour of snow?"),
+        Turn("assistant", "The colour of snow is white."),
+        Turn("user", "Name two numbers below ten."),
+        Turn("assistant", "Two numbers below ten are four and seven."),
     ),
     (
-        Turn("user", "My name is Tom."),
-        Turn("assistant", "Nice to meet you, Tom."),
-        Turn("user", "What is my name?"),
-        Turn("assistant", "Your name is Tom."),
+        Turn("user", "I will be late tonight."),
+        Turn("assistant", "Thank you for telling me."),
+        Turn("user", "When will I be late?"),
+        Turn("assistant", "You will be late tonight."),
+    ),
+    (
+        Turn("user", "I feel tired today."),
+        Turn("assistant", "Then you should get some rest."),
+        Turn("user", "How do I feel today?"),
+        Turn("assistant", "You feel tired today."),
     ),
 )
 _STOPS: Final = ("\nUser:", "\nAssistant:", "\n\n")
@@ -88,16 +97,16 @@ _STOPS: Final = ("\nUser:", "\nAssistant:", "\n\n")
 _RESULTS_HEADER: Final = "A helpful assistant answers in one short sentence, from the results of functions."
 _RESULTS_EXAMPLES: Final = """\
 User: Who is at the door?
-get_visitor: {"name": "Tom"}
-Assistant: Tom is at the door.
+get_visitor: {"visitor": "the neighbour"}
+Assistant: The neighbour is at the door.
 
 User: What is 3 times 5?
 multiply: {"result": 15}
 Assistant: The result is 15.
 
-User: How far is it to Rome?
+User: How far is it to the harbour?
 get_distance: {"result": 120, "unit": "km"}
-Assistant: It is 120 km to Rome.
+Assistant: It is 120 km to the harbour.
 
 User: Close the window.
 close_window: {"done": true}
@@ -117,9 +126,7 @@ def to_prompt(
     Raises:
         InvalidArgument: There is nothing to answer, a role is unknown, or a part is not text.
     """
-    system = _text("system_instruction", request.system_instruction)
-    system_turns = (Turn("system", system),) if system else ()
-    turns = _turns(request.contents)
+    system_turns, turns = _system_turns(request), _turns(request.contents)
     if format_hint is not None:
         default = (_ASSISTANT,) if few_shot else ()
         return Chat((system_turns or default) + _append_to_last(turns, format_hint))
@@ -129,7 +136,12 @@ def to_prompt(
         return Chat(system_turns + turns)
     if len(turns) == 1:
         return Chat((_SHORT_ANSWERS, *_EXAMPLE_TURNS, *turns))
-    return Transcript(_transcript(system or _TRANSCRIPT_HEADER, turns), _STOPS)
+    return Transcript(_transcript(system_turns[0].text if system_turns else _TRANSCRIPT_HEADER, turns), _STOPS)
+
+
+def to_turns(request: protos.GenerateContentRequest) -> tuple[Turn, ...]:
+    """The turns that the caller sent, the system instruction first; raises as `to_prompt` does."""
+    return _system_turns(request) + _turns(request.contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,11 @@ def _results_prompt(
         return Transcript(f"{header}\n\n{_RESULTS_EXAMPLES}\n\nUser: {last.text}\n{results}\nAssistant:", _STOPS)
     question = Turn("user", f"{results}\n\nFrom these results, answer: {last.text}")
     return Chat((*system_turns, *turns[:-1], question))
+
+
+def _system_turns(request: protos.GenerateContentRequest) -> tuple[Turn, ...]:
+    system = _text("system_instruction", request.system_instruction)
+    return (Turn("system", system),) if system else ()
 
 
 def _turns(contents: Iterable[protos.Content]) -> tuple[Turn, ...]:

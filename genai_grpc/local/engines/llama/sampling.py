@@ -17,7 +17,7 @@ from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.engines.llama.output_grammar import OutputSchema, to_output_schema
 
-__all__ = ["SamplingDefaults", "SamplingSettings", "check_safety_settings", "to_settings"]
+__all__ = ["REPETITION_PENALTY", "SamplingDefaults", "SamplingSettings", "check_safety_settings", "to_settings"]
 
 _RANDOM_SEED: Final = 2**32 - 1
 """The seed for which llama.cpp takes a random one."""
@@ -54,6 +54,19 @@ _TEXT_MODALITIES: Final = {protos.GenerationConfig.Modality.MODALITY_UNSPECIFIED
 
 _MAX_STOP_SEQUENCES: Final = 5
 
+REPETITION_PENALTY: Final[dict[str, object]] = {
+    "dry_multiplier": 0.8,
+    "dry_base": 1.75,
+    "dry_allowed_length": 6,
+    "dry_penalty_last_n": 4096,
+    "dry_sequence_breakers": [":"],
+}
+"""llama.cpp's DRY sampler: the longer the sequence that a token would repeat, from 6 tokens on, the less likely it is.
+
+Without it, a small model repeats its last sentences without end. Unlike a penalty on single tokens, it leaves short
+answers as they are. It does not go with a grammar, where keys repeat.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingDefaults:
@@ -82,6 +95,7 @@ class SamplingSettings:
         candidates: The number of candidates.
         stops: The stop sequences.
         output_schema: What the response must look like; None for plain text.
+        penalize_repetition: Whether plain text gets `REPETITION_PENALTY`.
     """
 
     options: dict[str, float]
@@ -89,6 +103,7 @@ class SamplingSettings:
     candidates: int
     stops: tuple[str, ...]
     output_schema: OutputSchema | None
+    penalize_repetition: bool
 
     def seed_of(self, candidate: int) -> int:
         """The seed of one candidate, for llama.cpp."""
@@ -126,7 +141,10 @@ def to_settings(config: protos.GenerationConfig, defaults: SamplingDefaults) -> 
         "frequency_penalty": _value_or(config, "frequency_penalty", 0.0),
     }
     seed = config.seed if config.HasField("seed") else None
-    return SamplingSettings(options, seed, int(candidates), _stop_sequences(config), to_output_schema(config))
+    penalized = config.HasField("presence_penalty") or config.HasField("frequency_penalty")
+    return SamplingSettings(
+        options, seed, int(candidates), _stop_sequences(config), to_output_schema(config), not penalized
+    )
 
 
 def check_safety_settings(settings: Iterable[protos.SafetySetting]) -> None:

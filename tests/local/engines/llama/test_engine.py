@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import aclosing
 from importlib.util import find_spec
@@ -168,10 +169,18 @@ def test_seed(llama: Llama) -> None:
 
 def test_candidates(llama: Llama) -> None:
     """Each candidate has a text of its own; the usage at the end counts the tokens of all."""
-    chunks = llama.chunks(_request("Tell me a story.", candidate_count=2, seed=5, max_output_tokens=12))
+    chunks = llama.chunks(_request("Tell me a story.", candidate_count=2, seed=5, max_output_tokens=6))
     assert {chunk.candidates[0].index for chunk in chunks} == {0, 1}
     assert _text(chunks, 0) != _text(chunks, 1)
-    assert chunks[-1].usage_metadata.candidates_token_count == 24
+    assert chunks[-1].usage_metadata.candidates_token_count == 12
+
+
+def test_story_does_not_loop(llama: Llama) -> None:
+    """A long answer does not repeat itself: no twelve words in a row occur three times."""
+    words = llama.text(_request("Write a story about a magic backpack.", max_output_tokens=400)).split()
+    counts = Counter(tuple(words[start : start + 12]) for start in range(len(words) - 11))
+    assert len(words) > 100
+    assert max(counts.values()) < 3
 
 
 def test_stop_sequences(llama: Llama) -> None:

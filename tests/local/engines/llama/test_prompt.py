@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from genai_grpc import protos
 from genai_grpc.errors import InvalidArgument
-from genai_grpc.local.engines.llama.prompt import Chat, Transcript, Turn, last_user_turn, to_prompt
+from genai_grpc.local.engines.llama.function_arguments import _EXAMPLES
+from genai_grpc.local.engines.llama.prompt import (
+    _EXAMPLE_CHATS,
+    _EXAMPLE_TURNS,
+    _RESULTS_EXAMPLES,
+    Chat,
+    Transcript,
+    Turn,
+    last_user_turn,
+    to_prompt,
+)
 
 
 def _request(*turns: tuple[str, str], system: str = "") -> protos.GenerateContentRequest:
@@ -18,6 +30,12 @@ def _request(*turns: tuple[str, str], system: str = "") -> protos.GenerateConten
     return request
 
 
+EXAMPLE_TEXTS = [
+    *(f"{'User: ' * (turn.role == 'user')}{turn.text}" for turn in _EXAMPLE_TURNS),
+    *(f"{'User: ' * (turn.role == 'user')}{turn.text}" for chat in _EXAMPLE_CHATS for turn in chat),
+    _RESULTS_EXAMPLES,
+    _EXAMPLES,
+]
 CHAT = (("user", "My name is Ada."), ("model", "Hello, Ada."), ("user", "What is my name?"))
 
 
@@ -163,3 +181,19 @@ def test_results_in_a_history() -> None:
     prompt = to_prompt(request, few_shot=True)
     assert isinstance(prompt, Transcript)
     assert 'Assistant: get_weather({"city": "Oslo"})\nUser: get_weather: {"degrees": 8}\nAssistant: 8' in prompt.text
+
+
+def test_examples_have_no_names() -> None:
+    """The examples have no names, which would turn up in answers: only sentences begin with a capital letter."""
+    for text in EXAMPLE_TEXTS:
+        words = re.sub(r"(^|[.!?:\n] )\w+", "", text, flags=re.MULTILINE)
+        assert re.findall(r"\b(?!I\b|JSON\b)[A-Z]\w*", words) == []
+
+
+def test_examples_are_not_in_the_readme() -> None:
+    """No example asks what the README or the demo asks."""
+    root = Path(__file__).parents[4]
+    documents = "".join((root / name).read_text() for name in ("README.md", "examples/demo.py"))
+    questions = [line for text in EXAMPLE_TEXTS for line in re.findall(r"^(?:User: )(.+)", text, re.MULTILINE)]
+    assert len(questions) > 10
+    assert [question for question in questions if question in documents] == []

@@ -93,3 +93,13 @@ def test_invalid_safety_settings(settings: list[tuple[Any, Any]], message: str) 
 def test_valid_safety_settings() -> None:
     """Known settings are valid, each category once."""
     check_safety_settings([protos.SafetySetting(category=category, threshold=5) for category in (7, 8)])  # type: ignore[arg-type]  # numbers, as on the wire
+
+
+@pytest.mark.parametrize(
+    ("config", "penalized"),
+    [({}, True), ({"temperature": 1.0}, True), ({"presence_penalty": 0.0}, False), ({"frequency_penalty": 0.5}, False)],
+)
+def test_repetition_penalty(config: dict[str, Any], penalized: bool) -> None:
+    """Repetition is penalized, unless the request sets a penalty of its own, zero included."""
+    settings = to_settings(protos.GenerationConfig(**config), SamplingDefaults(output_tokens=10))
+    assert settings.penalize_repetition is penalized

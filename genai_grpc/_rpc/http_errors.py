@@ -1,0 +1,76 @@
+"""The errors of HTTP replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from genai_grpc._rpc.operation import HttpReply
+from genai_grpc._rpc.secret import mask
+from genai_grpc._rpc.status import error_class, unpack
+from genai_grpc.errors import BY_NUMBER
+
+__all__ = ["check_reply"]
+
+
+_BY_STATUS: Final[dict[str, int]] = {cls.status: number for number, cls in BY_NUMBER.items()}
+# For replies whose body does not name the status (https://cloud.google.com/apis/design/errors).
+_BY_CODE: Final = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    408: "UNAVAILABLE",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    416: "OUT_OF_RANGE",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    504: "DEADLINE_EXCEEDED",
+}
+_SHOWN: Final = 200
+
+
+def check_reply(reply: HttpReply, secrets: Iterable[str] = ()) -> HttpReply:
+    """The reply, if its status says that the request succeeded (2xx, or 308 of the resumable protocol).
+
+    Args:
+        reply: The reply.
+        secrets: The keys and tokens that were sent, which are masked where the server repeats them.
+
+    Raises:
+        APIError: That of the status in Google's JSON, else of the status code; without such JSON, the message says
+            what answered.
+    """
+    if 200 <= reply.status < 300:
+        return reply
+    status, message, details = _read_error(reply.body)
+    if status is None:
+        kind = reply.headers.get("content-type", "").partition(";")[0] or "no content"
+        message = f"{reply.host} answered with HTTP {reply.status} and {kind}, as no Gemini API does"
+        if reply.body and kind.startswith("text/plain"):
+            message += f": {reply.body[:_SHOWN].decode(errors='replace')}"
+    by_code = _BY_CODE.get(reply.status, "UNAVAILABLE" if reply.status > 500 else "UNKNOWN")
+    number = _BY_STATUS.get(status or "", _BY_STATUS[by_code])
+    raise error_class(number)(mask(message, secrets), details=details)
+
+
+def _read_error(body: bytes) -> tuple[str | None, str, tuple[Any, ...]]:
+    """The status, the message and the details of Google's JSON; None without it."""
+    from genai_grpc_protos._json import from_json_dict, load_json  # json_format takes 50 ms
+    from genai_grpc_protos.rpc import Status
+
+    try:
+        reply: Any = load_json(body)
+        if isinstance(reply, list):  # that of a stream
+            reply = reply[0]
+        error = reply["error"]
+        status, message = str(error["status"]), str(error.get("message", ""))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None, "", ()
+    try:
+        packed = from_json_dict(Status, {"details": error.get("details", [])}).details
+    except ValueError:
+        return status, message, ()
+    return status, message, tuple(map(unpack, packed))

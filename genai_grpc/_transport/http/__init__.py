@@ -1,0 +1,1 @@
+"""HTTP requests of operations: the content of files."""

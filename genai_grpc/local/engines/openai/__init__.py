@@ -1,0 +1,1 @@
+"""Engine for servers of the OpenAI API."""

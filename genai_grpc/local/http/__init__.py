@@ -1,0 +1,1 @@
+"""HTTP beside gRPC: the upload and the download of files."""
