@@ -36,7 +36,7 @@ class BaseResponse:
         self._schema = schema
         self._is_chunk = is_chunk
         self._failure: Exception | None = None
-        self._received: tuple[Any, Any] | None = None
+        self._received: tuple[Any, ...] | None = None
 
     @classmethod
     def from_response(cls, response: Chunk, schema: Any = None) -> Self:
@@ -47,8 +47,8 @@ class BaseResponse:
         return whole
 
     @classmethod
-    def from_reply(cls, reply: tuple[Chunk, tuple[Any, Any]], schema: Any = None) -> Self:
-        """A whole response with the metadata that gRPC received with it."""
+    def from_reply(cls, reply: tuple[Chunk, tuple[Any, ...]], schema: Any = None) -> Self:
+        """A whole response with what the transport received with it."""
         whole = cls.from_response(reply[0], schema)
         whole._received = reply[1]
         return whole
@@ -182,8 +182,24 @@ class BaseResponse:
         >>> genai.GenerativeModel().generate_content("Say hello.").metadata
         ResponseMetadata(initial=(), trailing=())
         """
-        received = self._received if self._buffer is None else self._buffer.received()
-        return None if received is None else read_metadata(*received)
+        received = self._received_besides()
+        return None if received is None else read_metadata(*received[:2])
+
+    @property
+    def raw(self) -> list[dict[str, Any]]:
+        """The JSON that came over HTTP, with all its fields; of a stream, one object for each chunk so far.
+
+        It is empty wherever `metadata` is None, and over gRPC, whose messages keep the fields that they do not know.
+
+        >>> import genai_grpc as genai
+        >>> model = genai.GenerativeModel(client=genai.Client(transport="rest"))
+        >>> model.generate_content("Say hello.").raw[0]["candidates"][0]["finishReason"]
+        'STOP'
+        """
+        import json  # as in `parsed`
+
+        received = self._received_besides()
+        return [] if received is None else [json.loads(body) for body in received[2:3] and received[2]]
 
     @property
     def request_id(self) -> str | None:
@@ -320,6 +336,10 @@ class BaseResponse:
             f"response:\n{type(self).__name__}(\n    done={self._done},\n    iterator={iterator},\n"
             f"    result=protos.GenerateContentResponse({result}),\n){error}"
         )
+
+    def _received_besides(self) -> tuple[Any, ...] | None:
+        """The metadata, and the JSON; None for a response that did not come from one call."""
+        return self._received if self._buffer is None else self._buffer.received()
 
     def _need_end(self) -> None:
         if self._buffer is not None and not self._buffer.ended:

@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 
@@ -71,6 +71,14 @@ class Api(Protocol):
 
     def items(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> list[Any]:
         """The items that the method of that name, or its async twin, yields."""
+
+
+Connect: TypeAlias = Callable[..., genai.Client]
+"""Takes a server, and the arguments of a Client but for its endpoint and its transport."""
+
+
+over_grpc = pytest.mark.parametrize("transport", ["grpc"])
+"""For a test of what only gRPC has."""
 
 
 class SyncApi:
@@ -170,10 +178,11 @@ class AsyncApi:
     def close_client(self, client: genai.Client, **kwargs: Any) -> None:
         self._run(client.aclose(**kwargs))
 
-    def shut_down(self, client: genai.Client) -> None:
-        """Close the client and the loop, as asyncio.run would."""
-        self._run(client.aclose())
+    def shut_down(self) -> None:
+        """Close the loop, as asyncio.run would."""
         self._run(self.loop.shutdown_asyncgens())
+        while tasks := asyncio.all_tasks(self.loop):  # such as those that close dropped clients
+            self._run(asyncio.wait(tasks))
         self.loop.close()
 
     def _run(self, awaitable: Any) -> Any:
@@ -228,10 +237,20 @@ def transport() -> Any:
 
 
 @pytest.fixture
-def client(server: Server, transport: Any) -> Iterator[genai.Client]:
+def connect(transport: Any) -> Connect:
+    """Builds a client of a server, over the transport."""
+
+    def build(server: Server, *args: Any, **options: Any) -> genai.Client:
+        endpoint = server.endpoint if transport == "grpc" else server.http_endpoint
+        return genai.Client(*args, endpoint=endpoint, transport=transport, **options)
+
+    return build
+
+
+@pytest.fixture
+def client(server: Server, connect: Connect) -> Iterator[genai.Client]:
     """A client of `server`."""
-    endpoint = server.endpoint if transport == "grpc" else server.http_endpoint
-    with genai.Client(endpoint=endpoint, transport=transport) as connected:
+    with connect(server) as connected:
         yield connected
 
 
@@ -242,14 +261,14 @@ def model(client: genai.Client) -> genai.GenerativeModel:
 
 
 @pytest.fixture(params=["sync", "async"])
-def api(request: pytest.FixtureRequest, client: genai.Client) -> Iterator[Api]:
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     """The public API, once sync and once async."""
     if request.param == "sync":
         yield SyncApi()
     else:
         api = AsyncApi()
         yield api
-        api.shut_down(client)
+        api.shut_down()
 
 
 @pytest.fixture

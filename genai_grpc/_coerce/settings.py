@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from genai_grpc import protos
-from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_metadata, to_timeout
+from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_extra_body, to_metadata, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.secret import Secret
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
@@ -189,7 +189,9 @@ def _threshold(value: object) -> int:
 
 
 def to_options(value: object) -> CallOptions:
-    """Coerce the options of a call: a dict or an object with `timeout`, `idle_timeout` (seconds), `retry`, `metadata`.
+    """Coerce the options of a call: a dict of `timeout`, `idle_timeout`, `retry`, `metadata` and `extra_body`.
+
+    Or an object with some of these as attributes.
 
     `timeout` is the deadline of the whole call: one for all attempts and the waits between them, whatever the policy.
     The timeout objects of `google.api_core` stand for their seconds.
@@ -201,7 +203,8 @@ def to_options(value: object) -> CallOptions:
     its attempts. When it gives up, the error of the last attempt is raised.
 
     Raises:
-        TypeError: It has none of them; a timeout is not a number; `retry` is neither a RetryPolicy nor None.
+        TypeError: It has none of them; a timeout is not a number; `retry` is neither a RetryPolicy nor None;
+            `extra_body` is no dict of JSON.
         ValueError: A key is unknown; a timeout is not above 0 and finite; gRPC cannot carry the metadata.
     """
     if value is None:
@@ -218,10 +221,11 @@ def to_options(value: object) -> CallOptions:
         idle_timeout=to_timeout(value.get("idle_timeout")),
         retry=_to_retry_policy(value.get("retry", "default")),
         metadata=Secret(value.get("metadata") or ()).apply(to_metadata),
+        extra_body=to_extra_body(value.get("extra_body")),
     )
 
 
-_OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata")
+_OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata", "extra_body")
 
 
 def _to_retry_policy(value: object) -> RetryPolicy | None:

@@ -23,8 +23,11 @@ class SyncStream(Protocol):
     def read(self) -> Chunk | None:
         """Read the next chunk when it arrives; None at the end. Raises APIError."""
 
-    def received(self) -> tuple[Any, Any] | None:
-        """Initial metadata, and the trailing one after the end; None for a stream that is no single call."""
+    def received(self) -> tuple[Any, ...] | None:
+        """Initial metadata, the trailing one after the end, and over HTTP the JSON of the chunks.
+
+        None for a stream that is no single call.
+        """
 
     def cancel(self) -> None:
         """End the stream now."""
@@ -38,8 +41,11 @@ class AsyncStream(Protocol):
     async def read(self) -> Chunk | None:
         """Read the next chunk when it arrives; None at the end. Raises APIError."""
 
-    def received(self) -> tuple[Any, Any] | None:
-        """Initial metadata, and the trailing one after the end; None for a stream that is no single call."""
+    def received(self) -> tuple[Any, ...] | None:
+        """Initial metadata, the trailing one after the end, and over HTTP the JSON of the chunks.
+
+        None for a stream that is no single call.
+        """
 
     def cancel(self) -> None:
         """End the stream now."""

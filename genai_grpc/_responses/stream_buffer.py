@@ -87,8 +87,8 @@ class StreamBuffer:
             self.ended = True
             self.stream.cancel()
 
-    def received(self) -> tuple[Any, Any] | None:
-        """The stream's initial metadata, and the trailing one after its end; None without a stream of one call."""
+    def received(self) -> tuple[Any, ...] | None:
+        """What the stream has received besides its chunks; None without a stream of one call."""
         return None if self.stream is None else self.stream.received()
 
     def exhausted(self) -> bool:

@@ -9,7 +9,17 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.secret import SecretText
 
-__all__ = ["NO_OPTIONS", "CallOptions", "Limits", "Metadata", "check_value", "to_grace", "to_metadata", "to_timeout"]
+__all__ = [
+    "NO_OPTIONS",
+    "CallOptions",
+    "Limits",
+    "Metadata",
+    "check_value",
+    "to_extra_body",
+    "to_grace",
+    "to_metadata",
+    "to_timeout",
+]
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
@@ -25,12 +35,14 @@ class CallOptions(NamedTuple):
         idle_timeout: Seconds that a stream may take to its next chunk.
         retry: Retry policy; `NO_RETRY` for no retries.
         metadata: Pairs to send after the client's own.
+        extra_body: JSON to merge into the body of the request, over HTTP/JSON.
     """
 
     timeout: float | None = None
     idle_timeout: float | None = None
     retry: RetryPolicy | None = None
     metadata: Metadata = ()
+    extra_body: Mapping[str, Any] | None = None
 
     def over(self, defaults: CallOptions) -> CallOptions:
         """These options, with those that are not set from `defaults`; metadata is added to that of `defaults`."""
@@ -39,6 +51,7 @@ class CallOptions(NamedTuple):
             defaults.idle_timeout if self.idle_timeout is None else self.idle_timeout,
             self.retry or defaults.retry,
             (*defaults.metadata, *self.metadata),
+            self.extra_body,
         )
 
     def arguments(self) -> str:
@@ -78,6 +91,26 @@ def to_timeout(value: Any) -> float | None:
     if not 0 < value < inf:
         raise ValueError(f"a timeout must be finite and above 0 seconds; got {value}")
     return float(value)
+
+
+def to_extra_body(value: Any) -> dict[str, Any] | None:
+    """A copy of an object in JSON; None for none.
+
+    Raises:
+        TypeError: It is not a mapping, or holds what JSON cannot express.
+        ValueError: It holds a number that JSON cannot express.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"extra_body is a dict of JSON; got {type(value).__name__}")
+    import json  # few programs need it
+
+    try:
+        copied: dict[str, Any] = json.loads(json.dumps(dict(value), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"extra_body is a dict of JSON: {error}") from None
+    return copied
 
 
 def to_grace(value: Any) -> float:

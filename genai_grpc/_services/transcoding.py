@@ -75,12 +75,15 @@ class Route(NamedTuple):
         return parse_request(self.method.request, self.binding.body, self.fields, parameters, body)
 
 
-def to_http(method: Method[Any, Any], request: Message, **parameters: str) -> HttpCall:
+def to_http(
+    method: Method[Any, Any], request: Message, extra_body: Mapping[str, Any] | None = None, **parameters: str
+) -> HttpCall:
     """A request in HTTP.
 
     Args:
         method: The method.
         request: Its request.
+        extra_body: JSON to merge into the body.
         parameters: System parameters for the query, such as `alt="sse"`.
 
     Raises:
@@ -102,6 +105,10 @@ def to_http(method: Method[Any, Any], request: Message, **parameters: str) -> Ht
         body, fields = fields, {}
     elif binding.body:
         body = fields.pop(_json_name(request, binding.body), None)
+    if extra_body is not None:
+        if not binding.body:
+            raise ValueError(f"{method.name} has no body in HTTP, into which extra_body could be merged")
+        body = _merge(body, extra_body)
     query = urlencode([*_flatten(fields), *parameters.items()])
     encoded = None if body is None else _dump(body)
     return HttpCall(binding.verb, f"{path}?{query}" if query else path, encoded)
@@ -171,6 +178,15 @@ def _to_dict(message: Message) -> dict[str, Any]:
 
 def _dump(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _merge(body: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge objects; any other value of `extra` replaces that of the body."""
+    merged = dict(body or {})
+    for name, value in extra.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _json_name(message: Message, field: str) -> str:

@@ -18,7 +18,7 @@ from genai_grpc._rpc.request_log import RequestLog
 from genai_grpc._self import Self
 from genai_grpc._services.api_versions import API_VERSIONS
 from genai_grpc._transport.config import ClientOptions
-from genai_grpc.errors import MethodNotImplemented
+from genai_grpc.errors import InvalidArgument, MethodNotImplemented
 
 if TYPE_CHECKING:
     from genai_grpc._transport.http.context import HttpContext
@@ -56,12 +56,16 @@ class Transport:
         """What holds for the HTTP requests of an operation with options of its own."""
         from genai_grpc._transport.http.context import HttpContext  # with ssl and others, which few programs need
 
+        if own.extra_body is not None:
+            raise InvalidArgument("extra_body is for calls, not for uploads and downloads", attempts=0)
         return HttpContext(self._options, self._metadata, own.over(self._defaults), self._admission.calls)
 
     def _operation(self, call: AnyCall) -> Operation[Any]:
         """The operation of a call: its attempts, and the interceptors around them."""
         if self._changes_calls:
             call = self._changed(call)
+        if call.options.extra_body is not None:
+            self._check_extra_body()
         interceptors, limits = self._interceptors, self._options.limits(call)
         # At each call, since programs set levels at any time: it takes 0.05 microseconds.
         if LOG.isEnabledFor(logging.INFO):
@@ -73,6 +77,12 @@ class Transport:
             interceptors,
             lambda call, on_attempt: run_attempts(call, limits, self._admission, time.monotonic, on_attempt),
         )
+
+    def _check_extra_body(self) -> None:
+        if self._options.transport != "rest":
+            raise InvalidArgument(
+                "extra_body is JSON, which gRPC cannot carry; build the client with transport='rest'", attempts=0
+            )
 
     def _changed(self, call: AnyCall) -> AnyCall:
         """A call with the defaults of a view, under the path of the API version, and as interceptors see it.

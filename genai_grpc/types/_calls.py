@@ -21,18 +21,21 @@ class RequestOptions(Mapping[str, Any]):
         idle_timeout: Seconds that a stream may take to its next chunk; None for the default.
         retry: A retry policy, or a `Retry` of `google.api_core`; None for no retries; "default" for the client's.
         metadata: Pairs to send after the client's; no repr shows them.
+        extra_body: JSON to merge into the body of the request, object by object, such as a field that only the HTTP
+            endpoint knows; with `transport="rest"` only. `response.raw` has the JSON of the reply.
 
     >>> from genai_grpc import get_model
     >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
     'models/gemini-pro'
     >>> dict(RequestOptions(timeout=5))
-    {'timeout': 5, 'idle_timeout': None, 'retry': 'default', 'metadata': ()}
+    {'timeout': 5, 'idle_timeout': None, 'retry': 'default', 'metadata': (), 'extra_body': None}
     """
 
     timeout: float | None = None
     idle_timeout: float | None = None
     retry: RetryPolicy | Literal["default"] | None = "default"
     metadata: Sequence[tuple[str, str | bytes]] = field(default=(), repr=False)
+    extra_body: Mapping[str, Any] | None = None
 
     def __getitem__(self, name: str) -> Any:
         if name not in RequestOptions.__dataclass_fields__:

@@ -13,6 +13,7 @@ import genai_grpc as genai
 from genai_grpc import errors
 from genai_grpc.local import STALL, ScriptEngine
 from genai_grpc.local.server import Server
+from tests.conftest import Connect
 from tests.faults.leaks import Wrapping
 
 
@@ -34,9 +35,9 @@ def open_streams(client: genai.Client) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("source", ["model", "chat", "function calls"])
-def test_slot_of_dropped_stream(script: ScriptEngine, source: str, server: Server) -> None:
+def test_slot_of_dropped_stream(connect: Connect, script: ScriptEngine, source: str, server: Server) -> None:
     """A stream that is dropped ends at once, and frees its slot, also if it was the last one that was opened."""
-    with genai.Client(endpoint=server.endpoint, max_in_flight=1) as limited:
+    with connect(server, max_in_flight=1) as limited:
         open_stream = open_streams(limited)[source]
         for _ in range(3):
             script.reply("One,", STALL)
@@ -49,11 +50,11 @@ def test_slot_of_dropped_stream(script: ScriptEngine, source: str, server: Serve
         assert model.generate_content("Hi", request_options={"timeout": 10}).text == "Hello"
 
 
-def test_slot_of_dropped_async_stream(script: ScriptEngine, server: Server) -> None:
+def test_slot_of_dropped_async_stream(connect: Connect, script: ScriptEngine, server: Server) -> None:
     """The same for an async stream."""
 
     async def drop_then_call() -> str:
-        async with genai.Client(endpoint=server.endpoint, max_in_flight=1) as limited:
+        async with connect(server, max_in_flight=1) as limited:
             model = genai.GenerativeModel(client=limited)
             script.reply("One,", STALL)
             async for chunk in await model.generate_content_async("Count", stream=True):
@@ -66,11 +67,17 @@ def test_slot_of_dropped_async_stream(script: ScriptEngine, server: Server) -> N
     script.wait_cancelled()
 
 
-@pytest.mark.parametrize("wrapped", [False, True], ids=["gRPC's stream", "a generator of an interceptor"])
+@pytest.mark.parametrize(
+    ("transport", "wrapped"),
+    [("grpc", False), ("grpc", True), ("rest", False)],
+    ids=["gRPC's stream", "a generator of an interceptor of gRPC's", "HTTP's stream"],
+)
 @pytest.mark.parametrize("source", ["model", "chat", "function calls"])
-def test_closed_by_another_thread(script: ScriptEngine, server: Server, source: str, wrapped: bool) -> None:
+def test_closed_by_another_thread(
+    connect: Connect, script: ScriptEngine, server: Server, source: str, wrapped: bool
+) -> None:
     """A stream of any source may be closed while another thread waits for its next chunk, which ends the wait."""
-    with genai.Client(endpoint=server.endpoint, interceptors=[Wrapping()] if wrapped else []) as client:
+    with connect(server, interceptors=[Wrapping()] if wrapped else []) as client:
         script.reply("One,", STALL)
         opened = open_streams(client)[source]()
         chunks = iter(opened)
@@ -114,11 +121,11 @@ def test_idle_timeout_of_wrapped_stream(script: ScriptEngine, server: Server) ->
                 model.generate_content("Count", stream=True).resolve()
 
 
-def test_cancelled_unary_call(script: ScriptEngine, server: Server) -> None:
+def test_cancelled_unary_call(connect: Connect, script: ScriptEngine, server: Server) -> None:
     """Cancelling the task that waits for a reply cancels the call, and frees its slot."""
 
     async def cancel_then_call() -> str:
-        async with genai.Client(endpoint=server.endpoint, max_in_flight=1) as client:
+        async with connect(server, max_in_flight=1) as client:
             model = genai.GenerativeModel(client=client)
             script.reply(STALL)
             task = asyncio.ensure_future(model.generate_content_async("Hi"))

@@ -21,7 +21,7 @@ from genai_grpc._services.method import Method
 from genai_grpc.caching import CachedContent
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.local.server import Server
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 
 V1 = "/google.ai.generativelanguage.v1"
 
@@ -99,10 +99,10 @@ def test_paths(api: Api, server: Server, script: ScriptEngine) -> None:
     api.close_client(client)
 
 
-def test_view(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_view(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """A view of a client has its API version."""
     methods = Methods()
-    client = genai.Client(endpoint=server.endpoint, api_version="v1", interceptors=[methods])
+    client = connect(server, api_version="v1", interceptors=[methods])
     assert api.get_model("gemini-pro", client=client.with_options(timeout=5)).name == "models/gemini-pro"
     assert methods.paths == [f"{V1}.ModelService/GetModel"]
     api.close_client(client)
@@ -128,11 +128,13 @@ def test_other_methods(api: Api) -> None:
     api.close_client(client)
 
 
-def test_log(api: Api, server: Server, script: ScriptEngine, caplog: pytest.LogCaptureFixture) -> None:
+def test_log(
+    connect: Connect, api: Api, server: Server, script: ScriptEngine, caplog: pytest.LogCaptureFixture
+) -> None:
     """The log names the path that was called."""
     caplog.set_level(logging.DEBUG, logger="genai_grpc")
     script.reply(errors.DataLoss("no"))
-    client = genai.Client(endpoint=server.endpoint, api_version="v1")
+    client = connect(server, api_version="v1")
     with pytest.raises(errors.DataLoss):
         api.generate(genai.GenerativeModel(client=client), "Hi")
     attempts = [each.getMessage() for each in caplog.records if "attempt" in each.getMessage()]
@@ -187,19 +189,19 @@ def test_method(method: Method[Message, Message]) -> None:
         assert getattr(v1, attribute) == getattr(method, attribute)
 
 
-def test_pickle(server: Server) -> None:
+def test_pickle(connect: Connect, server: Server) -> None:
     """A client that is loaded from a pickle has its API version."""
     methods = Methods()
-    client = genai.Client(endpoint=server.endpoint, api_version="v1", interceptors=[methods])
+    client = connect(server, api_version="v1", interceptors=[methods])
     loaded = pickle.loads(pickle.dumps(client))
     with pytest.raises(errors.MethodNotImplemented, match="API version v1 has no"):
         genai.get_model("tunedModels/mine", client=loaded)
 
 
-def test_server_requires_key(api: Api, script: ScriptEngine) -> None:
+def test_server_requires_key(connect: Connect, api: Api, script: ScriptEngine) -> None:
     """The local server requires its key under v1, too."""
     with serve(script, api_key="right") as server:
-        wrong, right = (genai.Client(key, endpoint=server.endpoint, api_version="v1") for key in ("wrong", "right"))
+        wrong, right = (connect(server, key, api_version="v1") for key in ("wrong", "right"))
         with pytest.raises(errors.Unauthenticated):
             api.get_model("gemini-pro", client=wrong)
         assert api.get_model("gemini-pro", client=right).name == "models/gemini-pro"

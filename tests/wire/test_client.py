@@ -17,13 +17,13 @@ from genai_grpc import errors, types
 from genai_grpc.local import STALL, Delay, ScriptEngine, serve
 from genai_grpc.local.server import Server
 from tests.channels import channels_of
-from tests.conftest import Api
+from tests.conftest import Api, Connect, over_grpc
 
 
 @pytest.fixture(params=[{}], ids=[""])
-def client(server: Server, request: pytest.FixtureRequest) -> Iterator[genai.Client]:
+def client(connect: Connect, server: Server, request: pytest.FixtureRequest) -> Iterator[genai.Client]:
     """A client of `server`, with the arguments of `with_client`."""
-    with genai.Client(endpoint=server.endpoint, **request.param) as connected:
+    with connect(server, **request.param) as connected:
         yield connected
 
 
@@ -54,6 +54,13 @@ def test_idle_reader(api: Api, model: genai.GenerativeModel, script: ScriptEngin
     time.sleep(0.7)
     assert [api.next(chunks).text, api.next(chunks).text] == [" two", " three"]
     assert api.next(chunks) is None
+
+
+@with_client(idle_timeout=0.2)
+def test_idle_timeout_of_a_whole_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+    """The idle timeout is one of streams: a reply that is not streamed may take longer."""
+    script.reply(Delay(0.6), "Hello")
+    assert api.generate(model, "Hi").text == "Hello"
 
 
 def test_idle_timeout_of_call(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
@@ -87,7 +94,7 @@ class ConcurrencyCounter(ScriptEngine):
             self.in_flight -= 1
 
 
-def test_max_in_flight() -> None:
+def test_max_in_flight(connect: Connect) -> None:
     """Calls above the limit wait, sync and async ones together, and each gets its reply."""
     script = ConcurrencyCounter()
     for number in range(12):
@@ -97,7 +104,7 @@ def test_max_in_flight() -> None:
         responses = await asyncio.gather(*(model.generate_content_async("Hi") for _ in range(6)))
         return [response.text for response in responses]
 
-    with serve(script) as server, genai.Client(endpoint=server.endpoint, max_in_flight=2) as client:
+    with serve(script) as server, connect(server, max_in_flight=2) as client:
         model = genai.GenerativeModel(client=client)
         with ThreadPoolExecutor(7) as pool:
             sync = [pool.submit(lambda: model.generate_content("Hi").text) for _ in range(6)]
@@ -141,12 +148,12 @@ def call_in_tasks(client: genai.Client, calls: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("run_calls", [call_in_threads, call_in_tasks], ids=["threads", "tasks"])
-def test_no_call_sent_too_late_for_reply(run_calls: Callable[[genai.Client, int], list[Any]]) -> None:
+def test_no_call_sent_too_late_for_reply(connect: Connect, run_calls: Callable[[genai.Client, int], list[Any]]) -> None:
     """Of more calls than the rate limit allows, only those are sent that leave time for a reply; the others fail."""
     script, calls = SlowEngine(), 40
     with serve(script) as server:
         rate_limit = types.RateLimit(requests_per_minute=600, burst_seconds=0)
-        results = run_calls(genai.Client(endpoint=server.endpoint, rate_limit=rate_limit), calls)
+        results = run_calls(connect(server, rate_limit=rate_limit), calls)
     refused = [result for result in results if isinstance(result, errors.DeadlineExceeded)]
     assert {error.attempts for error in refused} == {0}
     assert 1 + calls - len(refused) == len(script.requests)
@@ -195,10 +202,10 @@ def test_cancelled_while_waiting_for_slot(
     assert asyncio.run(cancel_waiting_task()) == "Hello"
 
 
-def test_key_change(api: Api, script: ScriptEngine) -> None:
+def test_key_change(connect: Connect, api: Api, script: ScriptEngine) -> None:
     """The key of a client changes by `update_api_key`, or by what its key function returns."""
     with serve(script, api_key="second") as server:
-        client = genai.Client("first", endpoint=server.endpoint)
+        client = connect(server, "first")
         model = genai.GenerativeModel(client=client)
         with pytest.raises(errors.Unauthenticated):
             api.generate(model, "Hi")
@@ -228,6 +235,7 @@ def test_channel_options(server: Server, script: ScriptEngine) -> None:
         genai.GenerativeModel(client=client).generate_content("Hi")
 
 
+@over_grpc
 def test_channels_closed_with_loop(
     server: Server, model: genai.GenerativeModel, client: genai.Client, script: ScriptEngine
 ) -> None:

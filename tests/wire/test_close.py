@@ -23,7 +23,7 @@ from genai_grpc.client import default_client
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.local.server import Server
 from tests.channels import channels_of
-from tests.conftest import Api
+from tests.conftest import Api, Connect, over_grpc
 from tests.waiting import wait_until
 from tests.wire.test_lifecycle import start
 
@@ -62,9 +62,9 @@ def held() -> HeldEngine:
 
 
 @pytest.fixture
-def held_client(held: HeldEngine) -> Iterator[genai.Client]:
+def held_client(connect: Connect, held: HeldEngine) -> Iterator[genai.Client]:
     """A client of a server with this engine."""
-    with serve(held) as server, genai.Client(endpoint=server.endpoint) as client:
+    with serve(held) as server, connect(server) as client:
         yield client
         held.released.set()
 
@@ -116,9 +116,9 @@ def raises_closed(message: str) -> Any:
 
 
 @pytest.mark.parametrize("used", [True, False], ids=["used", "unused"])
-def test_refused(api: Api, server: Server, script: ScriptEngine, used: bool) -> None:
+def test_refused(connect: Connect, api: Api, server: Server, script: ScriptEngine, used: bool) -> None:
     """A closed client refuses every call, those of its models, chats, cached contents and views, and sends nothing."""
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     model = genai.GenerativeModel(client=client)
     view, chat = client.with_options(timeout=5), model.start_chat()
     cache = CachedContent.from_proto(protos.CachedContent(name="cachedContents/a"), client=client)
@@ -149,14 +149,14 @@ def test_refused(api: Api, server: Server, script: ScriptEngine, used: bool) -> 
     assert (client.closed, client.ready(), len(script.requests), len(chat.history)) == (True, False, sent, 2 * used)
 
 
-def test_closed_by_block(server: Server, script: ScriptEngine) -> None:
+def test_closed_by_block(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """The end of a `with` or `async with` block closes the client."""
 
     async def leave_block() -> genai.Client:
-        async with genai.Client(endpoint=server.endpoint) as client:
+        async with connect(server) as client:
             return client
 
-    with genai.Client(endpoint=server.endpoint) as client:
+    with connect(server) as client:
         script.reply("Hello")
         assert genai.GenerativeModel(client=client).generate_content("Hi").text == "Hello"
     for closed in (client, asyncio.run(leave_block())):
@@ -192,9 +192,9 @@ WAITS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("wait", WAITS)
 @pytest.mark.parametrize("grace", [None, 0.1], ids=["at once", "after grace"])
-def test_waiting(held: HeldEngine, generate: Any, close: Any, wait: str, grace: float | None) -> None:
+def test_waiting(connect: Connect, held: HeldEngine, generate: Any, close: Any, wait: str, grace: float | None) -> None:
     """A call that waits for admission ends with ClientClosed, unsent, when the client is closed or its grace over."""
-    with serve(held) as server, genai.Client(endpoint=server.endpoint, **WAITS[wait]) as client:
+    with serve(held) as server, connect(server, **WAITS[wait]) as client:
         model = genai.GenerativeModel(client=client)
         first = generate(model)
         wait_until(lambda: held.started)
@@ -207,10 +207,10 @@ def test_waiting(held: HeldEngine, generate: Any, close: Any, wait: str, grace: 
         assert (caught.value.attempts, held.started) == (0, 1)
 
 
-def test_backoff(server: Server, script: ScriptEngine, generate: Any, close: Any) -> None:
+def test_backoff(connect: Connect, server: Server, script: ScriptEngine, generate: Any, close: Any) -> None:
     """A call that waits for its next attempt ends with ClientClosed, and the error of its last attempt as the cause."""
     script.reply(testing.api_error("UNAVAILABLE", retry_after=LONG_GRACE))
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     future = generate(genai.GenerativeModel(client=client))
     wait_until(lambda: script.requests and client._connect().admission.limiter.in_flight == 0)
     close(client)
@@ -221,11 +221,11 @@ def test_backoff(server: Server, script: ScriptEngine, generate: Any, close: Any
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "unary"])
-def test_drain(held: HeldEngine, generate: Any, close: Any, stream: bool) -> None:
+def test_drain(connect: Connect, held: HeldEngine, generate: Any, close: Any, stream: bool) -> None:
     """With a grace, new calls are refused at once, and calls in flight or in the queue end by themselves."""
     with (
         serve(held) as server,
-        genai.Client(endpoint=server.endpoint, max_in_flight=2) as client,
+        connect(server, max_in_flight=2) as client,
         ThreadPoolExecutor(1) as pool,
     ):
         model = genai.GenerativeModel(client=client)
@@ -242,10 +242,10 @@ def test_drain(held: HeldEngine, generate: Any, close: Any, stream: bool) -> Non
     assert held.started == 3
 
 
-def test_drain_retries(server: Server, script: ScriptEngine, generate: Any, close: Any) -> None:
+def test_drain_retries(connect: Connect, server: Server, script: ScriptEngine, generate: Any, close: Any) -> None:
     """A call in flight may be attempted again within the grace."""
     script.reply(testing.api_error("UNAVAILABLE", retry_after=0.3)).reply("Hello")
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     future = generate(genai.GenerativeModel(client=client))
     wait_until(lambda: script.requests)
     close(client, LONG_GRACE)
@@ -284,6 +284,7 @@ def test_second_close(held: HeldEngine, held_client: genai.Client, generate: Any
             each.result()
 
 
+@over_grpc
 @pytest.mark.parametrize("grace", [None, LONG_GRACE], ids=["at once", "drain"])
 def test_same_loop(held: HeldEngine, held_client: genai.Client, grace: float | None) -> None:
     """`aclose` ends or drains the calls of its own event loop, whose channels are closed when it returns."""
@@ -306,6 +307,7 @@ def test_same_loop(held: HeldEngine, held_client: genai.Client, grace: float | N
         assert [result.text for result in results] == ["One, two"] * 2
 
 
+@over_grpc
 def test_sync_close_in_loop(held: HeldEngine, held_client: genai.Client) -> None:
     """`close` ends the async calls of the event loop that calls it, too, and closes their channels."""
 
@@ -322,10 +324,10 @@ def test_sync_close_in_loop(held: HeldEngine, held_client: genai.Client) -> None
     assert asyncio.run(main()) is grpc.ChannelConnectivity.SHUTDOWN
 
 
-def test_stopped_loop(server: Server, script: ScriptEngine) -> None:
+def test_stopped_loop(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """A client may be closed while an event loop that it was used in does not run, and after it was closed."""
     script.reply("Hello").reply("Hello")
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     model = genai.GenerativeModel(client=client)
     stopped, ended = asyncio.new_event_loop(), asyncio.new_event_loop()
     for loop in stopped, ended:
@@ -397,28 +399,28 @@ def test_signal_handler(held: HeldEngine) -> None:
 
 
 @pytest.mark.timeout(20)
-def test_default_client_closed_while_built(server: Server) -> None:
+def test_default_client_closed_while_built(connect: Connect, server: Server) -> None:
     """A signal handler may close the default client at any time, also on the thread that builds it."""
     built: list[genai.Client] = []
 
     def build() -> genai.Client:
         if not built:
-            built.append(genai.Client(endpoint=server.endpoint))
+            built.append(connect(server))
             default.client().close()  # as the handler does
-        return genai.Client(endpoint=server.endpoint)
+        return connect(server)
 
     default = DefaultClient(build)
     with default.client() as client:
         assert default.is_client(client)
 
 
-def test_race(generate: Any, close: Any) -> None:
+def test_race(connect: Connect, generate: Any, close: Any) -> None:
     """Calls that other threads start while the client is closed either succeed or end with ClientClosed."""
     for grace in (None, LONG_GRACE):
         engine = HeldEngine()
         engine.released.set()
         with serve(engine) as server:
-            client = genai.Client(endpoint=server.endpoint)
+            client = connect(server)
             model = genai.GenerativeModel(client=client)
             futures = [generate(model, stream=bool(number % 2)) for number in range(60)]
             while engine.started < 10:
@@ -512,9 +514,9 @@ def test_fork_of_closed_client(server: Server) -> None:
     assert (stdout, stderr) == ("refused\n" * 4, "")
 
 
-def test_pickle_and_copy(server: Server, script: ScriptEngine) -> None:
+def test_pickle_and_copy(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """A pickle of a closed client is loaded as an open one; its copies are the closed client itself."""
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     chat = genai.GenerativeModel(client=client).start_chat()
     client.close()
     with raises_closed(REFUSED):

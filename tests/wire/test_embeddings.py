@@ -17,7 +17,7 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import errors, local, protos
 from genai_grpc.local import STALL, ScriptEngine, serve
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 
 NAME = "models/embedding-001"
 
@@ -128,13 +128,13 @@ class FailingEngine(ScriptEngine):
         return await super().embed(requests)
 
 
-def test_error_ends_all_batches() -> None:
+def test_error_ends_all_batches(connect: Connect) -> None:
     """In async, the error of one batch is raised, and the calls of the others in flight end."""
     engine = FailingEngine()
     engine.reply_embedding(STALL)
 
     async def run() -> None:
-        async with genai.Client(endpoint=server.endpoint) as client:
+        async with connect(server) as client:
             with pytest.raises(errors.InvalidArgument, match="no"):
                 await genai.embed_content_async(NAME, ["text"] * 150, client=client)
             await asyncio.to_thread(engine.wait_cancelled)
@@ -181,12 +181,12 @@ class CountingEngine(ScriptEngine):
         return await super().embed(requests)
 
 
-def test_concurrency() -> None:
+def test_concurrency(connect: Connect) -> None:
     """An async call has 8 batches in flight, and no more."""
     engine = CountingEngine()
 
     async def run() -> None:
-        async with genai.Client(endpoint=server.endpoint) as client:
+        async with connect(server) as client:
             result = await genai.embed_content_async(NAME, (str(n) for n in range(2000)), client=client)
             assert len(result["embedding"]) == 2000
 

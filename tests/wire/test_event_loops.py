@@ -14,6 +14,7 @@ import trio
 import genai_grpc as genai
 from genai_grpc import types
 from genai_grpc.local import ScriptEngine, Server
+from tests.conftest import Connect
 
 REFUSED = "run on asyncio, and no asyncio event loop is running here.*trio.to_thread.run_sync with the sync calls"
 
@@ -49,20 +50,20 @@ CALLS: dict[str, Callable[[genai.Client], Any]] = {
 
 @pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize("call", CALLS)
-def test_call(runner: str, call: str, server: Server) -> None:
+def test_call(connect: Connect, runner: str, call: str, server: Server) -> None:
     """An async call is a RuntimeError that says what to do, and leaves nothing in flight."""
 
     async def main() -> None:
         await CALLS[call](client)
 
-    with genai.Client(endpoint=server.endpoint, max_in_flight=1) as client:
+    with connect(server, max_in_flight=1) as client:
         for _ in range(2):
             with pytest.raises(RuntimeError, match=REFUSED):
                 RUNNERS[runner](main)
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_call_that_waits_for_admission(runner: str, server: Server, script: ScriptEngine) -> None:
+def test_call_that_waits_for_admission(connect: Connect, runner: str, server: Server, script: ScriptEngine) -> None:
     """The same for a call that would have to wait for the rate limiter first."""
     script.reply("Hello")
     limit = types.RateLimit(requests_per_minute=60, burst_seconds=0)
@@ -70,32 +71,32 @@ def test_call_that_waits_for_admission(runner: str, server: Server, script: Scri
     async def main() -> None:
         await genai.GenerativeModel(client=client).generate_content_async("Hi")
 
-    with genai.Client(endpoint=server.endpoint, rate_limit=limit) as client:
+    with connect(server, rate_limit=limit) as client:
         assert genai.GenerativeModel(client=client).generate_content("Hi").text == "Hello"
         with pytest.raises(RuntimeError, match=REFUSED):
             RUNNERS[runner](main)
 
 
-def test_sync_calls_under_trio(server: Server, script: ScriptEngine) -> None:
+def test_sync_calls_under_trio(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """Under trio a program makes sync calls on threads, and may use the client as an async context manager."""
     script.reply("Hello")
 
     async def main() -> str:
-        async with genai.Client(endpoint=server.endpoint) as client:
+        async with connect(server) as client:
             response = await trio.to_thread.run_sync(genai.GenerativeModel(client=client).generate_content, "Hi")
             return str(response.text)
 
     assert trio.run(main) == "Hello"
 
 
-def test_error_of_a_function(server: Server, script: ScriptEngine) -> None:
+def test_error_of_a_function(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """A RuntimeError of the program's own code stays as it is where an event loop runs."""
 
     def key() -> str:
         raise RuntimeError("no event loop")
 
     async def main() -> None:
-        async with genai.Client(key, endpoint=server.endpoint) as client:
+        async with connect(server, key) as client:
             await genai.GenerativeModel(client=client).generate_content_async("Hi")
 
     with pytest.raises(RuntimeError, match="^no event loop$"):
@@ -104,13 +105,13 @@ def test_error_of_a_function(server: Server, script: ScriptEngine) -> None:
 
 @pytest.mark.parametrize("how", ["aclose", "close", "dropped"])
 def test_client_that_ends_before_its_loop(
-    how: str, server: Server, script: ScriptEngine, caplog: pytest.LogCaptureFixture
+    connect: Connect, how: str, server: Server, script: ScriptEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client that ends just before its event loop leaves no task of its own that would be destroyed with the loop."""
     script.reply("Hello", " world")
 
     async def main() -> None:
-        client = genai.Client(endpoint=server.endpoint)
+        client = connect(server)
         async for _ in await genai.GenerativeModel(client=client).generate_content_async("Hi", stream=True):
             break
         if how == "aclose":

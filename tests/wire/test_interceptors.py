@@ -12,7 +12,7 @@ import genai_grpc as genai
 from genai_grpc import errors, types
 from genai_grpc.local import STALL, ScriptEngine
 from genai_grpc.local.server import Server
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 from tests.recording_server import RecordingServer
 
 
@@ -102,10 +102,10 @@ def test_interceptors(api: Api, server: Server, script: ScriptEngine) -> None:
     assert events[4:] == ["after StreamGenerateContent Hi True: None  two"]
 
 
-def test_several_interceptors(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_several_interceptors(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """The first interceptor is the outermost; `after` gets the error of a failed call."""
     events: list[str] = []
-    client = genai.Client(endpoint=server.endpoint, interceptors=[Recorder(events, "a "), Recorder(events, "b ")])
+    client = connect(server, interceptors=[Recorder(events, "a "), Recorder(events, "b ")])
     script.reply(errors.NotFound("no"))
     with pytest.raises(errors.NotFound):
         api.generate(genai.GenerativeModel(client=client), "Hi")
@@ -115,7 +115,7 @@ def test_several_interceptors(api: Api, server: Server, script: ScriptEngine) ->
 
 @pytest.mark.parametrize("callback", ["before", "attempt", "first_chunk"])
 def test_callback_that_raises(
-    api: Api, server: Server, script: ScriptEngine, callback: str, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, api: Api, server: Server, script: ScriptEngine, callback: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception of a callback fails the call, cancels its stream, and is passed to the outer interceptors."""
 
@@ -125,7 +125,7 @@ def test_callback_that_raises(
     events: list[str] = []
     broken = types.Interceptor()
     monkeypatch.setattr(broken, callback, fail)
-    client = genai.Client(endpoint=server.endpoint, interceptors=[Recorder(events), broken], max_in_flight=1)
+    client = connect(server, interceptors=[Recorder(events), broken], max_in_flight=1)
     model = genai.GenerativeModel(client=client)
     if callback == "first_chunk":
         script.reply("Hello", STALL)
@@ -137,9 +137,9 @@ def test_callback_that_raises(
     assert api.generate(model, "Hi").text == "Again"
 
 
-def test_not_an_interceptor(server: Server) -> None:
+def test_not_an_interceptor(connect: Connect, server: Server) -> None:
     """An object that is not an interceptor is refused at the first call."""
-    client = genai.Client(endpoint=server.endpoint, interceptors=[print])
+    client = connect(server, interceptors=[print])
     with pytest.raises(errors.ConfigurationError, match="got builtin_function_or_method"):
         genai.GenerativeModel(client=client).generate_content("Hi")
 
@@ -183,10 +183,12 @@ def test_metadata(api: Api, stream: bool) -> None:
     [([("x-é", "1")], ValueError), ({"x-name": "é"}, ValueError), ([("x-name", b"1")], TypeError)],
     ids=["name", "value", "bytes"],
 )
-def test_invalid_metadata(api: Api, server: Server, script: ScriptEngine, pairs: Any, error: type[Exception]) -> None:
+def test_invalid_metadata(
+    connect: Connect, api: Api, server: Server, script: ScriptEngine, pairs: Any, error: type[Exception]
+) -> None:
     """Metadata that gRPC cannot carry fails the call before anything is sent, and `after` gets the error."""
     interceptor = Metadata(pairs)
-    client = genai.Client(endpoint=server.endpoint, interceptors=[interceptor])
+    client = connect(server, interceptors=[interceptor])
     with pytest.raises(error):
         api.generate(genai.GenerativeModel(client=client), "Hi")
     assert isinstance(interceptor.error, error)

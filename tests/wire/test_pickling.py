@@ -18,7 +18,7 @@ from genai_grpc import testing
 from genai_grpc.caching import CachedContent
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.local.server import Server
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 
 KEY = "AIzaSy-a-very-secret-key"
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
@@ -49,9 +49,9 @@ def server(script: ScriptEngine) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[genai.Client]:
+def client(connect: Connect, server: Server) -> Iterator[genai.Client]:
     """A client with the key."""
-    with genai.Client(KEY, endpoint=server.endpoint) as connected:
+    with connect(server, KEY) as connected:
         yield connected
 
 
@@ -115,11 +115,13 @@ def test_other_process_without_key(client: genai.Client) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_pickled_chat(api: Api, client: genai.Client, script: ScriptEngine, protocol: int) -> None:
+def test_pickled_chat(
+    api: Api, connect: Connect, server: Server, client: genai.Client, script: ScriptEngine, protocol: int
+) -> None:
     """A chat that is pickled or deep-copied goes on by itself, with its tools and settings."""
     script.reply("Four")
     chat = holders(client)["chat"]
-    client_of_pickles = genai.Client(KEY, endpoint=client.endpoint, pickle_secrets=True)
+    client_of_pickles = connect(server, KEY, pickle_secrets=True)
     chat.model._client = client_of_pickles
     copies = [pickle.loads(pickle.dumps(chat, protocol)), copy.deepcopy(chat)]
     call = testing.response(testing.function_call("double", number=4))

@@ -17,7 +17,7 @@ from genai_grpc import errors, types
 from genai_grpc._rpc.log import LOG, enable
 from genai_grpc.local import STALL, ScriptEngine
 from genai_grpc.local.server import Server
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 
 Lines: TypeAlias = pytest.LogCaptureFixture
 SECONDS = re.compile(r"\d+\.\d{3} s")
@@ -43,9 +43,9 @@ def test_success(at_info: Lines, model: genai.GenerativeModel, script: ScriptEng
     assert at_info.records[-1].levelno == logging.INFO
 
 
-def test_attempts(at_info: Lines, server: Server, script: ScriptEngine, api: Api) -> None:
+def test_attempts(connect: Connect, at_info: Lines, server: Server, script: ScriptEngine, api: Api) -> None:
     """A call of several attempts is one line with their number, whether it succeeds or fails."""
-    client = genai.Client(endpoint=server.endpoint, retry=types.RetryPolicy(max_attempts=2, initial_backoff=0))
+    client = connect(server, retry=types.RetryPolicy(max_attempts=2, initial_backoff=0))
     model = genai.GenerativeModel(client=client)
     script.reply(errors.ServiceUnavailable("no")).reply("Hello")
     script.reply(errors.ServiceUnavailable("no")).reply(errors.NotFound("a prompt"))
@@ -132,24 +132,28 @@ def logger() -> Iterator[logging.Logger]:
     LOG.handlers[:] = handlers
 
 
-def test_unknown_level(server: Server, monkeypatch: pytest.MonkeyPatch, logger: logging.Logger) -> None:
+def test_unknown_level(
+    connect: Connect, server: Server, monkeypatch: pytest.MonkeyPatch, logger: logging.Logger
+) -> None:
     """A value of GENAI_GRPC_LOG that is no level is refused when a client is created; an empty one is none."""
     level = logger.level
     monkeypatch.setenv("GENAI_GRPC_LOG", "")
-    genai.Client(endpoint=server.endpoint)
+    connect(server)
     assert logger.level == level
     monkeypatch.setenv("GENAI_GRPC_LOG", "all")
     with pytest.raises(errors.ConfigurationError, match="is debug, info, warning or error, or unset; got 'all'"):
-        genai.Client(endpoint=server.endpoint)
+        connect(server)
 
 
-def test_level_of_the_program_stays(server: Server, monkeypatch: pytest.MonkeyPatch, logger: logging.Logger) -> None:
+def test_level_of_the_program_stays(
+    connect: Connect, server: Server, monkeypatch: pytest.MonkeyPatch, logger: logging.Logger
+) -> None:
     """The variable sets the level once: a level that the program sets later stays."""
     monkeypatch.setenv("GENAI_GRPC_LOG", "Debug")
-    genai.Client(endpoint=server.endpoint)
+    connect(server)
     assert logger.level == logging.DEBUG
     logger.setLevel(logging.ERROR)
-    genai.Client(endpoint=server.endpoint)
+    connect(server)
     assert logger.level == logging.ERROR
 
 

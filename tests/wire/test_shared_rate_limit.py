@@ -21,7 +21,7 @@ from genai_grpc.local import ScriptEngine
 from genai_grpc.local.server import Server
 from genai_grpc_protos.protobuf import Duration
 from genai_grpc_protos.rpc import RetryInfo
-from tests.conftest import Api, AsyncApi
+from tests.conftest import Api, AsyncApi, Connect
 
 ROOT: Final = Path(__file__).parents[2]
 NO_BACKOFF: Final = types.RetryPolicy(initial_backoff=0)
@@ -54,10 +54,10 @@ class AsyncLimiter(Limiter):
         raise AssertionError("async calls use reserve_async")
 
 
-def test_each_attempt_reserves(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_each_attempt_reserves(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """Each attempt is reserved, with its estimated tokens and what the estimates before it were wrong by."""
     limiter = Limiter(0.0, 0.01)
-    client = genai.Client(endpoint=server.endpoint, rate_limit=limiter, retry=NO_BACKOFF, timeout=50)
+    client = connect(server, rate_limit=limiter, retry=NO_BACKOFF, timeout=50)
     model = genai.GenerativeModel(client=client)
     script.reply(errors.ServiceUnavailable("no")).reply("two words").reply("Hello").reply("Hello")
     api.generate(model, "one two three")
@@ -70,10 +70,10 @@ def test_each_attempt_reserves(api: Api, server: Server, script: ScriptEngine) -
     api.close_client(client)
 
 
-def test_refused(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_refused(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """A call that the limiter refuses fails without an attempt, and the next one reports the tokens of both."""
     limiter = Limiter(0.0, None)
-    client = genai.Client(endpoint=server.endpoint, rate_limit=limiter)
+    client = connect(server, rate_limit=limiter)
     model = genai.GenerativeModel(client=client)
     script.reply("two words").reply("Hello")
     api.generate(model, "one two three")
@@ -88,18 +88,20 @@ def test_refused(api: Api, server: Server, script: ScriptEngine) -> None:
 
 
 @pytest.mark.parametrize("wait", [float("inf"), float("nan"), 1e9])
-def test_wait_beyond_the_deadline(api: Api, server: Server, script: ScriptEngine, wait: float) -> None:
+def test_wait_beyond_the_deadline(
+    connect: Connect, api: Api, server: Server, script: ScriptEngine, wait: float
+) -> None:
     """A limiter that answers with more than `max_wait` does not block the call: it fails at once."""
-    client = genai.Client(endpoint=server.endpoint, rate_limit=Limiter(wait))
+    client = connect(server, rate_limit=Limiter(wait))
     with pytest.raises(errors.DeadlineExceeded, match="shared rate limit"):
         api.generate(genai.GenerativeModel(client=client), "Hi")
     assert not script.requests
     api.close_client(client)
 
 
-def test_limiter_that_fails(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_limiter_that_fails(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """An exception of the limiter reaches the program; nothing was sent, and the next call succeeds."""
-    client = genai.Client(endpoint=server.endpoint, rate_limit=Limiter(ConnectionError("no limiter")))
+    client = connect(server, rate_limit=Limiter(ConnectionError("no limiter")))
     model = genai.GenerativeModel(client=client)
     with pytest.raises(ConnectionError, match="no limiter"):
         api.generate(model, "Hi")
@@ -109,21 +111,24 @@ def test_limiter_that_fails(api: Api, server: Server, script: ScriptEngine) -> N
     api.close_client(client)
 
 
-@pytest.mark.parametrize("limiter", [Limiter(), AsyncLimiter()], ids=["reserve", "reserve_async"])
-def test_async_calls_do_not_block_the_loop(server: Server, script: ScriptEngine, limiter: Limiter) -> None:
+@pytest.mark.parametrize("kind", [Limiter, AsyncLimiter], ids=["reserve", "reserve_async"])
+def test_async_calls_do_not_block_the_loop(
+    connect: Connect, server: Server, script: ScriptEngine, kind: type[Limiter]
+) -> None:
     """Async calls await `reserve_async`; without it, `reserve` runs on a thread."""
-    api, client = AsyncApi(), genai.Client(endpoint=server.endpoint, rate_limit=limiter)
+    limiter = kind()
+    api, client = AsyncApi(), connect(server, rate_limit=limiter)
     script.reply("Hello")
     api.generate(genai.GenerativeModel(client=client), "Hi")
     assert len(limiter.asked) == 1
     assert (threading.get_ident() in limiter.threads) == isinstance(limiter, AsyncLimiter)
-    api.shut_down(client)
+    api.shut_down()
 
 
-def test_delay_of_the_service(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_delay_of_the_service(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """A client with a shared limiter waits as RetryInfo asks, too, before it reserves."""
     limiter = Limiter()
-    client = genai.Client(endpoint=server.endpoint, rate_limit=limiter, timeout=20)
+    client = connect(server, rate_limit=limiter, timeout=20)
     delay = RetryInfo(retry_delay=Duration(seconds=50))
     script.reply(errors.ResourceExhausted("no", details=[delay]))
     model = genai.GenerativeModel(client=client)
@@ -136,10 +141,10 @@ def test_delay_of_the_service(api: Api, server: Server, script: ScriptEngine) ->
 
 
 @pytest.mark.parametrize("rate_limit", [60, "60", object()])
-def test_not_a_rate_limit(server: Server, rate_limit: Any) -> None:
+def test_not_a_rate_limit(connect: Connect, server: Server, rate_limit: Any) -> None:
     """What is neither a RateLimit nor has `reserve` is refused."""
     with pytest.raises(TypeError, match=rf"reserve\(tokens, max_wait\).; got {type(rate_limit).__name__}"):
-        genai.Client(endpoint=server.endpoint, rate_limit=rate_limit)
+        connect(server, rate_limit=rate_limit)
 
 
 # Ten processes with one quota: the limiter in Redis that docs/clients.md shows, and one in a process of its own.

@@ -18,7 +18,7 @@ from genai_grpc.local import STALL, ScriptEngine
 from genai_grpc.local.server import Server
 from genai_grpc_protos.protobuf import Duration
 from genai_grpc_protos.rpc import QuotaFailure, RetryInfo
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 from tests.telemetry_sdk import Sdk
 from tests.waiting import wait_until
 
@@ -49,9 +49,9 @@ def test_before_first_call() -> None:
     )
 
 
-def test_calls_and_connections(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_calls_and_connections(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """A stream is in flight until it ends; the call behind it waits; connections are counted by kind until closed."""
-    client = genai.Client(endpoint=server.endpoint, max_in_flight=1)
+    client = connect(server, max_in_flight=1)
     model = genai.GenerativeModel(client=client)
     script.reply("one", STALL).reply("Hello")
     stream = api.generate(model, "Hi", stream=True)
@@ -107,9 +107,9 @@ def test_rate_and_retries(api: Api, server: Server, script: ScriptEngine) -> Non
     api.close_client(client)
 
 
-def test_thread_safe(server: Server, script: ScriptEngine) -> None:
+def test_thread_safe(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """Threads may read the state while others call, and event loops come and go."""
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     model = genai.GenerativeModel(client=client)
 
     def call(number: int) -> None:
@@ -131,10 +131,10 @@ def values(sdk: Sdk, name: str) -> dict[str, Any]:
     return {str(dict(point.attributes).get("genai_grpc.kind", "")): point.value for point in sdk.points(name)}
 
 
-def test_gauges(api: Api, sdk: Sdk, server: Server, script: ScriptEngine) -> None:
+def test_gauges(connect: Connect, api: Api, sdk: Sdk, server: Server, script: ScriptEngine) -> None:
     """The gauges observe the same numbers, with the address of the endpoint."""
     limit = types.RateLimit(requests_per_minute=60, burst_seconds=60)
-    client = genai.Client(endpoint=server.endpoint, max_in_flight=5, rate_limit=limit, interceptors=[sdk.interceptor()])
+    client = connect(server, max_in_flight=5, rate_limit=limit, interceptors=[sdk.interceptor()])
     script.reply("one", STALL)
     stream = api.generate(genai.GenerativeModel(client=client), "Hi", stream=True)
     assert values(sdk, "genai_grpc.client.calls") == {"in_flight": 1, "waiting": 0, "delayed": 0}
@@ -147,7 +147,7 @@ def test_gauges(api: Api, sdk: Sdk, server: Server, script: ScriptEngine) -> Non
     [point] = sdk.points("genai_grpc.client.streams")
     assert dict(point.attributes) == {
         "server.address": "127.0.0.1",
-        "server.port": int(server.endpoint.rpartition(":")[2]),
+        "server.port": int(client.endpoint.rpartition(":")[2]),
     }
     api.close(stream)
     api.close_client(client)
@@ -166,7 +166,7 @@ def test_gauges_of_several_clients(sdk: Sdk) -> None:
     assert first.stats().limit == 5
 
 
-def test_client_created(server: Server) -> None:
+def test_client_created(connect: Connect, server: Server) -> None:
     """An interceptor learns of each client that it was given to."""
     created: list[genai.Client] = []
 
@@ -175,13 +175,13 @@ def test_client_created(server: Server) -> None:
             created.append(client)
 
     recorder = Recorder()
-    clients = [genai.Client(endpoint=server.endpoint, interceptors=[recorder]) for _ in range(2)]
+    clients = [connect(server, interceptors=[recorder]) for _ in range(2)]
     assert created == clients
 
 
-def test_views(sdk: Sdk, server: Server, script: ScriptEngine) -> None:
+def test_views(connect: Connect, sdk: Sdk, server: Server, script: ScriptEngine) -> None:
     """A view has the state of its client, which the gauges count once."""
-    client = genai.Client(endpoint=server.endpoint, max_in_flight=5, interceptors=[sdk.interceptor()])
+    client = connect(server, max_in_flight=5, interceptors=[sdk.interceptor()])
     view = client.with_options(timeout=5)
     script.reply("Hello")
     genai.GenerativeModel(client=view).generate_content("Hi")
@@ -190,9 +190,9 @@ def test_views(sdk: Sdk, server: Server, script: ScriptEngine) -> None:
     client.close()
 
 
-def test_closed(server: Server, script: ScriptEngine) -> None:
+def test_closed(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """A client that is closed while calls wait has none in the queue."""
-    client = genai.Client(endpoint=server.endpoint, max_in_flight=1)
+    client = connect(server, max_in_flight=1)
     model = genai.GenerativeModel(client=client)
     script.reply("one", STALL)
     stream = model.generate_content("Hi", stream=True)

@@ -21,7 +21,7 @@ from genai_grpc import errors, protos
 from genai_grpc.local import STALL, ScriptEngine, serve
 from genai_grpc.local.server import Server
 from genai_grpc.telemetry import OpenTelemetry
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 from tests.telemetry_sdk import Sdk
 
 KEY = "AIzaSy-a-very-secret-key"
@@ -35,9 +35,9 @@ def sdk() -> Iterator[Sdk]:
 
 
 @pytest.fixture
-def client(server: Server, sdk: Sdk) -> Iterator[genai.Client]:
+def client(connect: Connect, server: Server, sdk: Sdk) -> Iterator[genai.Client]:
     """A client of `server` that records to `sdk`."""
-    with genai.Client(endpoint=server.endpoint, interceptors=[sdk.interceptor()]) as connected:
+    with connect(server, interceptors=[sdk.interceptor()]) as connected:
         yield connected
 
 
@@ -137,10 +137,10 @@ def test_other_calls(sdk: Sdk, model: genai.GenerativeModel, api: Api) -> None:
     assert sdk.points("gen_ai.client.operation.duration") == []
 
 
-def test_api_version(sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -> None:
+def test_api_version(connect: Connect, sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -> None:
     """A call that generates is recorded as such under each API version; another one has the path that was called."""
     script.reply("Hello")
-    client = genai.Client(endpoint=server.endpoint, api_version="v1", interceptors=[sdk.interceptor()])
+    client = connect(server, api_version="v1", interceptors=[sdk.interceptor()])
     api.generate(genai.GenerativeModel(client=client), "Hi")
     api.get_model("gemini-pro", client=client)
     service = "google.ai.generativelanguage.v1.ModelService"
@@ -148,10 +148,10 @@ def test_api_version(sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -
     api.close_client(client)
 
 
-def test_content(sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -> None:
+def test_content(connect: Connect, sdk: Sdk, server: Server, script: ScriptEngine, api: Api) -> None:
     """With `capture_content`, prompts and responses are recorded on spans."""
     script.reply("Hello")
-    client = genai.Client(endpoint=server.endpoint, interceptors=[sdk.interceptor(capture_content=True)])
+    client = connect(server, interceptors=[sdk.interceptor(capture_content=True)])
     api.generate(genai.GenerativeModel(client=client, system_instruction="Be kind."), "Hi")
     api.close_client(client)
     attributes = sdk.attributes()
@@ -183,12 +183,12 @@ def test_thoughts_and_unknown_finish_reason(
     assert attributes["gen_ai.usage.reasoning.output_tokens"] == 5
 
 
-def test_key_not_recorded(sdk: Sdk, api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_key_not_recorded(connect: Connect, sdk: Sdk, api: Api, caplog: pytest.LogCaptureFixture) -> None:
     """No span, metric or log line has the key, even if the service's error quotes it."""
     caplog.set_level(logging.DEBUG)
     script = ScriptEngine().reply("Hello").reply(errors.InvalidArgument(f"API key not valid: {KEY}"))
     with serve(script, api_key=KEY) as server:
-        client = genai.Client(KEY, endpoint=server.endpoint, interceptors=[sdk.interceptor()])
+        client = connect(server, KEY, interceptors=[sdk.interceptor()])
         model = genai.GenerativeModel(client=client)
         api.generate(model, "Hi")
         with pytest.raises(errors.InvalidArgument):
@@ -233,13 +233,13 @@ def test_grpc_instrumentation(
     assert [attempt.parent and attempt.parent.span_id for attempt in attempts] == [call.context.span_id] * 2
 
 
-def test_prometheus(server: Server, script: ScriptEngine) -> None:
+def test_prometheus(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """OpenTelemetry's exporter exposes the metrics to Prometheus."""
     script.reply("two words")
     meter_provider = MeterProvider(metric_readers=[PrometheusMetricReader()])
     telemetry = OpenTelemetry(meter_provider=meter_provider)
     try:
-        with genai.Client(endpoint=server.endpoint, interceptors=[telemetry]) as client:
+        with connect(server, interceptors=[telemetry]) as client:
             genai.GenerativeModel("gemini-pro", client=client).generate_content("Hi")
         text = generate_latest(REGISTRY).decode()
     finally:

@@ -16,7 +16,7 @@ from genai_grpc import errors, types
 from genai_grpc.local import STALL, ScriptEngine, serve
 from genai_grpc.local.server import Server
 from genai_grpc.testing import FaultProxy
-from tests.conftest import Api
+from tests.conftest import Api, Connect
 from tests.wire.test_lifecycle import start
 
 
@@ -172,10 +172,10 @@ def test_shared(api: Api, server: Server, script: ScriptEngine, first: str) -> N
 
 @pytest.mark.parametrize("through", ["client", "view", "view of view"])
 @pytest.mark.parametrize("used", [True, False], ids=["used", "unused"])
-def test_new_key(api: Api, script: ScriptEngine, through: str, used: bool) -> None:
+def test_new_key(connect: Connect, api: Api, script: ScriptEngine, through: str, used: bool) -> None:
     """A new key, given to a view or to its client, is that of both."""
     with serve(script, api_key="second") as server:
-        client = genai.Client("first", endpoint=server.endpoint)
+        client = connect(server, "first")
         view = client.with_options(timeout=5)
         owners = {"client": client, "view": view, "view of view": view.with_options(timeout=4)}
         if used:
@@ -263,9 +263,9 @@ def test_wrong_options() -> None:
         client.with_options(metadata=[("authorization", "Bearer a-secret")])
 
 
-def test_pickle(server: Server, script: ScriptEngine) -> None:
+def test_pickle(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """A view is loaded from a pickle with its options and its client, and with its metadata if secrets are pickled."""
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     view = client.with_options(timeout=5).with_options(retry=None)
     loaded, loaded_client = pickle.loads(pickle.dumps((view, client)))
     assert repr(loaded) == repr(view)
@@ -281,7 +281,7 @@ def test_pickle(server: Server, script: ScriptEngine) -> None:
     assert b"a-secret" not in data
     with pytest.raises(errors.ConfigurationError, match="the client was unpickled without metadata"):
         genai.get_model("gemini-pro", client=pickle.loads(data))
-    trusting = genai.Client(endpoint=server.endpoint, pickle_secrets=True).with_options(**secret)
+    trusting = connect(server, pickle_secrets=True).with_options(**secret)
     data = pickle.dumps(trusting)
     assert b"a-secret" in data
     reloaded = pickle.loads(data)
@@ -290,9 +290,9 @@ def test_pickle(server: Server, script: ScriptEngine) -> None:
     reloaded._client.close()
 
 
-def test_pickle_of_model(server: Server, script: ScriptEngine) -> None:
+def test_pickle_of_model(connect: Connect, server: Server, script: ScriptEngine) -> None:
     """A model is pickled with its options, and refused with metadata; its copies and their chats have both."""
-    client = genai.Client(endpoint=server.endpoint)
+    client = connect(server)
     model = genai.GenerativeModel(client=client).with_options(retry=None)
     loaded = pickle.loads(pickle.dumps(model.start_chat()))
     script.reply(unavailable())
@@ -363,7 +363,7 @@ def test_fork(server: Server, script: ScriptEngine) -> None:
     assert process.communicate(timeout=60) == ("HelloHello", "")
 
 
-def test_interceptors(api: Api, server: Server, script: ScriptEngine) -> None:
+def test_interceptors(connect: Connect, api: Api, server: Server, script: ScriptEngine) -> None:
     """The interceptors of a client see the calls of its views, retries included."""
     numbers: list[int] = []
 
@@ -371,7 +371,7 @@ def test_interceptors(api: Api, server: Server, script: ScriptEngine) -> None:
         def attempt(self, state: Any, number: int) -> None:
             numbers.append(number)
 
-    client = genai.Client(endpoint=server.endpoint, interceptors=[Attempts()])
+    client = connect(server, interceptors=[Attempts()])
     view = client.with_options(retry=types.RetryPolicy(initial_backoff=0))
     script.reply(unavailable()).reply("Hello")
     assert api.generate(genai.GenerativeModel(client=view), "Hi").text == "Hello"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.call import AnyCall
@@ -70,7 +70,7 @@ class AsyncRestTransport(AsyncTransport):
 class _Stream(RpcStream):
     """An open response stream."""
 
-    __slots__ = ("_cancelled", "_connections", "_events", "_exchange", "_loop", "_parser", "_pieces")
+    __slots__ = ("_bodies", "_cancelled", "_connections", "_events", "_exchange", "_loop", "_parser", "_pieces")
 
     def __init__(self, response: Any, exchange: Exchange, connections: RestConnections) -> None:
         super().__init__(response)
@@ -78,8 +78,10 @@ class _Stream(RpcStream):
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._pieces = response.aiter_bytes()
+        _OPEN[id(self)] = response, self._pieces
         self._parser = EventParser()
         self._events: deque[bytes] = deque()
+        self._bodies: list[bytes] = []
         self._cancelled = False
 
     async def read(self) -> Any:
@@ -90,7 +92,9 @@ class _Stream(RpcStream):
                 if piece is None:
                     return await self._at_end()
                 self._events.extend(self._parser.feed(piece))
-            self.last = self._exchange.parse_event(self._rpc, self._events.popleft())
+            body = self._events.popleft()
+            self.last = self._exchange.parse_event(self._rpc, body)
+            self._bodies.append(body)
         except asyncio.TimeoutError:
             failure = self._exchange.timed_out()
         except (self._connections.httpx.HTTPError, self._connections.httpx.StreamError) as error:
@@ -116,30 +120,38 @@ class _Stream(RpcStream):
         self._end(None)
         await self._rpc.aclose()
 
-    def received(self) -> tuple[Any, Any]:
-        """The metadata so far."""
-        return metadata_of(self._rpc), None if self.open else ()
+    def received(self) -> tuple[Any, ...]:
+        """The metadata so far, and the JSON of the chunks."""
+        return metadata_of(self._rpc), None if self.open else (), self._bodies
 
     def _cancel(self) -> None:
         self._cancelled = True
         shut_down(self._rpc)  # at once: the loop may not run on
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(_start_to_close, self._rpc)
+            self._loop.call_soon_threadsafe(_start_to_close, self._rpc, self._pieces)
+
+    def _end(self, error: APIError | None) -> None:
+        super()._end(error)
+        _OPEN.pop(id(self), None)
 
     def __del__(self) -> None:
         self.cancel()
 
 
-def _start_to_close(response: Any) -> None:
-    task = asyncio.ensure_future(_close(response))
+def _start_to_close(response: Any, pieces: Any) -> None:
+    task = asyncio.ensure_future(_close(response, pieces))
     # Asyncio itself holds only a weak reference to a task.
     _CLOSING.add(task)
     task.add_done_callback(_CLOSING.discard)
 
 
-async def _close(response: Any) -> None:
-    with contextlib.suppress(Exception):  # what httpx2 says of a connection that it lost
+async def _close(response: Any, pieces: Any) -> None:
+    with contextlib.suppress(Exception):  # what httpx2 says of a connection that it lost, or if a task reads from it
+        await pieces.aclose()
+    with contextlib.suppress(Exception):  # as above
         await response.aclose()
 
 
 _CLOSING: set[asyncio.Future[None]] = set()
+_OPEN: Final[dict[int, Any]] = {}
+"""What open streams read from, so that the garbage collector does not close the parts of a dropped one separately."""

@@ -38,20 +38,30 @@ class RestConnections:
         self.base_url = to_base_url(options)
         self.closed = False
         self._options = options
-        self._lock = threading.RLock()  # a signal handler may close the client
+        self._lock = threading.Condition()  # reentrant, since a signal handler may close the client
         self._sync: httpx2.Client | None = None
+        self._in_use = 0
         # Not weakly, since the connections refer to their loop.
         self._aio: dict[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]] = {}
         self._connected: set[asyncio.AbstractEventLoop | None] = set()
 
-    def sync(self) -> httpx2.Client:
-        """The client of sync calls."""
+    def acquire(self) -> httpx2.Client:
+        """The client of sync calls, for one of them, which must release it."""
         with self._lock:
             self.check_open()
             client = self._sync
             if client is None:
                 client = self._sync = self.httpx.Client(**self._arguments())
+            self._in_use += 1
             return client
+
+    def release(self, *_: object) -> None:
+        """A sync call has ended; the last one closes a client that is closed."""
+        with self._lock:
+            self._in_use -= 1
+            if self.closed and not self._in_use:
+                self._close_sync()
+                self._lock.notify_all()
 
     def aio(self) -> httpx2.AsyncClient:
         """The client of the running event loop, which is closed with it."""
@@ -77,10 +87,13 @@ class RestConnections:
     def connect(self, cancelled: Signal, timeout: float) -> None:
         """Connect for sync calls; the status of the reply does not matter. Raises APIError."""
         del cancelled  # the end of the client closes the connection
+        client = self.acquire()
         try:
-            self.sync().head(self.base_url, timeout=timeout)
+            client.head(self.base_url, timeout=timeout)
         except self.httpx.HTTPError as error:
             raise self._no_connection(error, timeout) from error
+        finally:
+            self.release()
         self.on_reply()
 
     async def connect_async(self, timeout: float) -> None:
@@ -124,19 +137,32 @@ class RestConnections:
     def _close(self) -> list[tuple[asyncio.AbstractEventLoop, Any, Any]]:
         with self._lock:
             self.closed = True
-            sync, self._sync = self._sync, None
-            found = [(loop, *pair) for loop, pair in list(self._aio.items())]
-        if sync is not None:
-            for connection in _sockets(sync):
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
-            sync.close()
-        return found
+            # A socket is closed by the thread that reads from it, or another one may get its number, and this thread
+            # reads on from that. A call that was about to connect is found by a later round.
+            for _ in range(5):
+                if not self._in_use:
+                    self._close_sync()
+                    break
+                for connection in _sockets(self._sync):
+                    with contextlib.suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
+                self._lock.wait(0.01)
+            return [(loop, *pair) for loop, pair in list(self._aio.items())]
+
+    def _close_sync(self) -> None:
+        client, self._sync = self._sync, None
+        if client is not None:
+            client.close()
 
     def check_open(self) -> None:
         """Raise ClientClosed if the client is closed."""
         if self.closed:
             raise ClientClosed(CANCELLED)
+
+    def __del__(self) -> None:
+        # A client that was dropped, as programs may: sockets that are dropped warn. The event loops close theirs.
+        if getattr(self, "_sync", None) is not None:
+            self._close_sync()
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
         self._aio.pop(loop, None)
@@ -148,7 +174,7 @@ class RestConnections:
             yield
         finally:
             self._forget(loop)
-            await client.aclose()
+            await _close_all(client)
 
     def _no_connection(self, error: Exception, timeout: float) -> APIError:
         if self.closed:
@@ -161,8 +187,29 @@ class RestConnections:
         return {**client_arguments(self._options, tls=self._options.target.tls), "limits": limits}
 
 
+async def _close_all(client: Any) -> None:
+    """Close a client of httpx2 with all its connections."""
+    connections = _connections(client)
+    try:
+        await client.aclose()
+        # Those that were about to connect.
+        for _ in range(5):
+            if not (connections := [each for each in connections if not each.is_closed()]):
+                break
+            await asyncio.sleep(0.01)
+            await _close_each(connections)
+    except asyncio.CancelledError:  # the loop ends
+        await _close_each(connections)
+        raise
+
+
+async def _close_each(connections: list[Any]) -> None:
+    for connection in connections:
+        await connection.aclose()
+
+
 async def _close_client(client: Any, closing: AsyncGenerator[None, None]) -> None:
-    await client.aclose()
+    await _close_all(client)
     await closing.aclose()  # has nothing left to do
 
 
@@ -185,13 +232,14 @@ def shut_down(response: Any) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
+def _connections(client: Any) -> list[Any]:
+    """The connections of a client; none if another release of httpx2 has them elsewhere."""
+    return list(getattr(getattr(getattr(client, "_transport", None), "_pool", None), "connections", ()))
+
+
 def _sockets(client: Any) -> list[Any]:
     """The sockets of a client, as far as this release of httpx2 has them where the present one does."""
-    pool = getattr(getattr(client, "_transport", None), "_pool", None)
-    streams = [
-        getattr(getattr(each, "_connection", None), "_network_stream", None)
-        for each in getattr(pool, "connections", ())
-    ]
+    streams = [getattr(getattr(each, "_connection", None), "_network_stream", None) for each in _connections(client)]
     found = [stream.get_extra_info("socket") for stream in streams if stream is not None]
     return [each for each in found if each is not None]
 

@@ -53,14 +53,14 @@ class Exchange:
         self._httpx = connections.httpx
         self._call = attempt.call
         self._timeout = timeout
-        self._idle_timeout = attempt.idle_timeout
+        self._idle_timeout = attempt.idle_timeout if attempt.call.method.streaming else math.inf
         self._deadline = time.monotonic() + timeout
         self._secrets = secrets_in(metadata)
         verb, target, body = _transcode(attempt.call)
         headers = {"user-agent": user_agent, **to_headers(metadata), "x-server-timeout": str(math.ceil(timeout))}
         if body is not None:
             headers["content-type"] = "application/json"
-        read = min(timeout, attempt.idle_timeout)
+        read = min(timeout, self._idle_timeout)
         self.arguments: dict[str, Any] = {
             "method": verb,
             "url": connections.base_url + target,
@@ -104,15 +104,15 @@ class Exchange:
         """Check the status of a reply whose body is read if it is no success; raises APIError."""
         check_reply(self._reply(response, body), self._secrets)
 
-    def parse(self, response: Any, body: bytes) -> tuple[Any, tuple[Any, Any]]:
-        """The message of a reply, with its metadata.
+    def parse(self, response: Any, body: bytes) -> tuple[Any, tuple[Any, ...]]:
+        """The message of a reply, with its metadata and JSON.
 
         Raises:
             APIError: The service refused the call; or what answered is no Gemini API.
         """
         self.check(response, body)
         try:
-            return from_json(self._call.method.response, body), (metadata_of(response), ())
+            return from_json(self._call.method.response, body), (metadata_of(response), (), [body])
         except ValueError as error:
             raise self._no_json(response, error) from None
 
@@ -157,6 +157,6 @@ def _transcode(call: AnyCall) -> Any:
         raise MethodNotImplemented(f"{method.name} is not served over HTTP/JSON; use transport='grpc'", attempts=0)
     request = call.request.decode() if isinstance(call.request, SerializedRequest) else call.request
     try:
-        return to_http(method, request, **({"alt": "sse"} if method.streaming else {}))
+        return to_http(method, request, call.options.extra_body, **({"alt": "sse"} if method.streaming else {}))
     except ValueError as error:
         raise InvalidArgument(str(error), attempts=0) from None
