@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage test-matrix test-polyglot test-libraries toolchains bench bench-check \
+.PHONY: help demo test test-slow coverage test-matrix test-polyglot test-libraries toolchains bench bench-check \
   check format lint types layers check-generated protos fix generate build clean
 
 help:
@@ -45,6 +45,9 @@ test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and p
 
 test-polyglot: .venv/.polyglot generate ## Build and test the example programs of other languages
 	$(BIN)/python -m pytest -q -rs -m polyglot $(ARGS)
+
+test-slow: .venv/.dev ## Run the tests that take 4 seconds or more each
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow $(ARGS)
 
 test-libraries: .venv/.dev ## Run Google's packages, libraries for them, and the examples of frameworks (downloads up to 320 MB)
 	$(BIN)/python -m pytest -q -m libraries $(ARGS)

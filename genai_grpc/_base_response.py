@@ -191,9 +191,11 @@ class BaseResponse:
 
         It is empty wherever `metadata` is None, and over gRPC, whose messages keep the fields that they do not know.
 
-        >>> import genai_grpc as genai
-        >>> model = genai.GenerativeModel(client=genai.Client(transport="rest"))
-        >>> model.generate_content("Say hello.").raw[0]["candidates"][0]["finishReason"]
+        >>> from genai_grpc import Client, GenerativeModel, local
+        >>> with local.serve(local.ScriptEngine().reply("Hello")) as server:
+        ...     with Client(endpoint=server.http_endpoint, transport="rest") as client:
+        ...         response = GenerativeModel(client=client).generate_content("Say hello.")
+        >>> response.raw[0]["candidates"][0]["finishReason"]
         'STOP'
         """
         import json  # as in `parsed`

@@ -271,7 +271,7 @@ _GAUGES: Final[tuple[tuple[str, str, str, Callable[[ClientStats], Mapping[str, f
 def _labels(call: CallInfo, generates: bool) -> dict[str, Any]:
     """The attributes of both the span and the metrics of a call."""
     if not generates:
-        return {"rpc.system.name": "grpc", "rpc.method": call.method[1:]}
+        return {"rpc.system.name": call.transport, "rpc.method": call.method[1:]}
     request: Any = call.request
     return {
         "gen_ai.operation.name": "generate_content",

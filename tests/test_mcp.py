@@ -123,6 +123,7 @@ def test_session_among_the_tools(server: Server, script: ScriptEngine) -> None:
 
 
 @pytest.mark.llama
+@pytest.mark.slow
 def test_real_model() -> None:
     """The real model calls a tool of the server."""
     from genai_grpc.local import serve

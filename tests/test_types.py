@@ -68,9 +68,13 @@ def test_request_options_as_mapping() -> None:
     """RequestOptions is a mapping of its fields, as in google-generativeai."""
     options = types.RequestOptions(timeout=5, retry=None)
     assert isinstance(options, Mapping)
-    assert dict(options) == {**options} == {"timeout": 5, "idle_timeout": None, "retry": None, "metadata": ()}
-    assert (options["timeout"], options.get("wait", 3), len(options), "retry" in options) == (5, 3, 4, True)
-    with pytest.raises(KeyError, match="'wait' is none of timeout, idle_timeout, retry, metadata"):
+    assert (
+        dict(options)
+        == {**options}
+        == {"timeout": 5, "idle_timeout": None, "retry": None, "metadata": (), "extra_body": None}
+    )
+    assert (options["timeout"], options.get("wait", 3), len(options), "retry" in options) == (5, 3, 5, True)
+    with pytest.raises(KeyError, match="'wait' is none of timeout, idle_timeout, retry, metadata, extra_body"):
         options["wait"]
 
 
@@ -81,7 +85,7 @@ def test_subclass_of_request_options() -> None:
     class Traced(types.RequestOptions):
         trace: str = "on"
 
-    assert [*Traced(timeout=5)] == ["timeout", "idle_timeout", "retry", "metadata"]
+    assert [*Traced(timeout=5)] == ["timeout", "idle_timeout", "retry", "metadata", "extra_body"]
 
 
 @pytest.mark.parametrize(
@@ -216,8 +220,8 @@ def test_request_options_are_a_mapping() -> None:
     options = types.RequestOptions(timeout=5)
     assert options["timeout"] == 5
     assert "retry" in options
-    assert {**options} == {"timeout": 5, "idle_timeout": None, "retry": "default", "metadata": ()}
-    assert len(options) == 4
+    assert {**options} == {"timeout": 5, "idle_timeout": None, "retry": "default", "metadata": (), "extra_body": None}
+    assert len(options) == 5
     with pytest.raises(KeyError):
         options["deadline"]
 

@@ -24,6 +24,7 @@ class CallInfo(NamedTuple):
         method: The RPC path, `/package.Service/Method`.
         request: The request message.
         streaming: Whether the service streams responses.
+        transport: "grpc" or "rest".
 
     >>> from genai_grpc import protos
     >>> CallInfo("/package.Service/Method", protos.GetModelRequest(name="models/m"), False).request.name
@@ -33,6 +34,7 @@ class CallInfo(NamedTuple):
     method: str
     request: Message
     streaming: bool
+    transport: str = "grpc"
 
     def __repr__(self) -> str:
         # Without the request: a traceback with local variables shows no prompt.
@@ -91,6 +93,7 @@ def intercept(
     call: AnyCall,
     interceptors: tuple[Interceptor, ...],
     attempts: Callable[[AnyCall, Callable[[int], None]], Operation[Any]],
+    transport: str = "grpc",
 ) -> Operation[Any]:
     """The operation of a call with its interceptors: the first one is the outermost.
 
@@ -98,8 +101,9 @@ def intercept(
         call: The call, with a decoded request.
         interceptors: Called in order; after the call, in reverse order.
         attempts: Takes the call and a function to call with the number of each attempt; the operation of the call.
+        transport: What carries the call.
     """
-    info = CallInfo(call.method.path, cast("Any", call.request), call.method.streaming)
+    info = CallInfo(call.method.path, cast("Any", call.request), call.method.streaming, transport)
     states: list[tuple[Interceptor, Any]] = []
     streaming = call.method.streaming
 

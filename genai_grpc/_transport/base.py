@@ -76,6 +76,7 @@ class Transport:
             call,
             interceptors,
             lambda call, on_attempt: run_attempts(call, limits, self._admission, time.monotonic, on_attempt),
+            self._options.transport,
         )
 
     def _check_extra_body(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from genai_grpc import _fork
 from genai_grpc.errors import APIError, Cancelled, InternalServerError
@@ -11,6 +11,9 @@ from genai_grpc.errors import APIError, Cancelled, InternalServerError
 __all__ = ["DoneCallback", "RpcStream", "no_message"]
 
 DoneCallback: TypeAlias = Callable[["APIError | None", Any], object]
+
+
+_OF_PARENT: Final = "the stream belongs to the parent process, which opened it; open another one in this process"
 
 
 class RpcStream:
@@ -72,7 +75,7 @@ class RpcStream:
         """
         if self._outcome is None:
             self._callbacks = []
-            self._outcome = (Cancelled("the stream belongs to the parent process"),)
+            self._outcome = (Cancelled(_OF_PARENT),)
             _fork.abandon(self._rpc)
             self._rpc = _AbandonedCall()
 
@@ -91,7 +94,7 @@ class _AbandonedCall:
     """Stands for a call of the parent process."""
 
     def __next__(self) -> Any:
-        raise Cancelled("the stream belongs to the parent process, which opened it; open another one in this process")
+        raise Cancelled(_OF_PARENT)
 
     async def read(self) -> Any:
         return next(self)

@@ -17,6 +17,7 @@ from genai_grpc.local import ScriptEngine, Server, serve
 from genai_grpc.testing import FaultProxy
 
 AddRow: TypeAlias = Callable[[str, str, str], None]
+EndpointOf: TypeAlias = Callable[[Server], str]
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
@@ -46,17 +47,29 @@ def echo() -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(params=["grpc", "rest"])
+def transport(request: pytest.FixtureRequest) -> Any:
+    """The transport of the clients: the faults are those of both."""
+    return request.param
+
+
 @pytest.fixture
-def proxy(server: Server) -> Iterator[FaultProxy]:
+def endpoint_of(transport: Any) -> Callable[[Server], str]:
+    """The endpoint of a server for the transport."""
+    return lambda server: server.endpoint if transport == "grpc" else str(server.http_endpoint)
+
+
+@pytest.fixture
+def proxy(server: Server, endpoint_of: EndpointOf) -> Iterator[FaultProxy]:
     """A proxy in front of the scripted server."""
-    with FaultProxy(server.endpoint) as running:
+    with FaultProxy(endpoint_of(server)) as running:
         yield running
 
 
 @pytest.fixture
-def client(proxy: FaultProxy) -> Iterator[genai.Client]:
+def client(proxy: FaultProxy, transport: Any) -> Iterator[genai.Client]:
     """A client whose connections go through the proxy."""
-    with genai.Client(endpoint=proxy.endpoint) as connected:
+    with genai.Client(endpoint=proxy.endpoint, transport=transport) as connected:
         yield connected
 
 
@@ -73,6 +86,8 @@ def add_row(request: pytest.FixtureRequest) -> AddRow:
     The heading of the table is the docstring of the test module.
     """
     heading = request.module.__doc__.rstrip(".")
+    if "transport" in request.fixturenames and request.getfixturevalue("transport") == "rest":
+        heading += ", over HTTP/JSON"
 
     def add(fault: str, effect: str, figures: str) -> None:
         _ROWS.setdefault(heading, {}).setdefault(fault, []).append((effect, figures))

@@ -63,6 +63,7 @@ def measure(endpoint: str, part: str) -> list[tuple[str, str, float]]:
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs mallinfo2 of glibc 2.33")
+@pytest.mark.slow
 def test_every_way_to_leave_a_call(add_row: AddRow) -> None:
     """However a call is left, less than 1 KiB of it stays in the process."""
     with serve(Scenarios()) as server, ThreadPoolExecutor() as pool:

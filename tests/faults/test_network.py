@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, types
 from genai_grpc.local import STALL, ScriptEngine, serve
 from genai_grpc.testing import CertificateAuthority, FaultProxy
-from tests.conftest import Api
-from tests.faults.conftest import AddRow, Echo, stopwatch
+from tests.conftest import Api, Connect
+from tests.faults.conftest import AddRow, Echo, EndpointOf, stopwatch
 
 FAST_RETRY = types.RetryPolicy(initial_backoff=0.05)
 
@@ -66,10 +68,12 @@ def test_connection_lost_in_a_stream(
     add_row(f"TCP {packet} during a stream", "the chunks before it, then ServiceUnavailable", "")
 
 
-def test_connection_lost_before_the_first_chunk(api: Api, add_row: AddRow) -> None:
+def test_connection_lost_before_the_first_chunk(
+    api: Api, transport: Any, endpoint_of: EndpointOf, add_row: AddRow
+) -> None:
     """A stream that loses its connection before the first chunk is retried."""
-    with serve(Echo("One,", " two")) as server, FaultProxy(server.endpoint) as proxy:
-        client = genai.Client(endpoint=proxy.endpoint, retry=FAST_RETRY)
+    with serve(Echo("One,", " two")) as server, FaultProxy(endpoint_of(server)) as proxy:
+        client = genai.Client(endpoint=proxy.endpoint, transport=transport, retry=FAST_RETRY)
         model = genai.GenerativeModel(client=client)
         assert api.generate(model, "Count").text == "One, two"
         proxy.cut_after(1)
@@ -113,9 +117,11 @@ def test_blackhole_in_a_stream(
     )
 
 
-def test_unknown_host(api: Api, add_row: AddRow) -> None:
+def test_unknown_host(api: Api, transport: Any, add_row: AddRow) -> None:
     """A host name that does not resolve is ServiceUnavailable, with the name in the message."""
-    client = genai.Client(endpoint="http://no-such-host.invalid:50051", retry=types.RetryPolicy(max_attempts=1))
+    client = genai.Client(
+        endpoint="http://no-such-host.invalid:50051", transport=transport, retry=types.RetryPolicy(max_attempts=1)
+    )
     with stopwatch() as seconds, pytest.raises(errors.ServiceUnavailable, match=r"no-such-host\.invalid"):
         api.generate(genai.GenerativeModel(client=client), "Hi", request_options={"timeout": 20})
     api.close_client(client)
@@ -161,11 +167,11 @@ def test_mutual_tls(api: Api, authority: CertificateAuthority) -> None:
             api.close_client(client)
 
 
-def test_64_mib_reply(api: Api, add_row: AddRow) -> None:
+def test_64_mib_reply(api: Api, connect: Connect, add_row: AddRow) -> None:
     """The size of a reply is not limited."""
     size = 64 * 1024 * 1024
     with serve(Echo("x" * size)) as server, stopwatch() as seconds:
-        client = genai.Client(endpoint=server.endpoint)
+        client = connect(server)
         assert len(api.generate(genai.GenerativeModel(client=client), "Hi").text) == size
         api.close_client(client)
     add_row("64 MiB reply", "the whole reply", f"{seconds():.1f} s")

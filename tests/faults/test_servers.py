@@ -76,6 +76,7 @@ def call_from_tasks(model: genai.GenerativeModel) -> list[str]:
 
 @pytest.mark.parametrize("make_calls", [call_from_threads, call_from_tasks], ids=["threads", "tasks"])
 @pytest.mark.parametrize("fault", ["crashes", "shuts down gracefully (GOAWAY)"])
+@pytest.mark.slow
 def test_restarts_under_load(
     make_calls: Callable[[genai.GenerativeModel], list[str]], fault: str, echo: Server, add_row: AddRow
 ) -> None:
@@ -111,6 +112,7 @@ def test_restarts_under_load(
 
 
 @pytest.mark.parametrize(("calls", "max_in_flight"), [(2_000, 90), (10_000, None)])
+@pytest.mark.slow
 def test_burst_of_calls(calls: int, max_in_flight: int | None, add_row: AddRow) -> None:
     """Thousands of concurrent calls to a server with 100 streams per connection all succeed."""
     options = [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.installed.conftest import MakeVenv
 
-pytestmark = [pytest.mark.venv, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.venv, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ANSWER = """
 import genai_grpc as genai

@@ -67,6 +67,7 @@ def work(client: genai.Client, seed: int, files: dict[str, bytes], caches: set[s
             return
 
 
+@pytest.mark.slow
 def test_kill(tmp_path: Path) -> None:
     """Killed while threads upload and cache, the server starts anew with all that it acknowledged, and whole files."""
     files: dict[str, bytes] = {}

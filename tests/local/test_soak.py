@@ -48,6 +48,7 @@ PROGRAM = """if True:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory from /proc")
+@pytest.mark.slow
 def test_abandoned_streams() -> None:
     """Streams whose client goes away in the middle leave no task in the server, and no memory but their record."""
     with subprocess.Popen(

@@ -283,6 +283,7 @@ def test_table() -> None:
 
 
 @pytest.mark.skipif(api_implementation.Type() != "upb", reason="this is the pure Python runtime")
+@pytest.mark.slow
 def test_pure_python() -> None:
     """All of this holds on protobuf's pure Python runtime."""
     environment = {

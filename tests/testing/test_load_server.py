@@ -36,6 +36,7 @@ def test_answers_from_another_process() -> None:
         _ = server.pid
 
 
+@pytest.mark.slow
 def test_burst_of_calls() -> None:
     """10,000 concurrent calls are all answered; with a delay, thousands are in flight at one time."""
     request = protos.GenerateContentRequest(model="models/gemini-pro")

@@ -30,6 +30,7 @@ def run(
     return pytester.runpytest_subprocess(*STRICT, *arguments, timeout=100)
 
 
+@pytest.mark.slow
 def test_guide(pytester: pytest.Pytester) -> None:
     """The snippets of docs/testing.md pass as tests."""
     for number, block in enumerate(BLOCKS):
@@ -120,6 +121,7 @@ def test_without_fixture():
     run(pytester).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_cassettes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cassettes, named by marker or test, are recorded on demand and replayed later; a missing one is an error."""
     pytester.makepyfile(
@@ -149,6 +151,7 @@ def test_named(genai_cassette, prompt):
     run(pytester).assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_failed_test_records_nothing(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed test records nothing, and one whose program changed fails with the difference."""
     cassette = pytester.mkdir("cassettes") / "greeting.jsonl"

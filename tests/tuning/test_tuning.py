@@ -238,6 +238,7 @@ with local.serve(script, state_dir=Path(sys.argv[1])) as server:
 """
 
 
+@pytest.mark.slow
 def test_killed_server(tmp_path: Path) -> None:
     """Tunings of a server that is killed go on at its next start; none that was acknowledged is lost."""
     generator = random.Random(2)  # noqa: S311 -- no cryptography
@@ -263,6 +264,7 @@ def test_killed_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.llama
+@pytest.mark.slow
 def test_real_model() -> None:
     """The real model follows the examples that are nearest to a prompt."""
     examples = [

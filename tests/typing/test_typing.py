@@ -34,6 +34,7 @@ def pyright(file: Path) -> set[int]:
 
 
 @pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"])
+@pytest.mark.slow
 def test_correct_program(check: object) -> None:
     """A correct program has no error, and the types that it asserts."""
     assert callable(check)
@@ -41,6 +42,7 @@ def test_correct_program(check: object) -> None:
 
 
 @pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"])
+@pytest.mark.slow
 def test_incorrect_calls(check: object) -> None:
     """Every incorrect line is an error, and no other line is."""
     assert callable(check)

@@ -128,12 +128,13 @@ def test_retries(sdk: Sdk, model: genai.GenerativeModel, script: ScriptEngine, a
     assert retries.value == 1
 
 
-def test_other_calls(sdk: Sdk, model: genai.GenerativeModel, api: Api) -> None:
+def test_other_calls(sdk: Sdk, model: genai.GenerativeModel, api: Api, transport: Any) -> None:
     """A call that does not generate gets a span by the conventions for RPCs, and no GenAI metrics."""
     api.count(model, "one two")
     [span] = sdk.spans
     assert span.name == "google.ai.generativelanguage.v1beta.GenerativeService/CountTokens"
     assert sdk.attributes()["rpc.response.status_code"] == "OK"
+    assert sdk.attributes()["rpc.system.name"] == transport
     assert sdk.points("gen_ai.client.operation.duration") == []
 
 

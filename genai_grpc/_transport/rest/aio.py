@@ -14,7 +14,7 @@ from genai_grpc._services.sse import EventParser
 from genai_grpc._transport.aio import AsyncTransport
 from genai_grpc._transport.config import ClientOptions
 from genai_grpc._transport.metadata import CallMetadata
-from genai_grpc._transport.rest.connections import RestConnections, shut_down
+from genai_grpc._transport.rest.connections import RestConnections, shut_down, socket_of
 from genai_grpc._transport.rest.exchange import Exchange, metadata_of
 from genai_grpc._transport.stream import RpcStream, no_message
 from genai_grpc.errors import APIError, Cancelled, InternalServerError, ServiceUnavailable
@@ -70,21 +70,39 @@ class AsyncRestTransport(AsyncTransport):
 class _Stream(RpcStream):
     """An open response stream."""
 
-    __slots__ = ("_bodies", "_cancelled", "_connections", "_events", "_exchange", "_loop", "_parser", "_pieces")
+    __slots__ = (
+        "_bodies",
+        "_cancelled",
+        "_connections",
+        "_events",
+        "_exchange",
+        "_guard",
+        "_headers",
+        "_loop",
+        "_parser",
+        "_pieces",
+        "_socket",
+    )
 
     def __init__(self, response: Any, exchange: Exchange, connections: RestConnections) -> None:
         super().__init__(response)
         self._exchange = exchange
         self._connections = connections
         self._loop = asyncio.get_running_loop()
+        self._headers = response.headers
+        self._socket = socket_of(response)
         self._pieces = response.aiter_bytes()
-        _OPEN[id(self)] = response, self._pieces
+        self._guard = asyncio.ensure_future(_close_when_cancelled(response, self._pieces))
+        _GUARDS.add(self._guard)
+        self._guard.add_done_callback(_GUARDS.discard)
         self._parser = EventParser()
         self._events: deque[bytes] = deque()
         self._bodies: list[bytes] = []
         self._cancelled = False
 
     async def read(self) -> Any:
+        if self._outcome is not None:
+            raise self._outcome[0] or Cancelled("the stream has ended")
         failure: APIError
         try:
             while not self._events:
@@ -122,36 +140,37 @@ class _Stream(RpcStream):
 
     def received(self) -> tuple[Any, ...]:
         """The metadata so far, and the JSON of the chunks."""
-        return metadata_of(self._rpc), None if self.open else (), self._bodies
+        return metadata_of(self._headers), None if self.open else (), self._bodies
 
     def _cancel(self) -> None:
         self._cancelled = True
-        shut_down(self._rpc)  # at once: the loop may not run on
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(_start_to_close, self._rpc, self._pieces)
+        shut_down(self._socket)  # at once: the loop may not run on
 
     def _end(self, error: APIError | None) -> None:
         super()._end(error)
-        _OPEN.pop(id(self), None)
+        try:
+            self._loop.call_soon_threadsafe(self._guard.cancel)
+        except RuntimeError:  # the loop was closed before, and ends no task
+            self._guard._log_destroy_pending = False  # type: ignore[attr-defined]  # of CPython
+            _GUARDS.discard(self._guard)
 
     def __del__(self) -> None:
         self.cancel()
 
 
-def _start_to_close(response: Any, pieces: Any) -> None:
-    task = asyncio.ensure_future(_close(response, pieces))
-    # Asyncio itself holds only a weak reference to a task.
-    _CLOSING.add(task)
-    task.add_done_callback(_CLOSING.discard)
+async def _close_when_cancelled(response: Any, pieces: Any) -> None:
+    """Close a response when its stream ends, or when the event loop cancels its tasks at its end.
+
+    The generators of httpx2 must be closed in order. The event loop, at its end, and the garbage collector would close
+    all of them at once, which fails.
+    """
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        with contextlib.suppress(Exception):  # what httpx2 says of a connection that it lost, or if a task reads
+            await pieces.aclose()
+        with contextlib.suppress(Exception):  # as above
+            await response.aclose()
 
 
-async def _close(response: Any, pieces: Any) -> None:
-    with contextlib.suppress(Exception):  # what httpx2 says of a connection that it lost, or if a task reads from it
-        await pieces.aclose()
-    with contextlib.suppress(Exception):  # as above
-        await response.aclose()
-
-
-_CLOSING: set[asyncio.Future[None]] = set()
-_OPEN: Final[dict[int, Any]] = {}
-"""What open streams read from, so that the garbage collector does not close the parts of a dropped one separately."""
+_GUARDS: Final[set[asyncio.Future[None]]] = set()

@@ -17,7 +17,7 @@ from genai_grpc.errors import APIError, ClientClosed, ServiceUnavailable
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["RestConnections", "shut_down"]
+__all__ = ["RestConnections", "shut_down", "socket_of"]
 
 
 class RestConnections:
@@ -144,8 +144,7 @@ class RestConnections:
                     self._close_sync()
                     break
                 for connection in _sockets(self._sync):
-                    with contextlib.suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
+                    shut_down(connection)
                 self._lock.wait(0.01)
             return [(loop, *pair) for loop, pair in list(self._aio.items())]
 
@@ -223,10 +222,14 @@ def _start_to_close(client: Any, closing: AsyncGenerator[None, None]) -> None:
 _CLOSING: set[asyncio.Future[None]] = set()
 
 
-def shut_down(response: Any) -> None:
-    """Shut the connection of a response down, from any thread."""
+def socket_of(response: Any) -> Any:
+    """The socket of a response; None if it has none."""
     network = response.extensions.get("network_stream")
-    connection = None if network is None else network.get_extra_info("socket")
+    return None if network is None else network.get_extra_info("socket")
+
+
+def shut_down(connection: Any) -> None:
+    """Shut a socket down, from any thread, which wakes the one that reads from it."""
     if connection is not None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
@@ -240,8 +243,7 @@ def _connections(client: Any) -> list[Any]:
 def _sockets(client: Any) -> list[Any]:
     """The sockets of a client, as far as this release of httpx2 has them where the present one does."""
     streams = [getattr(getattr(each, "_connection", None), "_network_stream", None) for each in _connections(client)]
-    found = [stream.get_extra_info("socket") for stream in streams if stream is not None]
-    return [each for each in found if each is not None]
+    return [stream.get_extra_info("socket") for stream in streams if stream is not None]
 
 
 def _import_httpx() -> Any:

@@ -112,7 +112,7 @@ class Exchange:
         """
         self.check(response, body)
         try:
-            return from_json(self._call.method.response, body), (metadata_of(response), (), [body])
+            return from_json(self._call.method.response, body), (metadata_of(response.headers), (), [body])
         except ValueError as error:
             raise self._no_json(response, error) from None
 
@@ -146,9 +146,9 @@ class _Failed:
         self.headers = response.headers
 
 
-def metadata_of(response: Any) -> Metadata:
+def metadata_of(headers: Any) -> Metadata:
     """The headers of a response, as initial metadata."""
-    return tuple((name.lower(), value) for name, value in response.headers.multi_items())
+    return tuple((name.lower(), value) for name, value in headers.multi_items())
 
 
 def _transcode(call: AnyCall) -> Any:

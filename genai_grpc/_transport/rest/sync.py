@@ -11,7 +11,7 @@ from genai_grpc._rpc.operation import Attempt
 from genai_grpc._services.sse import EventParser
 from genai_grpc._transport.config import ClientOptions
 from genai_grpc._transport.metadata import CallMetadata
-from genai_grpc._transport.rest.connections import RestConnections, shut_down
+from genai_grpc._transport.rest.connections import RestConnections, shut_down, socket_of
 from genai_grpc._transport.rest.exchange import Exchange, metadata_of
 from genai_grpc._transport.stream import RpcStream, no_message
 from genai_grpc._transport.sync import SyncTransport
@@ -82,16 +82,20 @@ class _Stream(RpcStream):
         "_connections",
         "_events",
         "_exchange",
+        "_headers",
         "_parser",
         "_pieces",
         "_reading",
         "_release",
+        "_socket",
     )
 
     def __init__(self, response: Any, exchange: Exchange, connections: RestConnections) -> None:
         super().__init__(response)
         self._exchange = exchange
         self._connections = connections
+        self._headers = response.headers
+        self._socket = socket_of(response)
         self._pieces = response.iter_bytes()
         self._parser = EventParser()
         self._events: deque[bytes] = deque()
@@ -101,6 +105,8 @@ class _Stream(RpcStream):
         self._release = [connections.release]
 
     def read(self) -> Any:
+        if self._outcome is not None:
+            raise self._outcome[0] or Cancelled(_ENDED)
         failure: APIError
         self._reading = True  # before the check of `_cancelled`: `_cancel` sets and reads them in the other order
         try:
@@ -146,12 +152,12 @@ class _Stream(RpcStream):
 
     def received(self) -> tuple[Any, ...]:
         """The metadata so far, and the JSON of the chunks."""
-        return metadata_of(self._rpc), None if self.open else (), self._bodies
+        return metadata_of(self._headers), None if self.open else (), self._bodies
 
     def _cancel(self) -> None:
         self._cancelled = True
         if self._reading:
-            shut_down(self._rpc)  # wakes the thread that reads, which closes the connection
+            shut_down(self._socket)  # wakes the thread that reads, which closes the connection
         else:
             self._close()
 

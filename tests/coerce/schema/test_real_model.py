@@ -16,7 +16,7 @@ from genai_grpc._coerce.schema.parse import parse_text
 
 pytest.importorskip("xllamacpp")
 
-pytestmark = [pytest.mark.llama, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.llama, pytest.mark.slow, pytest.mark.timeout(180)]
 
 SEEDS, CANDIDATES = 20, 5
 

@@ -175,6 +175,7 @@ def test_candidates(llama: Llama) -> None:
     assert chunks[-1].usage_metadata.candidates_token_count == 12
 
 
+@pytest.mark.slow
 def test_story_does_not_loop(llama: Llama) -> None:
     """A long answer does not repeat itself: no twelve words in a row occur three times."""
     words = llama.text(_request("Write a story about a magic backpack.", max_output_tokens=400)).split()

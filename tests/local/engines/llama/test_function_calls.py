@@ -53,6 +53,7 @@ def _calls(response: Any) -> list[tuple[str, dict[str, object]]]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.slow
 def test_automatic_function_calling(model: genai.GenerativeModel, stream: bool) -> None:
     """The function is called once, with the city of the question, and the reply is in words."""
     chat = model.start_chat(enable_automatic_function_calling=True)
@@ -80,6 +81,7 @@ def test_call_or_words(model: genai.GenerativeModel) -> None:
     assert _calls(model.generate_content("Hello!")) == []
 
 
+@pytest.mark.slow
 def test_modes(model: genai.GenerativeModel) -> None:
     """ANY always calls one of the allowed functions, NONE never calls; a name that is not declared is an error."""
     text = "Wake me at 7."

@@ -103,6 +103,7 @@ def test_sum_of_turns(engines: Engines, texts: list[str], system: str) -> None:
 
 @settings(deadline=None, max_examples=12)
 @given(texts=CONVERSATIONS, system=st.sampled_from(["", "Be kind."]))
+@pytest.mark.slow
 def test_count_is_usage(engines: Engines, texts: list[str], system: str) -> None:
     """A response reports as many prompt tokens as `count_tokens` counts, with examples and without."""
     request = _request(texts, system)
