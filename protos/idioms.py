@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["rewrite"]
+__all__ = ["rewrite", "rewrite_enums"]
 
 TYPING: Final = "genai_grpc_protos._typing"
 MESSAGE: Final = r"((?:Global___|genai_grpc_protos\.)[\w.]+?)(?<!ValueType)"
@@ -21,6 +21,8 @@ ENUM: Final = re.compile(
     r"(?P<comment>(?:(?P=indent) {4}[^\n]*\n)*)",
     re.MULTILINE,
 )
+
+VALUE_TYPE: Final = re.compile(r"(?<=\w)\.ValueType\b")
 
 # Names that the conveniences also spell with an underscore at the end.
 UNDERSCORED: Final = "format|license|type"
@@ -56,13 +58,24 @@ PARAMETER: Final = re.compile(rf"^(?P<indent> +)(?P<name>{UNDERSCORED}): (?P<typ
 
 def rewrite(stub: str) -> str:
     """Return the stub of a module with the types of the conveniences."""
-    stub = ENUM.sub(_enum, stub).replace("import google.protobuf.internal.enum_type_wrapper\n", f"import {TYPING}\n")
+    stub = _import_types(ENUM.sub(_enum, stub))
     for pattern, replacement in REPLACEMENTS:
         stub = re.sub(pattern, replacement, stub, flags=re.MULTILINE)
     stub = PROPERTY.sub(lambda found: found[0] + _setter(found["indent"], found["name"]), stub)
     stub = FIELD.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']}\n", stub)
     stub = PARAMETER.sub(lambda found: f"{found[0]}{found['indent']}{found['name']}_: {found['type']} = ...,\n", stub)
-    return re.sub(r"(?<=\w)\.ValueType\b", "", stub)
+    return VALUE_TYPE.sub("", stub)
+
+
+def rewrite_enums(stub: str) -> str:
+    """Return the stub of a module with the types of the enums' conveniences only, as those of well-known types."""
+    rewritten = ENUM.sub(_enum, stub)
+    return stub if rewritten == stub else VALUE_TYPE.sub("", _import_types(rewritten))
+
+
+def _import_types(stub: str) -> str:
+    stub = stub.replace("import google.protobuf.internal.enum_type_wrapper\n", "")
+    return stub.replace("import google.protobuf.message\n", f"import google.protobuf.message\nimport {TYPING}\n")
 
 
 def _setter(indent: str, name: str) -> str:

@@ -28,27 +28,27 @@ class Language:
 
     Attributes:
         name: Its folder in `generated/`.
-        code: The folder within it that holds the code, and nothing else.
+        code: The folders within it that hold the code, and nothing else.
         programs: The plugins and compilers that `buf generate` runs.
         version: The plugin's name and version as its files state them; only for code that is committed.
         googleapis: Whether to generate the google/api, rpc, type and longrunning code too, which no package has.
     """
 
     name: str
-    code: str
+    code: tuple[str, ...]
     programs: tuple[str, ...]
     version: str = ""
     googleapis: bool = False
 
 
 LANGUAGES: Final = (
-    Language("go", "v1beta", ("protoc-gen-go", "protoc-gen-go-grpc"), version="protoc-gen-go v1.28.1"),
-    Language("typescript", "google", ("protoc-gen-es",), version="protoc-gen-es v2.13.0", googleapis=True),
-    Language("java", "src", ("protoc", "grpc_java_plugin")),
-    Language("cpp", "google", ("protoc", "grpc_cpp_plugin"), googleapis=True),
+    Language("go", ("aiplatform", "v1beta"), ("protoc-gen-go", "protoc-gen-go-grpc"), version="protoc-gen-go v1.28.1"),
+    Language("typescript", ("google",), ("protoc-gen-es",), version="protoc-gen-es v2.13.0", googleapis=True),
+    Language("java", ("src",), ("protoc", "grpc_java_plugin")),
+    Language("cpp", ("google",), ("protoc", "grpc_cpp_plugin"), googleapis=True),
 )
 # The folders of `generated/` whose code is committed; the others are compiled on demand.
-COMMITTED: Final = tuple(f"{language.name}/{language.code}" for language in LANGUAGES if language.version)
+COMMITTED: Final = tuple(f"{each.name}/{folder}" for each in LANGUAGES if each.version for folder in each.code)
 
 
 def generate(output: Path) -> None:
@@ -63,20 +63,22 @@ def generate(output: Path) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             compile_into(Path(folder), language, output / "descriptors.binpb", path)
-            files = contents(Path(folder) / language.code)
+            files = contents(Path(folder), language.code)
             if not any(language.version.encode() in content for content in files.values()):
                 print(f"  {language.name}: skipped, the committed code needs {language.version} (make toolchains)")
                 continue
-            code = output / language.name / language.code
-            if files != contents(code):  # otherwise the files keep their times, and nothing is rebuilt
-                shutil.rmtree(code, ignore_errors=True)
-                shutil.copytree(Path(folder) / language.code, code)
+            package = output / language.name
+            if files != contents(package, language.code):  # otherwise the files keep their times: nothing is rebuilt
+                for code in language.code:
+                    shutil.rmtree(package / code, ignore_errors=True)
+                    shutil.copytree(Path(folder) / code, package / code)
             print(f"  {language.name}: {len(files)} files, {sum(map(len, files.values())) / 1e6:.1f} MB")
 
 
-def contents(folder: Path) -> dict[Path, bytes]:
-    """Return the contents of a folder's files, by their paths in it."""
-    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+def contents(package: Path, folders: tuple[str, ...]) -> dict[Path, bytes]:
+    """Return the contents of the files in these folders of a package, by their paths in it."""
+    files = [file for folder in folders for file in (package / folder).rglob("*") if file.is_file()]
+    return {file.relative_to(package): file.read_bytes() for file in files}
 
 
 def compile_into(folder: Path, language: Language, descriptors: Path, path: str) -> None:

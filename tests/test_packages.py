@@ -29,10 +29,26 @@ def test_versions() -> None:
     assert f"(genai_grpc_protos VERSION {__version__} " in (generated / "cpp/CMakeLists.txt").read_text()
 
 
-def test_names_in_other_languages() -> None:
-    """Every proto has the same Go and Java packages, and a Java outer class of its own."""
-    protos = sorted((ROOT / "protos/google/ai/generativelanguage/v1beta").glob("*.proto"))
+@pytest.mark.parametrize(
+    ("folder", "go_package", "java_package"),
+    [
+        (
+            "google/ai/generativelanguage/v1beta",
+            "genai-grpc.internal/go/v1beta/generativelanguagepb",
+            "genaigrpc.v1beta",
+        ),
+        (
+            "google/cloud/aiplatform/v1",
+            "genai-grpc.internal/go/aiplatform/v1/aiplatformpb",
+            "genaigrpc.aiplatform.v1",
+        ),
+    ],
+)
+def test_names_in_other_languages(folder: str, go_package: str, java_package: str) -> None:
+    """Every proto of a package has the same Go and Java packages, and a Java outer class of its own."""
+    protos = sorted((ROOT / "protos" / folder).glob("*.proto"))
+    assert protos
     options = [dict(re.findall(r'^option (\w+) = "?([^";]+)"?;$', proto.read_text(), re.MULTILINE)) for proto in protos]
-    assert {option.pop("go_package") for option in options} == {"genai-grpc.internal/go/v1beta/generativelanguagepb"}
-    assert {option.pop("java_package") for option in options} == {"genaigrpc.v1beta"}
+    assert {option.pop("go_package") for option in options} == {go_package}
+    assert {option.pop("java_package") for option in options} == {java_package}
     assert len({option.pop("java_outer_classname") for option in options}) == len(protos)

@@ -16,7 +16,7 @@ from typing import Any, Final
 __all__ = ["CONVENIENCES", "LazyEnum", "UnknownEnumValue", "extend"]
 
 # The packages whose messages get all conveniences; the types of google.protobuf in `_WELL_KNOWN` get some of their own.
-PACKAGES: Final = frozenset({"google.ai.generativelanguage.v1beta"})
+PACKAGES: Final = frozenset({"google.ai.generativelanguage.v1beta", "google.cloud.aiplatform.v1"})
 # Names that proto-plus spells with an underscore at the end.
 UNDERSCORED: Final = ("format", "license", "type")
 

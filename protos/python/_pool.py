@@ -1,7 +1,8 @@
 """The descriptor pool of every `_pb2` module of this package.
 
 The default pool refuses a second registration of `google.ai.generativelanguage.v1beta`, so these messages are built
-from a compiled descriptor set in a private pool.
+from a compiled descriptor set in a private pool. The files of `google.cloud.aiplatform.v1` are in a set of their own,
+which joins the pool when `genai_grpc_protos.aiplatform_v1` is imported.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from genai_grpc_protos._idioms import LazyEnum, extend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from importlib.machinery import ModuleSpec
 
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
-__all__ = ["POOL", "bind", "lazy_getattr", "message_class"]
+__all__ = ["POOL", "add_files", "bind", "lazy_getattr", "message_class"]
 
 _UPB = api_implementation.Type() == "upb"
 if not TYPE_CHECKING:
@@ -44,15 +46,6 @@ if not TYPE_CHECKING:
             )
 
 
-def _load() -> DescriptorPool:
-    """Build a pool with every file of the descriptor set, which lists imports before their importers."""
-    pool = DescriptorPool()
-    loader: Any = __spec__.loader  # it may read from a zip file
-    for file in _files(loader.get_data(os.path.join(os.path.dirname(__file__), "descriptors.binpb"))):
-        pool.AddSerializedFile(file)
-    return pool
-
-
 def _files(data: bytes) -> Iterator[bytes]:
     """Yield the serialized files of a serialized FileDescriptorSet; they are its only field."""
     at = 0
@@ -68,7 +61,17 @@ def _files(data: bytes) -> Iterator[bytes]:
         at += size
 
 
-POOL = _load()
+POOL = DescriptorPool()
+
+
+def add_files(module: ModuleSpec) -> None:
+    """Add the files of the descriptor set in a module's folder, which lists imports before their importers."""
+    loader: Any = module.loader  # it may read from a zip file
+    for file in _files(loader.get_data(os.path.join(os.path.dirname(str(module.origin)), "descriptors.binpb"))):
+        POOL.AddSerializedFile(file)
+
+
+add_files(__spec__)
 
 
 def bind(proto: str, module: dict[str, Any]) -> None:

@@ -1,10 +1,13 @@
-"""Stubs of `google.ai.generativelanguage.v1beta`, in a private descriptor pool.
+"""Stubs of `google.ai.generativelanguage.v1beta` and `google.cloud.aiplatform.v1`, in a private descriptor pool.
 
-`genai_grpc_protos.v1beta` holds the messages (`*_pb2`) and the service stubs (`*_pb2_grpc`); `.protobuf`, `.rpc`,
-`.type` and `.longrunning` hold the well-known types that they refer to, from the same pool. Because the pool is
-private, they coexist with Google's own packages, which register the same names in the default pool.
+`genai_grpc_protos.v1beta` holds the messages (`*_pb2`) and the service stubs (`*_pb2_grpc`) of the Gemini API,
+`genai_grpc_protos.aiplatform_v1` those of Vertex AI; `.protobuf`, `.rpc`, `.type` and `.longrunning` hold the
+well-known types that they refer to, from the same pool. Because the pool is private, they coexist with Google's own
+packages, which register the same names in the default pool. The descriptors of Vertex AI are loaded when
+`aiplatform_v1` is imported.
 
-The messages of `v1beta` are plain protobuf classes with the conveniences that programs written for proto-plus expect:
+The messages of `v1beta` and `aiplatform_v1` are plain protobuf classes with the conveniences that programs written for
+proto-plus expect:
 
 - An enum is an IntEnum, with the methods of protobuf's EnumTypeWrapper; an enum field reads as its member, which has a
   `name`. A number that this version does not define reads as an int with a `name`.

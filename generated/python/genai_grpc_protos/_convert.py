@@ -50,7 +50,8 @@ def to_message(cls: type[M], value: object) -> M:
     A message of `cls` is returned as it is. A message of the same full name from another pool or from proto-plus is
     converted. A dict may nest dicts and messages; it names enum values by str, and holds a Struct as a dict, a
     Duration as seconds or a timedelta, a Timestamp as a datetime, and bytes as bytes or a base64 str. Its keys are
-    field names, also in camelCase or with proto-plus's trailing underscore; None leaves a field unset.
+    field names, also in camelCase or with proto-plus's trailing underscore; None leaves a field unset, except for a
+    NullValue, which it sets.
 
     Raises:
         TypeError: `value`, or the value of a field, has an unsupported type.
@@ -153,6 +154,8 @@ def _to_message(cls: type[M], value: object, path: str) -> M:
         name = cls.DESCRIPTOR.name
         raise TypeError(f"{path}: cannot make a {name} from {_type_name(value)}; pass a {name} or a dict")
     for key, item in value.items():
+        if item is None and _is_null_value(cls, key):
+            item = 0  # the number of its only value, which JSON writes as null
         if item is not None:
             field = _field(result, key, path)
             if (oneof := field.containing_oneof) is not None and (other := result.WhichOneof(oneof.name)) is not None:
@@ -169,6 +172,12 @@ def _field(message: Message, key: object, path: str) -> Any:
     if name is None:
         raise ValueError(f"{path} has no field {key!r}; its fields are {', '.join(sorted(fields.keys()))}")
     return fields[name]
+
+
+def _is_null_value(cls: type[Message], key: object) -> bool:
+    name = field_of(cls, key)
+    enum = None if name is None else cls.DESCRIPTOR.fields_by_name[name].enum_type
+    return enum is not None and enum.full_name == "google.protobuf.NullValue"
 
 
 @contextmanager
@@ -204,11 +213,17 @@ def _set_map(message: Message, field: Any, value: object, path: str) -> None:
     if not isinstance(value, Mapping):
         raise TypeError(f"{path} is a map; pass a dict, not {_type_name(value)}")
     entries = getattr(message, field.name)
-    entry_fields = field.message_type.fields_by_name
+    key_field, value_field = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
     for key, item in value.items():
-        entry = _to_field_value(entry_fields["value"], item, f"{path}[{key!r}]")
-        with _error_context(entry_fields["key"], f"a key of {path}", key):
-            entries[key].CopyFrom(entry)  # the values of all maps in the API are messages
+        item_path = f"{path}[{key!r}]"
+        entry = _to_field_value(value_field, item, item_path)
+        with _error_context(key_field, f"a key of {path}", key):
+            if value_field.message_type is not None:
+                entries[key].CopyFrom(entry)
+                continue
+            entries.get(key)  # refuses a key of another type
+        with _error_context(value_field, item_path, entry):
+            entries[key] = entry
 
 
 def _to_field_value(field: Any, value: object, path: str) -> Any:

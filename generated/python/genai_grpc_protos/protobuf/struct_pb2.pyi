@@ -8,9 +8,9 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.internal.well_known_types
 import google.protobuf.message
+import genai_grpc_protos._typing
 import sys
 import typing
 
@@ -21,17 +21,12 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
-class _NullValue:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: typing_extensions.TypeAlias = ValueType
-
-class _NullValueEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_NullValue.ValueType], builtins.type):
+class NullValue(genai_grpc_protos._typing.EnumMember, metaclass=genai_grpc_protos._typing.EnumType):
+    ValueType: typing_extensions.TypeAlias = NullValue
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    NULL_VALUE: _NullValue.ValueType  # 0
+    NULL_VALUE: NullValue  # 0
 
-class NullValue(_NullValue, metaclass=_NullValueEnumTypeWrapper): ...
-
-NULL_VALUE: NullValue.ValueType  # 0
+NULL_VALUE: NullValue  # 0
 Global___NullValue: typing_extensions.TypeAlias = NullValue
 
 @typing.final
@@ -78,7 +73,7 @@ class Value(google.protobuf.message.Message):
     BOOL_VALUE_FIELD_NUMBER: builtins.int
     STRUCT_VALUE_FIELD_NUMBER: builtins.int
     LIST_VALUE_FIELD_NUMBER: builtins.int
-    null_value: Global___NullValue.ValueType
+    null_value: Global___NullValue
     number_value: builtins.float
     string_value: builtins.str
     bool_value: builtins.bool
@@ -89,7 +84,7 @@ class Value(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        null_value: Global___NullValue.ValueType = ...,
+        null_value: Global___NullValue = ...,
         number_value: builtins.float = ...,
         string_value: builtins.str = ...,
         bool_value: builtins.bool = ...,

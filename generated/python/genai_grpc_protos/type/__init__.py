@@ -4,6 +4,7 @@
 from genai_grpc_protos._pool import lazy_getattr
 
 _MODULES = {
+    "Date": "date_pb2",
     "Interval": "interval_pb2",
     "LatLng": "latlng_pb2",
 }

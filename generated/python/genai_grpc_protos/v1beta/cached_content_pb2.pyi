@@ -13,6 +13,7 @@ import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.message
+import genai_grpc_protos._typing
 import genai_grpc_protos.protobuf.timestamp_pb2
 import sys
 import typing

@@ -11,6 +11,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import genai_grpc_protos._typing
 import sys
 import typing
 

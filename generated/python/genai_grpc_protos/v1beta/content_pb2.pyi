@@ -12,8 +12,8 @@ import collections.abc
 import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
 import google.protobuf.internal.containers
-import genai_grpc_protos._typing
 import google.protobuf.message
+import genai_grpc_protos._typing
 import genai_grpc_protos.protobuf.struct_pb2
 import genai_grpc_protos.type.interval_pb2
 import genai_grpc_protos.type.latlng_pb2

@@ -9,8 +9,8 @@ lives and whether a prompt can use it yet. The bytes themselves are never part o
 import builtins
 import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
-import genai_grpc_protos._typing
 import google.protobuf.message
+import genai_grpc_protos._typing
 import genai_grpc_protos.protobuf.timestamp_pb2
 import genai_grpc_protos.rpc.status_pb2
 import sys

@@ -13,6 +13,7 @@ import genai_grpc_protos.v1beta.file_pb2
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import genai_grpc_protos._typing
 import sys
 import typing
 

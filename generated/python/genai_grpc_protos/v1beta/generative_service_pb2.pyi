@@ -17,8 +17,8 @@ import genai_grpc_protos.v1beta.safety_pb2
 import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.duration_pb2
 import google.protobuf.internal.containers
-import genai_grpc_protos._typing
 import google.protobuf.message
+import genai_grpc_protos._typing
 import genai_grpc_protos.protobuf.struct_pb2
 import sys
 import typing

@@ -8,8 +8,8 @@ pairs one grantee with one role.
 
 import builtins
 import google.protobuf.descriptor
-import genai_grpc_protos._typing
 import google.protobuf.message
+import genai_grpc_protos._typing
 import sys
 import typing
 

@@ -14,6 +14,7 @@ import google.protobuf.descriptor
 import genai_grpc_protos.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
 import google.protobuf.message
+import genai_grpc_protos._typing
 import sys
 import typing
 

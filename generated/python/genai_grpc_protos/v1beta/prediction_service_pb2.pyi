@@ -11,6 +11,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import genai_grpc_protos._typing
 import genai_grpc_protos.protobuf.struct_pb2
 import sys
 import typing

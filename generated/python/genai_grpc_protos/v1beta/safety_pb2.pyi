@@ -8,8 +8,8 @@ sets, the ratings it gives and the reasons it withholds content.
 
 import builtins
 import google.protobuf.descriptor
-import genai_grpc_protos._typing
 import google.protobuf.message
+import genai_grpc_protos._typing
 import sys
 import typing
 

@@ -11,8 +11,8 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
-import genai_grpc_protos._typing
 import google.protobuf.message
+import genai_grpc_protos._typing
 import genai_grpc_protos.protobuf.timestamp_pb2
 import sys
 import typing
