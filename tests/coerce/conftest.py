@@ -14,11 +14,17 @@ from google.protobuf.message_factory import GetMessageClass
 
 @pytest.fixture(scope="session")
 def other_pool() -> Callable[[str], Any]:
-    """Look up a message class by name in a pool that is neither ours nor the default one, as another package has it."""
-    raw = resources.files("genai_grpc_protos").joinpath("descriptors.binpb").read_bytes()
+    """Look up a message class in a pool that is neither ours nor the default one, as another package has it.
+
+    Its name is the full one, or that in `google.ai.generativelanguage.v1beta`.
+    """
     pool = DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(raw).file:
-        pool.AddSerializedFile(file.SerializeToString())
+    for name in ("descriptors.binpb", "aiplatform_v1/descriptors.binpb"):
+        raw = resources.files("genai_grpc_protos").joinpath(name).read_bytes()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(raw).file:
+            pool.AddSerializedFile(file.SerializeToString())
     return lambda name: GetMessageClass(
-        pool.FindMessageTypeByName(f"google.ai.generativelanguage.v1beta.{name}")  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
+        pool.FindMessageTypeByName(
+            name if name.startswith("google.") else f"google.ai.generativelanguage.v1beta.{name}"
+        )  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
     )

@@ -56,10 +56,16 @@ def test_wheel_has_only_our_names(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["genai_grpc/py.typed", "genai_grpc_protos/py.typed", "genai_grpc_protos/descriptors.binpb"]
+    "file",
+    [
+        "genai_grpc/py.typed",
+        "genai_grpc_protos/py.typed",
+        "genai_grpc_protos/descriptors.binpb",
+        "genai_grpc_protos/aiplatform_v1/descriptors.binpb",
+    ],
 )
 def test_wheel_has_types_and_descriptors(wheel: Path, file: str) -> None:
-    """The wheel has the markers for type checkers, and the descriptor set that the stubs load."""
+    """The wheel has the markers for type checkers, and the descriptor sets that the stubs load."""
     assert file in zipfile.ZipFile(wheel).namelist()
 
 

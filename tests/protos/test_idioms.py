@@ -16,7 +16,7 @@ from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2
 from google.protobuf.internal import api_implementation
 
 from genai_grpc import protos
-from genai_grpc_protos import protobuf
+from genai_grpc_protos import aiplatform_v1, protobuf
 from genai_grpc_protos._idioms import CONVENIENCES, UNDERSCORED, UnknownEnumValue
 
 
@@ -26,17 +26,14 @@ def nested(cls: Any) -> list[Any]:
     return [cls, *(inner for name in names for inner in nested(getattr(cls, name)))]
 
 
-CLASSES: list[Any] = [
-    cls for name in protos.__all__ if hasattr(top := getattr(protos, name), "SerializeToString") for cls in nested(top)
-]
+TOP_LEVEL: list[Any] = [getattr(package, name) for package in (protos, aiplatform_v1) for name in package.__all__]
+CLASSES: list[Any] = [cls for top in TOP_LEVEL if hasattr(top, "SerializeToString") for cls in nested(top)]
 MESSAGES = [
     pytest.param(cls, id=cls.DESCRIPTOR.full_name.removeprefix("google.ai.generativelanguage.v1beta."))
     for cls in CLASSES
 ]
 ENUMS = {enum.full_name: getattr(cls, enum.name) for cls in CLASSES for enum in cls.DESCRIPTOR.enum_types} | {
-    top.DESCRIPTOR.full_name: top
-    for name in protos.__all__
-    if not hasattr(top := getattr(protos, name), "SerializeToString")
+    top.DESCRIPTOR.full_name: top for top in (*TOP_LEVEL, protobuf.NullValue) if not hasattr(top, "SerializeToString")
 }
 
 
@@ -70,7 +67,7 @@ def _single(field: Any, depth: int) -> Any:
             return datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
         case "google.protobuf.Duration":
             return datetime.timedelta(seconds=90)
-        case name if name.startswith("google.ai.") and depth:
+        case name if name.startswith(("google.ai.", "google.cloud.")) and depth:
             return fields_of(field.message_type, depth - 1)
         case _:
             return None
@@ -120,8 +117,7 @@ def test_construction(cls: Any, other_pool: Any) -> None:
     assert cls(message) == message
     assert cls(cls.to_dict(message)) == message
     assert cls(**fields_of(cls.DESCRIPTOR)) == message
-    name = cls.DESCRIPTOR.full_name.removeprefix("google.ai.generativelanguage.v1beta.")
-    foreign = other_pool(name).FromString(message.SerializeToString())
+    foreign = other_pool(cls.DESCRIPTOR.full_name).FromString(message.SerializeToString())
     assert cls(foreign) == message
     with pytest.raises(ValueError, match="no field 'no_such_field'"):
         cls(no_such_field=1)
@@ -176,8 +172,9 @@ def test_enum_fields(cls: Any) -> None:
     for field in cls.DESCRIPTOR.fields:
         if field.enum_type is None or is_repeated(field):
             continue
-        member = ENUMS[field.enum_type.full_name](1)
-        message = cls(**{field.name: 1})
+        number = field.enum_type.values[-1].number
+        member = ENUMS[field.enum_type.full_name](number)
+        message = cls(**{field.name: number})
         assert getattr(message, field.name) is member
         assert getattr(cls(**{field.name: member.name}), field.name) is member
         setattr(message, field.name, 999)
@@ -215,7 +212,7 @@ def test_underscored_names() -> None:
                 setattr(message, f"{name}_", type(value)())
                 assert f"{name}_" not in message or not getattr(message, name)
                 found.append(f"{cls.__name__}.{name}")
-    assert {"Schema.type", "Schema.format", "CitationSource.license"} <= set(found)
+    assert {"Schema.type", "Schema.format", "CitationSource.license", "Citation.license"} <= set(found)
 
 
 def test_struct() -> None:
