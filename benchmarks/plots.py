@@ -29,7 +29,6 @@ COLOURS: Final = {
     "generativeai": "#D55E00",
     "generativeai_key": "#CC79A7",
     "google_genai": "#009E73",
-    "genai_grpc_rest": "#56B4E9",
 }
 MARKERS: Final = {BASE: "s", OURS: "o"}
 STYLE: Final[dict[Any, Any]] = {

@@ -99,18 +99,11 @@ PEERS: Final = {
         "import google.generativeai",
     ),
     "google_genai": Spec(
-        "google-genai 3.6 (REST)",
+        "google-genai 3.4 (REST)",
         "google_genai",
         "GoogleGenAI",
-        ("google-genai==3.6.1", "pillow"),
+        ("google-genai==3.4.0", "pillow"),
         "from google import genai",
-    ),
-    "genai_grpc_rest": Spec(
-        "genai_grpc (REST)",
-        "genai_grpc_client",
-        "RestClient",
-        (),
-        "import httpx2; from genai_grpc import GenerativeModel",
     ),
 }
 
