@@ -46,8 +46,8 @@ test-matrix: .venv/.dev ## Run the tests on every supported Python, grpcio and p
 test-polyglot: .venv/.polyglot generate ## Build and test the example programs of other languages
 	$(BIN)/python -m pytest -q -rs -m polyglot $(ARGS)
 
-test-slow: .venv/.dev ## Run the tests that take 4 seconds or more each
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow $(ARGS)
+test-slow: .venv/.dev ## Run the tests that take 4 seconds or more each, and those of the real model
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "(slow or llama) and not libraries" $(ARGS)
 
 test-libraries: .venv/.dev ## Run Google's packages, libraries for them, and the examples of frameworks (downloads up to 320 MB)
 	$(BIN)/python -m pytest -q -m libraries $(ARGS)
