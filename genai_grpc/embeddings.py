@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, overload
 from genai_grpc import protos, types
 from genai_grpc._coerce.embeddings import EmbedRequests, contents_of
 from genai_grpc._coerce.settings import to_options
-from genai_grpc._responses.floats import to_shortest
+from genai_grpc._floats import to_shortest
 from genai_grpc._rpc.call import Call
 from genai_grpc._rpc.operation import CallEach, Operation
 from genai_grpc._services.generative_language import BATCH_EMBED_CONTENTS, EMBED_CONTENT

@@ -77,6 +77,9 @@ PEERS: Final = {
         "import grpc; from genai_grpc_protos.v1beta import generative_service_pb2_grpc",
     ),
     "genai_grpc": Spec("genai_grpc", "genai_grpc_client", "Client", (), "from genai_grpc import GenerativeModel"),
+    "genai_grpc_rest": Spec(
+        "genai_grpc (REST)", "genai_grpc_client", "RestClient", (), "from genai_grpc import GenerativeModel"
+    ),
     "generativelanguage": Spec(
         "google-ai-generativelanguage 0.12",
         "generativelanguage",
@@ -99,10 +102,10 @@ PEERS: Final = {
         "import google.generativeai",
     ),
     "google_genai": Spec(
-        "google-genai 3.4 (REST)",
+        "google-genai 3.6 (REST)",
         "google_genai",
         "GoogleGenAI",
-        ("google-genai==3.4.0", "pillow"),
+        ("google-genai==3.6.1", "pillow"),
         "from google import genai",
     ),
 }

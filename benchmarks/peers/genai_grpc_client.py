@@ -14,8 +14,12 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, channel: int = 0) -> None:
         # Channels with different arguments do not share a connection.
-        client = genai.Client(api_key=KEY, endpoint=f"http://{endpoint.grpc}", user_agent=f"benchmark/{channel}")
+        client = genai.Client(api_key=KEY, user_agent=f"benchmark/{channel}", **self._options(endpoint))
         self._model = genai.GenerativeModel(MODEL, client=client)
+
+    @staticmethod
+    def _options(endpoint: Endpoint) -> dict[str, Any]:
+        return {"endpoint": f"http://{endpoint.grpc}"}
 
     def ask(self) -> str:
         return self._model.generate_content(PROMPT).text
@@ -40,3 +44,11 @@ class Client:
 
     def ask_of_image(self, image: Any) -> str:
         return self._model.generate_content([PROMPT, image]).text
+
+
+class RestClient(Client):
+    """The same over HTTP/JSON."""
+
+    @staticmethod
+    def _options(endpoint: Endpoint) -> dict[str, Any]:
+        return {"endpoint": endpoint.rest, "transport": "rest"}

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from google.protobuf.message import Message
 
 from genai_grpc._services.http_rules import HttpBinding, bindings_of, in_v1
+from genai_grpc._services.json_codec import Unusual, read_fields, write_fields
 from genai_grpc._services.json_requests import parse_request
 from genai_grpc._services.method import Method
 from genai_grpc.errors import InvalidArgument
@@ -165,15 +166,21 @@ def from_json(message_type: type[M], data: bytes) -> M:
     Raises:
         ValueError: It is not JSON, or not that of such a message.
     """
-    from genai_grpc_protos._json import from_json_dict, load_json  # json_format takes 50 ms
+    try:
+        return message_type(**read_fields(message_type, json.loads(data)))
+    except (Unusual, ValueError, TypeError, RecursionError):
+        from genai_grpc_protos._json import from_json_dict, load_json  # json_format takes 50 ms
 
-    return from_json_dict(message_type, load_json(data), ignore_unknown_fields=True)
+        return from_json_dict(message_type, load_json(data), ignore_unknown_fields=True)
 
 
 def _to_dict(message: Message) -> dict[str, Any]:
-    from genai_grpc_protos._json import to_json_dict  # as above
+    try:
+        return write_fields(message)
+    except (Unusual, RecursionError):
+        from genai_grpc_protos._json import to_json_dict  # as above
 
-    return to_json_dict(message)
+        return to_json_dict(message)
 
 
 def _dump(value: Any) -> bytes:

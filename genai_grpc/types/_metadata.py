@@ -8,7 +8,7 @@ from typing import Any
 
 from genai_grpc import protos
 from genai_grpc._coerce.enums import to_operator
-from genai_grpc._responses.floats import to_shortest
+from genai_grpc._floats import to_shortest
 from genai_grpc._self import Self
 from genai_grpc_protos._convert import to_message
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from genai_grpc import protos
-from genai_grpc._responses.floats import to_shortest
+from genai_grpc._floats import to_shortest
 from genai_grpc._responses.times import to_datetime
 from genai_grpc._self import Self
 from genai_grpc.types._permissions import Permissions

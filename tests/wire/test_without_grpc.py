@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -62,9 +63,12 @@ def test_without_grpc(server: Server, script: ScriptEngine) -> None:
     assert (completed.stdout, completed.stderr) == (OUTPUT, "")
 
 
-def test_missing_httpx2(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without httpx2, the error says what to install."""
-    monkeypatch.setitem(sys.modules, "httpx2", None)
-    client = genai.Client(transport="rest", endpoint="http://127.0.0.1:1")
-    with pytest.raises(ImportError, match=r"needs httpx2; pip install 'genai-grpc\[rest\]'"):
-        genai.get_model("gemini-pro", client=client)
+def test_missing_aiohttp(monkeypatch: pytest.MonkeyPatch, server: Server, script: ScriptEngine) -> None:
+    """Without aiohttp, sync calls work, and the error of async ones says what to install."""
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    script.reply("Hello")
+    with genai.Client(transport="rest", endpoint=server.http_endpoint) as client:
+        model = genai.GenerativeModel(client=client)
+        assert model.generate_content("Hi").text == "Hello"
+        with pytest.raises(ImportError, match=r"need aiohttp; pip install 'genai-grpc\[rest\]'"):
+            asyncio.run(model.generate_content_async("Hi"))

@@ -14,7 +14,7 @@ from genai_grpc._transport.endpoint import Endpoint, parse_endpoint
 from genai_grpc._transport.tls import TLS
 from genai_grpc.errors import ConfigurationError
 
-__all__ = ["check_url", "client_arguments", "needs_port", "origin_of", "to_base_url", "to_headers"]
+__all__ = ["check_url", "client_arguments", "needs_port", "origin_of", "to_base_url", "to_context", "to_headers"]
 
 # As gRPC's own.
 _ROOTS_VARIABLE: Final = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
@@ -80,14 +80,15 @@ def client_arguments(options: ClientOptions, *, tls: bool = True) -> dict[str, A
         tls: Whether it connects to https:// URLs, too: without them, the root certificates need not be read, which
             takes 50 ms.
     """
-    verify = _to_context(options.tls) if tls else False
+    verify = to_context(options.tls) if tls else False
     arguments: dict[str, Any] = {"verify": verify, "trust_env": False, "follow_redirects": False}
     if options.proxy is not None:
         arguments["proxy"] = options.proxy.reveal()
     return arguments
 
 
-def _to_context(tls: TLS | None) -> ssl.SSLContext:
+def to_context(tls: TLS | None) -> ssl.SSLContext:
+    """The context of TLS connections: the root certificates, and the client's own certificate."""
     roots, key, chain = (None, None, None) if tls is None else tls.pem()
     if roots is None:
         context = ssl.create_default_context(cafile=os.environ.get(_ROOTS_VARIABLE) or None)

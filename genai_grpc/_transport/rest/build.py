@@ -9,6 +9,7 @@ from genai_grpc._transport.credentials import Credentials
 from genai_grpc._transport.metadata import CallMetadata
 from genai_grpc._transport.rest.aio import AsyncRestTransport
 from genai_grpc._transport.rest.connections import RestConnections
+from genai_grpc._transport.rest.exchange import RequestMetadata
 from genai_grpc._transport.rest.sync import RestTransport
 from genai_grpc.errors import ConfigurationError
 
@@ -21,8 +22,7 @@ def build(
     """The connections, the metadata of sync and of async calls, and both transports.
 
     Raises:
-        ConfigurationError: An interceptor is one of gRPC's.
-        ImportError: httpx2 is not installed.
+        ConfigurationError: An interceptor is one of gRPC's; the endpoint has no host, or several.
     """
     for each in options.interceptors:
         if not isinstance(each, Interceptor):
@@ -30,7 +30,8 @@ def build(
                 f"with transport='rest' an interceptor is a genai_grpc.types.Interceptor; got {type(each).__name__}"
             )
     connections = RestConnections(options)
-    metadata = CallMetadata(options, credentials, f"rest/{connections.httpx.__version__}")
+    user_agent = options.user_agent or ""
+    metadata = CallMetadata(options, credentials, "rest/1.1", lambda pairs: RequestMetadata(pairs, user_agent))
     return (
         connections,
         (metadata, metadata),

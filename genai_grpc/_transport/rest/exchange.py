@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from genai_grpc._rpc.call import AnyCall, SerializedRequest
 from genai_grpc._rpc.calls_in_flight import CANCELLED
@@ -13,7 +14,7 @@ from genai_grpc._rpc.operation import Attempt, HttpReply
 from genai_grpc._rpc.options import Metadata
 from genai_grpc._rpc.secret import mask, secrets_in
 from genai_grpc._services.http_rules import bindings_of
-from genai_grpc._services.transcoding import from_json, to_http
+from genai_grpc._services.transcoding import HttpCall, from_json, to_http
 from genai_grpc._transport.http.settings import to_headers
 from genai_grpc.errors import (
     APIError,
@@ -28,7 +29,33 @@ from genai_grpc.errors import (
 if TYPE_CHECKING:
     from genai_grpc._transport.rest.connections import RestConnections
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "Head", "RequestMetadata"]
+
+
+class RequestMetadata(tuple[tuple[str, "str | bytes"], ...]):
+    """The metadata of a call, with the headers and the secrets in them, which are read once for many calls."""
+
+    headers: dict[str, str]
+    secrets: tuple[str, ...]
+
+    def __new__(cls, pairs: Iterable[tuple[str, str | bytes]], user_agent: str) -> RequestMetadata:
+        """Read the pairs."""
+        metadata = super().__new__(cls, pairs)
+        metadata.headers = {"user-agent": user_agent, **to_headers(metadata)}
+        metadata.secrets = secrets_in(metadata)
+        return metadata
+
+
+class Head(NamedTuple):
+    """The head of a response.
+
+    Attributes:
+        status: The status code.
+        headers: The headers, with their names in lower case.
+    """
+
+    status: int
+    headers: Metadata
 
 
 class Exchange:
@@ -39,35 +66,49 @@ class Exchange:
         attempt: The attempt.
         metadata: What the call sends.
         timeout: Seconds that are left for it.
-        user_agent: The user agent.
 
     Raises:
         InvalidArgument: The request has no path in HTTP.
         MethodNotImplemented: The method has none.
+
+    Attributes:
+        verb: The verb of HTTP.
+        target: The path after that of the endpoint, with the query.
+        body: The JSON; None for no body.
+        headers: The headers.
+        timeout: Seconds for the whole exchange.
+        idle_timeout: Seconds that the next piece of a stream may take; infinite for a reply.
     """
 
+    __slots__ = (
+        "_connections",
+        "_deadline",
+        "_response_type",
+        "_secrets",
+        "body",
+        "headers",
+        "idle_timeout",
+        "streaming",
+        "target",
+        "timeout",
+        "verb",
+    )
+
     def __init__(
-        self, connections: RestConnections, attempt: Attempt, metadata: Metadata, timeout: float, user_agent: str
+        self, connections: RestConnections, attempt: Attempt, metadata: RequestMetadata, timeout: float
     ) -> None:
+        method = attempt.call.method
         self._connections = connections
-        self._httpx = connections.httpx
-        self._call = attempt.call
-        self._timeout = timeout
-        self._idle_timeout = attempt.idle_timeout if attempt.call.method.streaming else math.inf
+        self._response_type = method.response
+        self._secrets = metadata.secrets
         self._deadline = time.monotonic() + timeout
-        self._secrets = secrets_in(metadata)
-        verb, target, body = _transcode(attempt.call)
-        headers = {"user-agent": user_agent, **to_headers(metadata), "x-server-timeout": str(math.ceil(timeout))}
-        if body is not None:
-            headers["content-type"] = "application/json"
-        read = min(timeout, self._idle_timeout)
-        self.arguments: dict[str, Any] = {
-            "method": verb,
-            "url": connections.base_url + target,
-            "headers": headers,
-            "content": body,
-            "timeout": self._httpx.Timeout(timeout, read=read),
-        }
+        self.timeout = timeout
+        self.streaming = method.streaming
+        self.idle_timeout = attempt.idle_timeout if method.streaming else math.inf
+        self.verb, self.target, self.body = _transcode(attempt.call)
+        self.headers = {**metadata.headers, "x-server-timeout": str(math.ceil(timeout))}
+        if self.body is not None:
+            self.headers["content-type"] = "application/json"
 
     def time_left(self) -> float:
         """Seconds until the deadline; raises DeadlineExceeded."""
@@ -78,80 +119,68 @@ class Exchange:
 
     def read_timeout(self) -> float:
         """Seconds to wait for the next piece; raises DeadlineExceeded."""
-        return min(self.time_left(), self._idle_timeout)
+        return min(self.time_left(), self.idle_timeout)
 
     def timed_out(self) -> APIError:
         """The error of a wait for the next piece that was too long."""
-        if self._deadline - time.monotonic() > self._idle_timeout:
-            return DeadlineExceeded(f"no chunk came for {self._idle_timeout:g} s, the idle_timeout")
+        if self._deadline - time.monotonic() > self.idle_timeout:
+            return DeadlineExceeded(f"no chunk came for {self.idle_timeout:g} s, the idle_timeout")
         return self._too_late()
 
     def _too_late(self) -> APIError:
-        return DeadlineExceeded(f"no reply within the timeout of {self._timeout:.3g} s")
+        return DeadlineExceeded(f"no reply within the timeout of {self.timeout:.3g} s")
 
     def failure(self, error: Exception) -> APIError:
-        """The error of an exception of httpx2."""
+        """The error of a connection that failed."""
+        if isinstance(error, APIError):
+            return error
         if self._connections.closed:
             return ClientClosed(CANCELLED)
-        if isinstance(error, self._httpx.ReadTimeout):
+        if isinstance(error, TIMEOUTS):
             return self.timed_out()
-        if isinstance(error, self._httpx.TimeoutException):
-            return self._too_late()
         reason = mask(str(error) or type(error).__name__, self._secrets)
+        if isinstance(error, ValueError) and not isinstance(error, OSError):
+            return InternalServerError(f"the service's stream cannot be read: {reason}")
         return ServiceUnavailable(f"the HTTP connection to {self._connections.base_url} failed: {reason}")
 
-    def check(self, response: Any, body: bytes) -> None:
-        """Check the status of a reply whose body is read if it is no success; raises APIError."""
-        check_reply(self._reply(response, body), self._secrets)
-
-    def parse(self, response: Any, body: bytes) -> tuple[Any, tuple[Any, ...]]:
+    def parse(self, head: Head, body: bytes) -> tuple[Any, tuple[Any, ...]]:
         """The message of a reply, with its metadata and JSON.
 
         Raises:
             APIError: The service refused the call; or what answered is no Gemini API.
         """
-        self.check(response, body)
-        try:
-            return from_json(self._call.method.response, body), (metadata_of(response.headers), (), [body])
-        except ValueError as error:
-            raise self._no_json(response, error) from None
+        if not 200 <= head.status < 300:
+            self._check(head, body)
+        return self._message(head, body), (head.headers, (), [body])
 
-    def parse_event(self, response: Any, data: bytes) -> Any:
+    def parse_event(self, head: Head, data: bytes) -> Any:
         """The message of one event of a stream; raises as `parse`."""
         if data.lstrip().startswith(b'{"error"'):
-            self.check(_Failed(response), data)
+            self._check(head._replace(status=500), data)
+        return self._message(head, data)
+
+    def _message(self, head: Head, data: bytes) -> Any:
         try:
-            return from_json(self._call.method.response, data)
+            return from_json(self._response_type, data)
         except ValueError as error:
-            raise self._no_json(response, error) from None
+            kind = dict(head.headers).get("content-type", "no content type")
+            problem = (
+                f"{self._connections.base_url} answered with HTTP {head.status} and {str(kind).partition(';')[0]}, "
+                f"which is no reply of the Gemini API ({mask(str(error), self._secrets)}); check the endpoint, and "
+                "proxies or a captive portal on the way"
+            )
+        raise InternalServerError(problem)
 
-    def _reply(self, response: Any, body: bytes) -> HttpReply:
-        return HttpReply(response.status_code, dict(response.headers), body, self._connections.base_url)
-
-    def _no_json(self, response: Any, error: ValueError) -> APIError:
-        kind = response.headers.get("content-type", "no content type").partition(";")[0]
-        reason = mask(str(error), self._secrets)
-        return InternalServerError(
-            f"{self._connections.base_url} answered with HTTP {response.status_code} and {kind}, which is no reply of "
-            f"the Gemini API ({reason}); check the endpoint, and proxies or a captive portal on the way"
-        )
-
-
-class _Failed:
-    """Stands for a response with an error in the middle of its stream."""
-
-    status_code = 500
-
-    def __init__(self, response: Any) -> None:
-        self.headers = response.headers
+    def _check(self, head: Head, body: bytes) -> None:
+        headers = {name: str(value) for name, value in head.headers}
+        check_reply(HttpReply(head.status, headers, body, self._connections.base_url), self._secrets)
 
 
-def metadata_of(headers: Any) -> Metadata:
-    """The headers of a response, as initial metadata."""
-    return tuple((name.lower(), value) for name, value in headers.multi_items())
+# On Python 3.10 asyncio has one of its own.
+TIMEOUTS: Final[tuple[type[Exception], ...]] = (TimeoutError,)
 
 
-def _transcode(call: AnyCall) -> Any:
+def _transcode(call: AnyCall) -> HttpCall:
     method = call.method
     if not bindings_of(method) or method.bidirectional:
         raise MethodNotImplemented(f"{method.name} is not served over HTTP/JSON; use transport='grpc'", attempts=0)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections import deque
-from typing import Any, Final
+from typing import Any
 
 from genai_grpc._rpc.admission import Admission
 from genai_grpc._rpc.operation import Attempt
-from genai_grpc._services.sse import EventParser
 from genai_grpc._transport.config import ClientOptions
 from genai_grpc._transport.metadata import CallMetadata
-from genai_grpc._transport.rest.connections import RestConnections, shut_down, socket_of
-from genai_grpc._transport.rest.exchange import Exchange, metadata_of
-from genai_grpc._transport.stream import RpcStream, no_message
+from genai_grpc._transport.rest.connections import RestConnections
+from genai_grpc._transport.rest.exchange import Exchange, Head
+from genai_grpc._transport.rest.pool import CONNECTION_ERRORS, Connection, ConnectionPool
+from genai_grpc._transport.rest.stream import RestStream
+from genai_grpc._transport.stream import no_message
 from genai_grpc._transport.sync import SyncTransport
-from genai_grpc.errors import APIError, Cancelled, InternalServerError, ServiceUnavailable
+from genai_grpc.errors import APIError
 
 __all__ = ["RestTransport"]
-
-
-_ENDED: Final = "the program ended the stream"
 
 
 class RestTransport(SyncTransport):
@@ -34,137 +31,78 @@ class RestTransport(SyncTransport):
         self._metadata = metadata
 
     def _attempt(self, attempt: Attempt) -> Any:
-        call, timeout = attempt.call, attempt.timeout
-        metadata = self._metadata.for_call(call)
+        timeout = attempt.timeout
+        metadata = self._metadata.for_call(attempt.call)
         if metadata is None:
-            timeout, metadata = self._refresh(call, timeout)
-        exchange = Exchange(self._connections, attempt, metadata, timeout, self._options.user_agent or "")
-        client = self._connections.acquire()
-        failure: APIError | None = None
+            timeout, metadata = self._refresh(attempt.call, timeout)
+        exchange = Exchange(self._connections, attempt, metadata, timeout)
+        pool = self._connections.sync
+        connection = pool.acquire()
         stream: _Stream | None = None
+        failure: APIError | None = None
         try:
-            response = client.send(client.build_request(**exchange.arguments), stream=True)
+            head = pool.send(connection, exchange)
             self._connections.on_reply()
-            if not (call.method.streaming and response.is_success):
-                return _read(exchange, response)
-            stream = _Stream(response, exchange, self._connections)
-        except self._connections.httpx.HTTPError as error:
+            if not (exchange.streaming and head.status == 200):
+                return exchange.parse(head, connection.read(exchange.read_timeout))
+            stream = _Stream(connection, exchange, head, pool)
+        except CONNECTION_ERRORS as error:
             failure = exchange.failure(error)
         finally:
             if stream is None:
-                self._connections.release()
+                pool.release(connection)
         if failure is not None:
-            raise failure  # not in the handler: the frames of httpx2 have the headers among their local variables
+            raise failure  # not in the handler: the frames of the client have the headers among their local variables
         assert stream is not None  # noqa: S101 -- one of the two is there
         if (first := stream.read()) is None:
             raise no_message()
         return stream, first
 
 
-def _read(exchange: Exchange, response: Any) -> Any:
-    """The reply."""
-    try:
-        pieces = []
-        for piece in response.iter_bytes():
-            pieces.append(piece)
-            exchange.time_left()
-        return exchange.parse(response, b"".join(pieces))
-    finally:
-        response.close()
+class _Stream(RestStream):
+    """An open response stream, which releases its connection at its end."""
 
+    __slots__ = ("_pool", "_reading")
 
-class _Stream(RpcStream):
-    """An open response stream, which releases the connections at its end."""
+    _rpc: Connection
 
-    __slots__ = (
-        "_bodies",
-        "_cancelled",
-        "_connections",
-        "_events",
-        "_exchange",
-        "_headers",
-        "_parser",
-        "_pieces",
-        "_reading",
-        "_release",
-        "_socket",
-    )
-
-    def __init__(self, response: Any, exchange: Exchange, connections: RestConnections) -> None:
-        super().__init__(response)
-        self._exchange = exchange
-        self._connections = connections
-        self._headers = response.headers
-        self._socket = socket_of(response)
-        self._pieces = response.iter_bytes()
-        self._parser = EventParser()
-        self._events: deque[bytes] = deque()
-        self._bodies: list[bytes] = []
-        self._cancelled = False
+    def __init__(self, connection: Connection, exchange: Exchange, head: Head, pool: ConnectionPool) -> None:
+        super().__init__(connection, exchange, head)
+        self._pool = [pool]
         self._reading = False
-        self._release = [connections.release]
 
     def read(self) -> Any:
-        if self._outcome is not None:
-            raise self._outcome[0] or Cancelled(_ENDED)
-        failure: APIError
-        self._reading = True  # before the check of `_cancelled`: `_cancel` sets and reads them in the other order
+        self._check_open()
+        failure: Exception
+        # Before the check of `_cancelled`: `_cancel` sets and reads the two in the other order.
+        self._reading = True
         try:
             while not self._events and not self._cancelled:
-                self._exchange.time_left()
-                piece = next(self._pieces, None)
-                if piece is None:
-                    return self._at_end()
-                self._events.extend(self._parser.feed(piece))
-            body = self._next_event()
-            self.last = self._exchange.parse_event(self._rpc, body)
-            self._bodies.append(body)
-        except (self._connections.httpx.HTTPError, self._connections.httpx.StreamError) as error:
-            failure = self._exchange.failure(error)
-        except APIError as error:
-            failure = error
-        except ValueError as error:
-            failure = InternalServerError(f"the service's stream cannot be read: {error}")
+                self._feed(self._rpc.read_piece(self._exchange.read_timeout()))
+                if not self.open:
+                    return None
+            return self._next()
+        except (*CONNECTION_ERRORS, APIError, ValueError) as error:
+            failure = self._fail(error)
         except BaseException:
-            self._reading = False
             self.cancel()
             raise
-        else:
-            return self.last
         finally:
             self._reading = False
-        if self._cancelled:  # from elsewhere
-            failure = Cancelled(_ENDED)
-        self._end(failure)
-        self._close()
-        raise failure
-
-    def _next_event(self) -> bytes:
-        if self._cancelled:
-            raise Cancelled(_ENDED)
-        return self._events.popleft()
-
-    def _at_end(self) -> None:
-        if self._parser.incomplete:
-            raise ServiceUnavailable("the service's stream ended in the middle of an event")
-        self._end(None)
-        self._close()
-
-    def received(self) -> tuple[Any, ...]:
-        """The metadata so far, and the JSON of the chunks."""
-        return metadata_of(self._headers), None if self.open else (), self._bodies
+            if self._cancelled:
+                self._close()
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback refers to this frame
 
     def _cancel(self) -> None:
         self._cancelled = True
         if self._reading:
-            shut_down(self._socket)  # wakes the thread that reads, which closes the connection
+            self._rpc.shut_down()  # wakes the thread that reads, which closes the connection
         else:
             self._close()
 
     def _close(self) -> None:
-        self._rpc.close()
         with contextlib.suppress(IndexError):  # closed before, or by another thread
-            self._release.pop()()
-
-    def __del__(self) -> None:
-        self.cancel()
+            self._pool.pop().release(self._rpc)

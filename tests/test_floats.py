@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_grpc import protos
-from genai_grpc._responses.floats import to_shortest
+from genai_grpc._floats import to_shortest
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
