@@ -104,6 +104,7 @@ def _message_class(descriptor: Descriptor) -> Any:
 
 def _http_path(descriptor: Any) -> str:
     """The path of a method's `google.api.http` rule; "" for a method without one, such as a bidirectional stream."""
+    message_class("google.api.HttpRule")  # built once, before threads parse one at the same time
     # Parsed with classes of our own pool: descriptor.GetOptions() would import descriptor_pb2, which takes 15 ms.
     file: Any = message_class("google.protobuf.FileDescriptorProto").FromString(
         descriptor.containing_service.file.serialized_pb

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copyreg
 import os.path
 import sys
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["POOL", "add_files", "bind", "lazy_getattr", "message_class"]
 
+_LOCK = threading.RLock()
 _UPB = api_implementation.Type() == "upb"
 if not TYPE_CHECKING:
     try:
@@ -93,7 +95,7 @@ def _class(descriptor: Descriptor, module: str, qualname: str, classes: list[Any
 
     The class and its nested classes are added to `classes`.
     """
-    cls = GetMessageClass(descriptor)
+    cls = _get_class(descriptor)
     cls.__module__, cls.__qualname__ = module, qualname
     for nested in descriptor.nested_types:
         nested_class = _class(nested, module, f"{qualname}.{nested.name}", classes)
@@ -110,7 +112,13 @@ def _class(descriptor: Descriptor, module: str, qualname: str, classes: list[Any
 
 def message_class(full_name: str) -> type[Message]:
     """The class of a message of the pool by its full name, such as `google.rpc.Status`; KeyError if there is none."""
-    return GetMessageClass(POOL.FindMessageTypeByName(full_name))
+    return _get_class(POOL.FindMessageTypeByName(full_name))
+
+
+def _get_class(descriptor: Descriptor) -> type[Message]:
+    # The pure Python runtime, which is the one of free-threaded Python, shows other threads a class that is half built.
+    with _LOCK:
+        return GetMessageClass(descriptor)
 
 
 def _reduce(message: Message) -> tuple[Any, ...]:

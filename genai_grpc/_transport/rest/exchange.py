@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable
@@ -176,8 +177,7 @@ class Exchange:
         check_reply(HttpReply(head.status, headers, body, self._connections.base_url), self._secrets)
 
 
-# On Python 3.10 asyncio has one of its own.
-TIMEOUTS: Final[tuple[type[Exception], ...]] = (TimeoutError,)
+TIMEOUTS: Final = (TimeoutError, asyncio.TimeoutError)  # two classes on Python 3.10
 
 
 def _transcode(call: AnyCall) -> HttpCall:
