@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow coverage test-matrix test-polyglot test-libraries toolchains bench bench-check \
+.PHONY: help demo test test-slow coverage test-matrix test-polyglot test-libraries toolchains bench bench-check docs \
   check format lint types layers check-generated protos fix generate build clean
 
 help:
@@ -51,6 +51,9 @@ test-slow: .venv/.dev ## Run the tests that take 4 seconds or more each, and tho
 
 test-libraries: .venv/.dev ## Run Google's packages, libraries for them, and the examples of frameworks (downloads up to 320 MB)
 	$(BIN)/python -m pytest -q -m libraries $(ARGS)
+
+docs: .venv-docs/.ready ## Build the documentation site into build/site; fail on a broken link or an undescribed name
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --quiet
 
 toolchains: ## Install what other languages and benchmarks need, on Debian (LANGUAGES="go cpp")
 	protos/toolchains.sh $(LANGUAGES)
@@ -100,7 +103,7 @@ build: .venv-build/.ready ## Build the wheel and the sdist into dist/
 	.venv-build/bin/python -m build
 
 clean: ## Remove virtual environments, caches and build results
-	rm -rf .venv .venv-bench .venv-build .venv-generate .nox .coverage* .hypothesis .*_cache build dist mutants
+	rm -rf .venv .venv-bench .venv-build .venv-docs .venv-generate .nox .coverage* .hypothesis .*_cache build dist mutants
 	rm -rf generated/cpp/google generated/java/src examples/typescript/dist
 	find generated examples tests/polyglot \( -name node_modules -o -name target \) -prune -exec rm -rf {} +
 	find benchmarks examples generated genai_grpc protos tests -name __pycache__ -prune -exec rm -rf {} +
@@ -138,6 +141,10 @@ endef
 
 .venv-build/.ready:
 	$(call install,build,build)
+	@touch $@
+
+.venv-docs/.ready: pyproject.toml
+	$(call install,the documentation tools (downloads up to 40 MB),-e '.[docs]')
 	@touch $@
 
 .venv-generate/.ready: protos/requirements.txt

@@ -1,7 +1,7 @@
 """The main features on a real model: a stream, a chat, structured output, and a token count.
 
 Runs on the embedded local server, which needs no API key and no network. With DEMO_TARGET=google and GEMINI_API_KEY it
-calls Google's endpoint; DEMO_MODEL names the model (default: gemini-2.5-flash).
+calls Google's endpoint; DEMO_MODEL names the model (default: gemini-flash-latest).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TokenRate:
 
 def main() -> None:
     google = os.environ.get("DEMO_TARGET") == "google"
-    name = os.environ.get("DEMO_MODEL", "gemini-2.5-flash") if google else "gemini-pro"
+    name = os.environ.get("DEMO_MODEL", "gemini-flash-latest") if google else "gemini-pro"
     start = time.perf_counter()
     if not google:
         print("Starting the local server and loading its model ...", flush=True)

@@ -58,7 +58,7 @@ def execute(code: str, page: str, namespace: dict[str, Any]) -> str:
     """Run a program of a page, and return what it prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(code, page, "exec"), namespace)  # noqa: S102 -- our own text
+        exec(compile(code, page, "exec", dont_inherit=True), namespace)  # noqa: S102 -- our own text
     return printed.getvalue()
 
 
@@ -108,28 +108,20 @@ def scripted(script: ScriptEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         yield script
 
 
-# The program leaves its image file to the garbage collector.
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_readme(scripted: ScriptEngine) -> None:
     """The README's programs run as shown, one after the other."""
     namespace: dict[str, Any] = {}
-    answers: list[Any] = [
-        *("A story", "**Blueberry Scones**", "Another story", "Ask away", "Hello", "It works"),
-        '[{"name": "Italia", "capital": "Roma"}]',
-        function_call("set_light", brightness=80),
-        *("The light is on.", "An async story"),
-    ]
-    for answer in answers:
-        scripted.reply(answer)
+    scripted.reply("A warm", " glow").reply("Tilly is a cat.").reply("Your cat", " is Tilly.")
+    scripted.reply('{"name": "Grace Hopper", "age": 85, "city": "New York"}')
+    scripted.reply(function_call("set_light", brightness=40, colour="green")).reply("The light is green.")
+    scripted.reply("Apples").reply("The sea")
     printed = "".join(execute(program.code, "README.md", namespace) for program in programs("README.md"))
-    for words in ("A story", "Scones", "Another story", "Ask away", "Italia Roma", "light is on", "An async story"):
+    for words in ("A warm glow\n", "Your cat is Tilly.", "Grace Hopper 85 New York", "The light is green."):
         assert words in printed
-    assert "models/gemini-pro" in printed
-    with_image, conversation, answered = (scripted.requests[number] for number in (1, 5, 8))
-    assert answered.contents[-1].parts[0].function_response.response["result"] == "white at 80 %"
-    assert with_image.contents[0].parts[1].inline_data.mime_type == "image/jpeg"
+    assert {"Apples", "The sea"} <= {*printed.splitlines()}
+    conversation, answered = scripted.requests[2], scripted.requests[5]
     assert [turn.role for turn in conversation.contents] == ["user", "model", "user"]
+    assert answered.contents[-1].parts[0].function_response.response["result"] == "green at 40 %"
 
 
 UNAVAILABLE: Final = (errors.ServiceUnavailable("overloaded"),)

@@ -48,7 +48,7 @@ def pages(package: str) -> list[Page]:
         comments = _comments(f"{package}.{file}")
         title = file.removesuffix("_pb2")
         described = {name: getattr(module, name).DESCRIPTOR for name in names}
-        lines = [f"# {title}\n", *_overview(described, comments)]
+        lines = [f"# {title}.proto\n", *_overview(described, comments)]
         for descriptor in described.values():
             lines += _describe(package, descriptor, comments, 2)
         found.append(Page(f"reference/{PACKAGES[package]}/{title}.md", title, names, "\n".join(lines)))

@@ -106,6 +106,7 @@ def owner_origin(owner: str) -> str:
     return next((place for place, name in owners().items() if name == owner), owner)
 
 
+@cache
 def old_names() -> str:
     """The page of google.generativeai's modules: each name, and what describes it."""
     lines = [

@@ -12,6 +12,7 @@ import pytest
 
 from genai_grpc import testing
 from genai_grpc.local import ScriptEngine, serve
+from tests.docs.test_pages import OTHERS, check_side_by_side, script_side_by_side
 from tests.libraries.environments import folder_of_node, interpreter_of
 
 pytestmark = [pytest.mark.libraries, pytest.mark.venv, pytest.mark.timeout(600)]
@@ -80,6 +81,21 @@ def test_google_genai() -> None:
     assert run("http_google_genai.py", script) == GOOGLE_GENAI
     assert script.requests[6].contents[-1].parts[0].function_response.response["result"] == 5
     assert script.requests[8].contents[0].parts[-1].text.endswith("Once upon a time")
+
+
+def test_google_genai_side_by_side(tmp_path: Path) -> None:
+    """The program of google-genai in docs/side-by-side.md prints what that of this package does."""
+    script = ScriptEngine()
+    expected = script_side_by_side(script)
+    page = Path(__file__).parents[2] / "docs" / "side-by-side.md"
+    (tmp_path / "program.py").write_text(dict(OTHERS.findall(page.read_text()))["google-genai"])
+    with serve(script) as server:
+        environment = {**os.environ, "GOOGLE_GEMINI_BASE_URL": str(server.http_endpoint)}
+        command: list[Any] = [interpreter_of("google-genai"), tmp_path / "program.py"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [*expected[:2], "name='Ada' age=36", *expected[2:]]
+    check_side_by_side(script)
 
 
 @pytest.mark.skipif(shutil.which("npm") is None and "CI" not in os.environ, reason="npm is not installed")

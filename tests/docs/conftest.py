@@ -1,0 +1,5 @@
+"""The fixture of the pages' programs."""
+
+from __future__ import annotations
+
+from tests.test_documents import scripted as scripted
