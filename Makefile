@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow coverage test-matrix test-polyglot test-libraries toolchains bench bench-check docs \
+.PHONY: help demo test test-slow coverage test-matrix test-polyglot test-libraries toolchains bench bench-check docs picture \
   check format lint types layers check-generated protos fix generate build clean
 
 help:
@@ -54,6 +54,9 @@ test-libraries: .venv/.dev ## Run Google's packages, libraries for them, and the
 
 docs: .venv-docs/.ready ## Build the documentation site into build/site; fail on a broken link or an undescribed name
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --quiet
+
+picture: .venv/.demo ## Record docs/demo.svg, the picture of make demo
+	$(BIN)/python docs/_site/record_demo.py docs/demo.svg $(BIN)/python examples/demo.py
 
 toolchains: ## Install what other languages and benchmarks need, on Debian (LANGUAGES="go cpp")
 	protos/toolchains.sh $(LANGUAGES)

@@ -63,13 +63,13 @@ def run(model: genai.GenerativeModel) -> None:
     rate = TokenRate()
 
     print_title("A streamed answer")
-    prompt = "Why is the sky blue?"
+    prompt = "Describe a sunrise in one sentence."
     print_prompt(prompt)
-    rate.print_stream(model.generate_content(prompt, stream=True, generation_config={"max_output_tokens": 120}))
+    rate.print_stream(model.generate_content(prompt, stream=True, generation_config={"max_output_tokens": 60}))
 
     print_title("A chat of three turns")
     chat = model.start_chat()
-    for message in ("My name is Ada.", "What is the capital of France?", "What is my name?"):
+    for message in ("My name is Ada.", "What do bees make?", "What is my name?"):
         print_prompt(message)
         rate.print_stream(chat.send_message(message, stream=True, generation_config={"max_output_tokens": 60}))
 

@@ -17,5 +17,9 @@ class FenceExamples(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Change the docstring of an object that was loaded."""
         del kwargs
-        if obj.docstring:
+        if obj.docstring and "```pycon" not in obj.docstring.value:
             obj.docstring.value = EXAMPLE.sub(lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", obj.docstring.value)
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        """Change that of the package, which is no `object` when it is loaded."""
+        self.on_object(obj=pkg, **kwargs)

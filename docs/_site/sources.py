@@ -71,16 +71,15 @@ def origin(module: str, name: str) -> str:
 
 def summary(place: str) -> str:
     """The first line of the docstring of a module, class or function."""
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | None = source(place)
-    if node is None:
-        module, _, name = place.rpartition(".")
-        definitions = (
-            each
-            for each in ast.walk(source(module) or ast.Module([], []))
-            if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        )
-        node = next((each for each in definitions if each.name == name), None)
-    return ((node and ast.get_docstring(node)) or "").partition("\n")[0]
+    if tree := source(place):
+        return (ast.get_docstring(tree) or "").partition("\n")[0]
+    module, _, name = place.rpartition(".")
+    docstrings = (
+        ast.get_docstring(node)
+        for node in ast.walk(source(module) or ast.Module([], []))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+    )  # overloads have none
+    return (next(filter(None, docstrings), None) or "").partition("\n")[0]
 
 
 def _listed_names(module: str) -> tuple[str, ...]:
