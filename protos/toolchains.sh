@@ -7,7 +7,7 @@ set -euo pipefail
 packages() {
   case $1 in
     go) echo golang-go protoc-gen-go-1-5 protoc-gen-go-grpc golang-google-grpc-dev golang-google-genproto-dev \
-      golang-github-golang-protobuf-1-5-dev ;;
+      golang-github-golang-protobuf-1-5-dev protobuf-compiler ;;
     typescript) command -v npm >/dev/null || echo nodejs npm ;;
     java) echo default-jdk-headless maven protobuf-compiler protobuf-compiler-grpc-java-plugin libprotobuf-dev \
       libprotobuf-java libgrpc-java libnetty-java libperfmark-java libgoogle-gson-java libanimal-sniffer-java \

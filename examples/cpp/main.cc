@@ -3,7 +3,7 @@
 //     GEMINI_API_KEY=... demo [model [seconds]]
 //
 // It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call has
-// its own deadline, by default 30 seconds after its start.
+// its own deadline, by default 120 seconds after its start.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -129,8 +129,8 @@ void PrintError(const grpc::Status& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string model = argc > 1 ? argv[1] : "models/gemini-2.5-flash";
-  const std::chrono::duration<double> timeout(argc > 2 ? std::stod(argv[2]) : 30.0);
+  const std::string model = argc > 1 ? argv[1] : "models/gemini-flash-latest";
+  const std::chrono::duration<double> timeout(argc > 2 ? std::stod(argv[2]) : 120.0);
   Demo demo(Connect(Environment("GENAI_GRPC_ENDPOINT", "generativelanguage.googleapis.com")), model, timeout);
   for (auto step : {&Demo::Generate, &Demo::Stream, &Demo::Chat}) {
     if (grpc::Status status = (demo.*step)(); !status.ok()) {

@@ -3,7 +3,7 @@
 //	GEMINI_API_KEY=... demo [model [seconds]]
 //
 // It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call has
-// its own deadline, by default 30 seconds after its start.
+// its own deadline, by default 120 seconds after its start.
 package main
 
 import (
@@ -35,7 +35,7 @@ type demo struct {
 
 func main() {
 	log.SetFlags(0)
-	model, seconds := "models/gemini-2.5-flash", 30.0
+	model, seconds := "models/gemini-flash-latest", 120.0
 	if len(os.Args) > 1 {
 		model = os.Args[1]
 	}

@@ -3,7 +3,7 @@
 //     GEMINI_API_KEY=... node dist/main.js [model [seconds]]
 //
 // It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call has
-// its own deadline, by default 30 seconds after its start.
+// its own deadline, by default 120 seconds after its start.
 import { type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -13,7 +13,7 @@ import { type GenerateContentResponse, GenerativeService } from "genai-grpc-prot
 
 type Turn = MessageInitShape<typeof ContentSchema>;
 
-const [model = "models/gemini-2.5-flash", seconds = "30"] = process.argv.slice(2);
+const [model = "models/gemini-flash-latest", seconds = "120"] = process.argv.slice(2);
 const timeoutMs = Number(seconds) * 1000;
 
 const withApiKey: Interceptor = (next) => (request) => {

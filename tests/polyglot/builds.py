@@ -1,9 +1,9 @@
-"""Build the example program of each language, from Debian's and npm's packages only."""
+"""Build the example program of each language as examples/README.md says, from Debian's and npm's packages only."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "polyglot"
@@ -25,10 +25,14 @@ BUF = Path(sys.executable).with_name("buf")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What the build needs, programs on the PATH and folders of installed packages, and the build itself."""
+    """Its section in examples/README.md, and what the build needs: programs on the PATH and folders of packages."""
 
+    heading: str
     needs: tuple[str, ...]
-    build: Callable[[], list[str]]
+
+    def build(self) -> list[str]:
+        """Build the example program; return the command that runs it."""
+        return build_as_printed(self.heading)
 
 
 def require(name: str, needs: Iterable[str]) -> None:
@@ -50,61 +54,33 @@ def run(*command: str | Path, **environment: str) -> str:
     return completed.stdout
 
 
-def compile_googleapis(plugin: dict[str, str], output: Path, *paths: str) -> None:
-    """Compile some of the googleapis files in the descriptor set, as Debian's package of them is too old."""
-    template = json.dumps({"version": "v2", "plugins": [plugin]})
-    only = [f"--path={path}" for path in paths]
-    run(BUF, "generate", "generated/descriptors.binpb", *only, "--template", template, "--output", output)
+def printed_commands(page: str, heading: str | None = None) -> list[str]:
+    """The commands that a page prints, or one of its sections, but for those that install packages or generate the code."""
+    text = (ROOT / page).read_text()
+    if heading is not None:
+        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    commands = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [command for command in commands if not command.startswith(("make toolchains", "make generate"))]
 
 
-def go() -> list[str]:
-    """Build in a GOPATH, as Debian packages Go libraries."""
-    source = BUILD / "go" / "src"
-    shutil.rmtree(source, ignore_errors=True)
-    for module, folder in (("go", "generated/go"), ("examples/go", "examples/go")):
-        shutil.copytree(ROOT / folder, source / "genai-grpc.internal" / module)
-    compile_googleapis(
-        {"local": "protoc-gen-go", "out": "."}, source, "google/longrunning", "google/type/interval.proto"
-    )
-    path = os.pathsep.join([str(BUILD / "go"), str(DEBIAN_GO)])
-    package = "genai-grpc.internal/examples/go"
-    program = BUILD / "go" / "demo"
-    run("go", "vet", package, GO111MODULE="off", GOPATH=path, GOFLAGS="")
-    run("go", "build", "-o", program, package, GO111MODULE="off", GOPATH=path, GOFLAGS="")
-    return [str(program)]
+def bash(commands: Iterable[str], folder: Path = ROOT) -> str:
+    """Run commands in one shell, up to the first that fails."""
+    return run("bash", "-euc", f"cd {folder}\n" + "\n".join(commands))
 
 
-def typescript() -> list[str]:
-    """Build with the TypeScript compiler, which also checks the types of the package."""
-    example = ROOT / "examples" / "typescript"
-    run("npm", "ci", "--silent", "--ignore-scripts", "--prefix", example)
-    run("npm", "run", "--silent", "--prefix", example, "build")
-    return ["node", str(example / "dist" / "main.js")]
-
-
-def java() -> list[str]:
-    """Build with Maven, which resolves all artefacts but one from Debian's repository."""
-    shutil.rmtree(BUILD / "java" / "src", ignore_errors=True)
-    folders = [f"google/{name}" for name in ("api", "longrunning", "rpc", "type")]
-    compile_googleapis({"protoc_builtin": "java", "out": "."}, BUILD / "java" / "src", *folders)
-    classpath = "org.apache.maven.plugins:maven-dependency-plugin:build-classpath"
-    maven = ["mvn", "--quiet", "--offline", "--batch-mode", f"-Dmaven.repo.local={DEBIAN_MAVEN}"]
-    run(*maven, "--file", "tests/polyglot/java", "compile", classpath, "-Dmdep.outputFile=target/classpath")
-    target = ROOT / "examples" / "java" / "target"
-    jars = (target / "classpath").read_text().strip()
-    return ["java", "-classpath", os.pathsep.join([str(target / "classes"), jars]), "Demo"]
-
-
-def cpp() -> list[str]:
-    """Build with CMake, the package as a part of the program."""
-    run("cmake", "-S", "examples/cpp", "-B", BUILD / "cpp")
-    run("cmake", "--build", BUILD / "cpp", "--parallel", "2")
-    return [str(BUILD / "cpp" / "demo")]
+def build_as_printed(heading: str) -> list[str]:
+    """Run the commands of examples/README.md but the last, which runs the program; return that, without its model."""
+    *build, program = printed_commands("examples/README.md", heading)
+    bash(build)
+    return ["bash", "-c", program.removesuffix(" models/gemini-pro") + ' "$@"', "bash"]
 
 
 LANGUAGES = {
-    "go": Language(("go", "protoc-gen-go", str(DEBIAN_GO / "src/google.golang.org/grpc")), go),
-    "typescript": Language(("node", "npm"), typescript),
-    "java": Language(("java", "javac", "mvn", "protoc", str(DEBIAN_MAVEN / "io/grpc/grpc-netty")), java),
-    "cpp": Language(("cmake", "protoc", "grpc_cpp_plugin"), cpp),
+    "go": Language(
+        "Go", ("go", "protoc", "protoc-gen-go", str(DEBIAN_GO / "src/google.golang.org/grpc"))
+    ),
+    "typescript": Language("TypeScript", ("node", "npm")),
+    "java": Language("Java", ("java", "javac", "mvn", "protoc", str(DEBIAN_MAVEN / "io/grpc/grpc-netty"))),
+    "cpp": Language("C++", ("cmake", "protoc", "grpc_cpp_plugin")),
 }

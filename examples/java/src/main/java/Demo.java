@@ -25,7 +25,7 @@ import java.util.stream.Collectors;
  * <pre>GEMINI_API_KEY=... java Demo [model [seconds]]</pre>
  *
  * <p>It calls Google's endpoint, or the server that GENAI_GRPC_ENDPOINT names, e.g. http://127.0.0.1:50051. Each call
- * has its own deadline, by default 30 seconds after its start.
+ * has its own deadline, by default 120 seconds after its start.
  */
 public final class Demo {
   private static final Metadata.Key<String> API_KEY =
@@ -42,8 +42,8 @@ public final class Demo {
   }
 
   public static void main(String[] arguments) {
-    String model = arguments.length > 0 ? arguments[0] : "models/gemini-2.5-flash";
-    double seconds = arguments.length > 1 ? Double.parseDouble(arguments[1]) : 30;
+    String model = arguments.length > 0 ? arguments[0] : "models/gemini-flash-latest";
+    double seconds = arguments.length > 1 ? Double.parseDouble(arguments[1]) : 120;
     Map<String, String> environment = System.getenv();
     Metadata metadata = new Metadata();
     metadata.put(API_KEY, environment.getOrDefault("GEMINI_API_KEY", ""));
