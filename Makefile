@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Of the command line only: a variable of the environment must not tag a release.
+TAG :=
 
 BIN := .venv/bin
 BUF := $(BIN)/buf
@@ -20,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-slow coverage test-matrix test-polyglot test-libraries toolchains bench bench-check docs picture \
-  check format lint types layers check-generated protos fix generate build clean
+  check format lint types layers check-generated protos fix generate build release clean
 
 help:
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=python3.12]'
@@ -103,7 +105,10 @@ generate: .venv-generate/.ready $(NODE_PROGRAMS) ## Compile protos/ into generat
 	$(GENERATE)
 
 build: .venv-build/.ready ## Build the wheel and the sdist into dist/
-	.venv-build/bin/python -m build
+	.venv-build/bin/python -m build --no-isolation
+
+release: .venv-build/.ready ## Build and check a release of the last commit, with an SBOM (TAG=1: create its tag, too)
+	.venv-build/bin/python release/release.py $(if $(TAG),--tag)
 
 clean: ## Remove virtual environments, caches and build results
 	rm -rf .venv .venv-bench .venv-build .venv-docs .venv-generate .nox .coverage* .hypothesis .*_cache build dist mutants
@@ -142,8 +147,8 @@ endef
 	$(call install,the tools of the benchmarks (downloads up to 57 MB),-e '.[bench]')
 	@touch $@
 
-.venv-build/.ready:
-	$(call install,build,build)
+.venv-build/.ready: release/requirements.txt
+	$(call install,the tools of a release (downloads up to 30 MB),-r release/requirements.txt)
 	@touch $@
 
 .venv-docs/.ready: pyproject.toml
