@@ -55,7 +55,7 @@ test-libraries: .venv/.dev ## Run Google's packages, libraries for them, and the
 	$(BIN)/python -m pytest -q -m libraries $(ARGS)
 
 docs: .venv-docs/.ready ## Build the documentation site into build/site; fail on a broken link or an undescribed name
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build
 
 picture: .venv/.demo ## Record docs/demo.svg, the picture of make demo
 	$(BIN)/python docs/_site/record_demo.py docs/demo.svg $(BIN)/python examples/demo.py

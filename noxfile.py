@@ -30,6 +30,34 @@ TOOLS: Final = (
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
 # Those that are bound to none.
 HTTP: Final = ("click", "pypdf", "starlette", "uvicorn")
+# The extras whose oldest releases `lowest` installs, and the tools of the tests, whose own bounds it does not test.
+EXTRAS: Final = ("auth", "docstrings", "files", "images", "mcp", "rest", "server", "telemetry", "testing", "tuning")
+OLDEST_TOOLS: Final = (
+    *(
+        "anyio>=4.9",
+        "google-api-core>=2.24",
+        "h2>=4.2",
+        "hypothesis>=6.120",
+        "jsonschema>=4.23",
+        "numpy>=1.26",
+        "pandas>=2.2.3",
+    ),
+    *(
+        "opentelemetry-exporter-prometheus>=0.51b0",
+        "opentelemetry-instrumentation-grpc>=0.51b0",
+        "opentelemetry-sdk>=1.30",
+    ),
+    *(
+        "pydantic>=2.8",
+        "pypdf>=6",
+        "pytest-asyncio>=1.2",
+        "pytest-timeout>=2.4",
+        "pytest-xdist>=3.8",
+        "redis>=5",
+        "trio>=0.30",
+        "trustme>=1.2",
+    ),
+)
 PRINT_VERSIONS: Final = (
     "import sys, grpc, google.protobuf as pb; print('Python', *sys.version.split()[:1], 'grpcio', grpc.__version__,"
     " 'protobuf', pb.__version__)"
@@ -83,6 +111,15 @@ def tests(session: nox.Session, protobuf: str, grpcio: str) -> None:
 def newest(session: nox.Session) -> None:
     """Run the same tests with the newest grpcio and protobuf only."""
     _install(session, *SERVER)
+    _run_tests(session)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the same tests on the oldest release of each direct dependency that pyproject.toml allows (uv)."""
+    session.install("uv")
+    options = ("--quiet", "--resolution", "lowest-direct", "--python", f"{session.virtualenv.location}/bin/python")
+    session.run("uv", "pip", "install", *options, "-e", f".[{','.join(EXTRAS)}]", *OLDEST_TOOLS)
     _run_tests(session)
 
 

@@ -124,7 +124,7 @@ def check_readme(file: Path) -> None:
         ReleaseError: It has one.
     """
     metadata = HeaderParser().parsestr(read_metadata(file))
-    if found := RELATIVE_LINK.findall(metadata.get_payload()):
+    if found := RELATIVE_LINK.findall(str(metadata.get_payload())):
         raise ReleaseError(f"the description in {file.name} has relative links: {', '.join(found)}")
 
 
@@ -181,7 +181,12 @@ def git(folder: Path, *arguments: str) -> str:
 def run(*command: str, **environment: str) -> None:
     """Run a command; show what it prints only if it fails."""
     completed = subprocess.run(  # noqa: S603 -- the commands above
-        command, check=False, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        check=False,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if completed.returncode:
         raise ReleaseError(f"{' '.join(command)} failed:\n{completed.stdout}")

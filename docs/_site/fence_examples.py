@@ -18,7 +18,9 @@ class FenceExamples(griffe.Extension):
         """Change the docstring of an object that was loaded."""
         del kwargs
         if obj.docstring and "```pycon" not in obj.docstring.value:
-            obj.docstring.value = EXAMPLE.sub(lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", obj.docstring.value)
+            obj.docstring.value = EXAMPLE.sub(
+                lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", obj.docstring.value
+            )
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         """Change that of the package, which is no `object` when it is loaded."""

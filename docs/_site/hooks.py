@@ -11,18 +11,20 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
 
 sys.path.insert(0, os.fspath(Path(__file__).parent))
 
 import messages
 import reference
 import sources
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
 
 REPOSITORY: Final = Path(__file__).parents[2]
 LINK: Final = re.compile(r"(?P<open>\]\()(?!\w+:|/|#)(?P<target>[^)\s]+)(?=[)\s])")
@@ -31,7 +33,9 @@ FENCE: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 def slugify(heading: str, separator: str) -> str:
     """The anchor of a heading, as GitHub forms it, so that links hold on both."""
-    return re.sub(r"[^\w\- ]", "", html.unescape(re.sub(r"<[^>]+>", "", heading)).strip().lower()).replace(" ", separator)
+    return re.sub(r"[^\w\- ]", "", html.unescape(re.sub(r"<[^>]+>", "", heading)).strip().lower()).replace(
+        " ", separator
+    )
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -60,7 +64,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Make links to files outside docs/ lead to the repository; the home page is the README, at the repository's top."""
+    """Make links to files outside docs/ lead to the repository. The home page is the README, of its top folder."""
     folder = REPOSITORY if page.file.src_uri == "index.md" else Path(config.docs_dir, page.file.src_uri).parent
 
     def rewrite(match: re.Match[str]) -> str:
@@ -118,13 +122,13 @@ def _generated_pages() -> Iterator[tuple[str, str]]:
 MESSAGE_PAGES: Final = {
     "genai_grpc_protos.v1beta": (
         "Messages of the Gemini API",
-        "`genai_grpc.protos` has every message and enum of `google.ai.generativelanguage.v1beta`. A function of this package"
-        " that takes a message takes a dict with the same fields in its place.",
+        "`genai_grpc.protos` has every message and enum of `google.ai.generativelanguage.v1beta`. A function of this"
+        " package that takes a message takes a dict with the same fields in its place.",
     ),
     "genai_grpc_protos.aiplatform_v1": (
         "Messages of Vertex AI",
-        "`genai_grpc_protos.aiplatform_v1` has the messages of the generative part of `google.cloud.aiplatform.v1`. It is"
-        " loaded when a program imports it.",
+        "`genai_grpc_protos.aiplatform_v1` has the messages of the generative part of `google.cloud.aiplatform.v1`. It"
+        " is loaded when a program imports it.",
     ),
 }
 

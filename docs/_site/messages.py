@@ -1,4 +1,4 @@
-"""The reference's pages of messages and enums: one for each proto file, from the generated classes and their comments."""
+"""The reference's pages of messages and enums: one for each proto file, from the classes and their comments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-import sources
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+import sources
 
 # The Python module of each package's messages, and the folder of its pages.
 PACKAGES: Final = {"genai_grpc_protos.v1beta": "messages", "genai_grpc_protos.aiplatform_v1": "messages-vertex-ai"}
@@ -58,11 +59,10 @@ def pages(package: str) -> list[Page]:
 def index(package: str, title: str, introduction: str) -> str:
     """The page that lists a package's messages and enums, with links."""
     heading = f"# {title}" + (" {#genai_grpc.protos}" if package == "genai_grpc_protos.v1beta" else "")
-    rows = [
-        f"| [`{name}`][{package}.{name}] | `{page.title}.proto` | {_comments(f'{package}.{page.title}_pb2').get(name, '')} |"
-        for page in pages(package)
-        for name in page.names
-    ]
+    rows = []
+    for page in pages(package):
+        comments = _comments(f"{package}.{page.title}_pb2")
+        rows += [f"| [`{name}`][{package}.{name}] | `{page.title}.proto` | {comments[name]} |" for name in page.names]
     return "\n".join([f"{heading}\n", introduction + "\n", "| name | file | |", "|---|---|---|", *sorted(rows), ""])
 
 
@@ -71,7 +71,9 @@ def _overview(described: Mapping[str, Any], comments: Mapping[str, str]) -> Iter
     yield ", ".join(f"[{name}][{descriptor.full_name}]" for name, descriptor in described.items()) + "\n"
 
 
-def _describe(package: str, descriptor: Descriptor | EnumDescriptor, comments: Mapping[str, str], level: int) -> Iterator[str]:
+def _describe(
+    package: str, descriptor: Descriptor | EnumDescriptor, comments: Mapping[str, str], level: int
+) -> Iterator[str]:
     path = descriptor.full_name.removeprefix(f"{descriptor.file.package}.")
     # The aliases: by the proto's name, as types are linked, and by the modules of Python.
     aliases = [f"[](){{#{descriptor.full_name}}}"]
@@ -90,8 +92,10 @@ def _describe(package: str, descriptor: Descriptor | EnumDescriptor, comments: M
     for field in descriptor.fields:
         yield f"| `{field.name}` | {_type(field)} | {comments.get(f'{path}.{field.name}', '')} |"
     yield ""
-    for nested in (*descriptor.enum_types, *descriptor.nested_types):
-        if not (isinstance(nested, Descriptor) and nested.GetOptions().map_entry):
+    for enum in descriptor.enum_types:
+        yield from _describe(package, enum, comments, min(level + 1, 6))
+    for nested in descriptor.nested_types:
+        if not nested.GetOptions().map_entry:
             yield from _describe(package, nested, comments, min(level + 1, 6))
 
 
@@ -105,8 +109,13 @@ def _type(field: FieldDescriptor) -> str:
     else:
         short = target.full_name.removeprefix(f"{target.file.package}.")
         name = f"[{short}][{target.full_name}]" if target.file.package in PROTO_PACKAGES else f"`{target.full_name}`"
-    repeated = field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
-    return f"list of {name}" if repeated else name
+    return f"list of {name}" if _is_repeated(field) else name
+
+
+def _is_repeated(field: FieldDescriptor) -> bool:
+    if hasattr(field, "is_repeated"):
+        return field.is_repeated
+    return bool(getattr(field, "label") == FieldDescriptor.LABEL_REPEATED)  # noqa: B009 -- protobuf 5; newer ones warn
 
 
 @cache

@@ -43,7 +43,9 @@ class Page:
     @property
     def path(self) -> str:
         """The page's file, relative to docs/."""
-        return f"reference/{'index' if self.module.name == PACKAGE else self.module.name.removeprefix(PACKAGE + '.')}.md"
+        return (
+            f"reference/{'index' if self.module.name == PACKAGE else self.module.name.removeprefix(PACKAGE + '.')}.md"
+        )
 
 
 def public_modules() -> list[Module]:
@@ -60,7 +62,7 @@ def public_modules() -> list[Module]:
 def owners() -> Mapping[str, str]:
     """For each definition, the public name by which it is described.
 
-    It is that of the module that defines it, else of another one, and of `types` or the package only if no other has it.
+    It is that of the module that defines it, else of another one; of `types` or the package only if no other has it.
     """
     found: dict[str, str] = {}
     modules = public_modules()
@@ -93,9 +95,15 @@ def pages() -> list[Page]:
 def markdown(page: Page) -> str:
     """The source of a page, in the syntax of mkdocstrings."""
     module = page.module
-    blocks = [f"# {module.name}\n", f"::: {module.name}\n    options:\n      members: false\n      show_root_heading: false\n"]
+    blocks = [
+        f"# {module.name}\n",
+        f"::: {module.name}\n    options:\n      members: false\n      show_root_heading: false\n",
+    ]
     if page.linked:
-        rows = [f"| {_anchor(module.name, name)}[`{name}`][{owner}] | {sources.summary(owner_origin(owner))} |" for name, owner in page.linked.items()]
+        rows = [
+            f"| {_anchor(module.name, name)}[`{name}`][{owner}] | {sources.summary(owner_origin(owner))} |"
+            for name, owner in page.linked.items()
+        ]
         blocks.append("\n".join(["| name | |", "|---|---|", *rows, ""]))
     blocks += [f"::: {module.name}.{name}{OPTIONS}\n" for name in page.described]
     return "\n".join(blocks)
@@ -113,7 +121,8 @@ def old_names() -> str:
         "# Modules of google.generativeai\n",
         sources.summary(OLD) + "\n",
         "Modules of `genai_grpc.generativeai.types` can also be imported from `genai_grpc.types`, as in"
-        " `from genai_grpc.types import content_types`. [Migrate from google.generativeai](../migrating.md) says what differs.\n",
+        " `from genai_grpc.types import content_types`."
+        " [Migrate from google.generativeai](../migrating.md) says what differs.\n",
     ]
     for name in (OLD, *sources.submodules(OLD)):
         module = sources.read_module(name)

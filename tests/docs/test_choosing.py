@@ -29,7 +29,8 @@ def table() -> str:
         paths = [binding.template.text for binding in bindings_of(method)] if name not in CONTENTS else []
         http = "its content" if name in CONTENTS else f"`{paths[0]}`" if paths else "no"
         service = vertex.pop(name.partition(".")[2], None)
-        rows.append(f"| `{name}` | {'metadata' if name in CONTENTS else 'yes'} | {http} | {f'`{service}`' if service else 'no'} |")
+        grpc = "metadata" if name in CONTENTS else "yes"
+        rows.append(f"| `{name}` | {grpc} | {http} | {f'`{service}`' if service else 'no'} |")
     rows += [f"| `{name}` | no | no | `{service}` |" for name, service in sorted(vertex.items())]
     return "\n".join(rows) + "\n"
 

@@ -52,6 +52,6 @@ def test_picture(printed: str) -> None:
     texts = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', picture)
     shown = re.sub(r"\s+", " ", " ".join(text for _, _, text in texts)).replace("&gt;", ">")
     assert [question for question in prompts_in(printed) if question not in shown] == []
-    cell = float(re.findall(r'--cell: ([\d.]+)px', picture)[0])
+    cell = float(re.findall(r"--cell: ([\d.]+)px", picture)[0])
     assert all(float(x) + cell * len(text) <= width and float(y) <= height for x, y, text in texts)
     assert "opacity: 0" not in re.sub(r"@keyframes.*?\}\s*\}", "", picture, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""The programs of the tutorial and of the pages on migration run, on scripted replies; every page's programs are tested."""
+"""The programs of the tutorial and of the pages on migration run; every page's programs are tested."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def test_model_names(scripted: ScriptEngine) -> None:
 
 def script_side_by_side(script: ScriptEngine) -> list[str]:
     """Queue the replies to a program of docs/side-by-side.md; return what each of them prints, but the object."""
-    script.reply("A warm", " glow").reply(function_call("add", left=2, right=3)).reply("5").reply('{"name": "Ada", "age": 36}')
+    script.reply("A warm", " glow").reply(function_call("add", left=2, right=3)).reply("5").reply(
+        '{"name": "Ada", "age": 36}'
+    )
     return ["A warm glow", "5", "True", "768"]
 
 

@@ -55,7 +55,7 @@ def run(*command: str | Path, **environment: str) -> str:
 
 
 def printed_commands(page: str, heading: str | None = None) -> list[str]:
-    """The commands that a page prints, or one of its sections, but for those that install packages or generate the code."""
+    """The commands that a page prints, or a section of it, but for those that install or generate."""
     text = (ROOT / page).read_text()
     if heading is not None:
         text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
@@ -77,9 +77,7 @@ def build_as_printed(heading: str) -> list[str]:
 
 
 LANGUAGES = {
-    "go": Language(
-        "Go", ("go", "protoc", "protoc-gen-go", str(DEBIAN_GO / "src/google.golang.org/grpc"))
-    ),
+    "go": Language("Go", ("go", "protoc", "protoc-gen-go", str(DEBIAN_GO / "src/google.golang.org/grpc"))),
     "typescript": Language("TypeScript", ("node", "npm")),
     "java": Language("Java", ("java", "javac", "mvn", "protoc", str(DEBIAN_MAVEN / "io/grpc/grpc-netty"))),
     "cpp": Language("C++", ("cmake", "protoc", "grpc_cpp_plugin")),
