@@ -48,6 +48,9 @@ void AddUserTurn(genai::GenerateContentRequest& request, const std::string& text
   turn->add_parts()->set_text(text);
 }
 
+// Ends a reply that gets long, as those of a small model may.
+constexpr int kMaxOutputTokens = 100;
+
 class Demo {
  public:
   Demo(const std::shared_ptr<grpc::Channel>& channel, std::string model, std::chrono::duration<double> timeout)
@@ -55,13 +58,13 @@ class Demo {
 
   grpc::Status Generate() {
     genai::GenerateContentRequest request = Request();
-    AddUserTurn(request, "Why is the sky blue?");
+    AddUserTurn(request, "Name three fruits.");
     return GenerateAndPrint(request, nullptr);
   }
 
   grpc::Status Stream() {
     genai::GenerateContentRequest request = Request();
-    AddUserTurn(request, "Tell me a story about a backpack.");
+    AddUserTurn(request, "Describe a sunrise in one sentence.");
     grpc::ClientContext context;
     SetMetadataAndDeadline(context);
     auto chunks = stub_->StreamGenerateContent(&context, request);
@@ -86,6 +89,7 @@ class Demo {
   genai::GenerateContentRequest Request() const {
     genai::GenerateContentRequest request;
     request.set_model(model_);
+    request.mutable_generation_config()->set_max_output_tokens(kMaxOutputTokens);
     return request;
   }
 

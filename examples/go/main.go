@@ -27,6 +27,9 @@ import (
 	pb "genai-grpc.internal/go/v1beta/generativelanguagepb"
 )
 
+// maxOutputTokens ends a reply that gets long, as those of a small model may.
+const maxOutputTokens = 100
+
 type demo struct {
 	client  pb.GenerativeServiceClient
 	model   string
@@ -71,7 +74,7 @@ func dial(endpoint string) (*grpc.ClientConn, error) {
 func (d demo) generate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	response, err := d.client.GenerateContent(ctx, d.request(userTurn("Why is the sky blue?")))
+	response, err := d.client.GenerateContent(ctx, d.request(userTurn("Name three fruits.")))
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func (d demo) generate(ctx context.Context) error {
 func (d demo) stream(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	chunks, err := d.client.StreamGenerateContent(ctx, d.request(userTurn("Tell me a story about a backpack.")))
+	chunks, err := d.client.StreamGenerateContent(ctx, d.request(userTurn("Describe a sunrise in one sentence.")))
 	if err != nil {
 		return err
 	}
@@ -126,7 +129,9 @@ func (d demo) sendTurns(ctx context.Context, turns *[]*pb.Content) error {
 }
 
 func (d demo) request(turns ...*pb.Content) *pb.GenerateContentRequest {
-	return &pb.GenerateContentRequest{Model: d.model, Contents: turns}
+	limit := int32(maxOutputTokens)
+	config := &pb.GenerationConfig{MaxOutputTokens: &limit}
+	return &pb.GenerateContentRequest{Model: d.model, Contents: turns, GenerationConfig: config}
 }
 
 func userTurn(text string) *pb.Content {

@@ -20,6 +20,8 @@ const withApiKey: Interceptor = (next) => (request) => {
   request.header.set("x-goog-api-key", process.env.GEMINI_API_KEY ?? "");
   return next(request);
 };
+// Ends a reply that gets long, as those of a small model may.
+const generationConfig = { maxOutputTokens: 100 };
 const client = createClient(
   GenerativeService,
   createGrpcTransport({
@@ -30,13 +32,13 @@ const client = createClient(
 );
 
 async function generate(): Promise<void> {
-  const response = await client.generateContent({ model, contents: [userTurn("Why is the sky blue?")] });
+  const response = await client.generateContent({ model, contents: [userTurn("Name three fruits.")], generationConfig });
   console.log(text(response));
 }
 
 async function stream(): Promise<void> {
-  const contents = [userTurn("Tell me a story about a backpack.")];
-  for await (const chunk of client.streamGenerateContent({ model, contents })) {
+  const contents = [userTurn("Describe a sunrise in one sentence.")];
+  for await (const chunk of client.streamGenerateContent({ model, contents, generationConfig })) {
     process.stdout.write(text(chunk));
   }
   console.log();
@@ -47,7 +49,7 @@ async function chat(): Promise<void> {
   const contents: Turn[] = [];
   for (const message of ["My name is Ada.", "What is my name?"]) {
     contents.push(userTurn(message));
-    const response = await client.generateContent({ model, contents });
+    const response = await client.generateContent({ model, contents, generationConfig });
     const content = response.candidates[0]?.content;
     if (content !== undefined) {
       contents.push(content);

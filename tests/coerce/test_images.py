@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import PIL
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,8 @@ def test_pixels_of_every_mode(image: Image.Image) -> None:
 @pytest.mark.parametrize("mode", ["LA", "La", "PA", "RGBA", "RGBa"])
 def test_alpha_channel(mode: str) -> None:
     """An image with an alpha channel is sent with it."""
+    if mode == "PA" and int(PIL.__version__.partition(".")[0]) < 12:
+        pytest.skip("this Pillow converts PA without its alpha channel")
     image = Image.new("RGBA", (4, 4), (200, 100, 50, 128)).convert("LA" if mode == "La" else "RGBA").convert(mode)
     with Image.open(io.BytesIO(encoded(image).data)) as received:
         assert received.convert("RGBA").getchannel("A").getextrema() == (128, 128)

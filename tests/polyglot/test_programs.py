@@ -71,11 +71,12 @@ def test_replies(program: Program, script: ScriptEngine, server: Server) -> None
 
     assert program.run(server) == (0, "It scatters.\nOnce upon\nNice to meet you, Ada!\nAda.\n", "")
     assert [[(turn.role, turn.parts[0].text) for turn in request.contents] for request in script.requests] == [
-        [("user", "Why is the sky blue?")],
-        [("user", "Tell me a story about a backpack.")],
+        [("user", "Name three fruits.")],
+        [("user", "Describe a sunrise in one sentence.")],
         [("user", "My name is Ada.")],
         [("user", "My name is Ada."), ("model", "Nice to meet you, Ada!"), ("user", "What is my name?")],
     ]
+    assert {request.generation_config.max_output_tokens for request in script.requests} == {100}
 
 
 def test_unknown_model(program: Program, server: Server) -> None:

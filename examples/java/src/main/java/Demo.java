@@ -4,6 +4,7 @@ import com.google.rpc.ErrorInfo;
 import genaigrpc.v1beta.Content;
 import genaigrpc.v1beta.GenerateContentRequest;
 import genaigrpc.v1beta.GenerateContentResponse;
+import genaigrpc.v1beta.GenerationConfig;
 import genaigrpc.v1beta.GenerativeServiceGrpc;
 import genaigrpc.v1beta.GenerativeServiceGrpc.GenerativeServiceBlockingStub;
 import genaigrpc.v1beta.Part;
@@ -30,6 +31,9 @@ import java.util.stream.Collectors;
 public final class Demo {
   private static final Metadata.Key<String> API_KEY =
       Metadata.Key.of("x-goog-api-key", Metadata.ASCII_STRING_MARSHALLER);
+
+  /** Ends a reply that gets long, as those of a small model may. */
+  private static final int MAX_OUTPUT_TOKENS = 100;
 
   private final GenerativeServiceBlockingStub service;
   private final String model;
@@ -73,11 +77,11 @@ public final class Demo {
   }
 
   private void generate() {
-    System.out.println(text(withDeadline().generateContent(request(List.of(userTurn("Why is the sky blue?"))))));
+    System.out.println(text(withDeadline().generateContent(request(List.of(userTurn("Name three fruits."))))));
   }
 
   private void stream() {
-    GenerateContentRequest request = request(List.of(userTurn("Tell me a story about a backpack.")));
+    GenerateContentRequest request = request(List.of(userTurn("Describe a sunrise in one sentence.")));
     withDeadline().streamGenerateContent(request).forEachRemaining(chunk -> System.out.print(text(chunk)));
     System.out.println();
   }
@@ -98,7 +102,11 @@ public final class Demo {
   }
 
   private GenerateContentRequest request(List<Content> turns) {
-    return GenerateContentRequest.newBuilder().setModel(model).addAllContents(turns).build();
+    return GenerateContentRequest.newBuilder()
+        .setModel(model)
+        .addAllContents(turns)
+        .setGenerationConfig(GenerationConfig.newBuilder().setMaxOutputTokens(MAX_OUTPUT_TOKENS))
+        .build();
   }
 
   private static Content userTurn(String text) {
