@@ -95,7 +95,7 @@ def newest(session: nox.Session) -> None:
     _run_tests(session)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the same tests on the oldest release of each direct dependency that pyproject.toml allows (uv)."""
     session.install("uv")
