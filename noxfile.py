@@ -37,7 +37,7 @@ OLDEST_TOOLS: Final = (
     *("opentelemetry-exporter-prometheus>=0.51b0", "opentelemetry-instrumentation-grpc>=0.51b0"),
     *("opentelemetry-sdk>=1.30", "pandas>=2.2.3", "pydantic>=2.8", "pypdf>=6", "pytest-asyncio>=1.2"),
     *("pytest-timeout>=2.4", "pytest-xdist>=3.8", "redis>=5", "trio>=0.30", "trustme>=1.2"),
-    "pyparsing<3.3",  # of which the oldest matplotlib uses deprecated names
+    "pyparsing>=3.1,<3.3",  # of which the oldest matplotlib uses deprecated names
 )
 PRINT_VERSIONS: Final = (
     "import sys, grpc, google.protobuf as pb; print('Python', *sys.version.split()[:1], 'grpcio', grpc.__version__,"
