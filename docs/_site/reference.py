@@ -105,7 +105,14 @@ def markdown(page: Page) -> str:
             for name, owner in page.linked.items()
         ]
         blocks.append("\n".join(["| name | |", "|---|---|", *rows, ""]))
-    blocks += [f"::: {module.name}.{name}{OPTIONS}\n" for name in page.described]
+    for name in page.described:
+        place = f"{module.name}.{name}"
+        defined = sources.definition(place)
+        if defined == place:
+            blocks.append(f"::: {defined}{OPTIONS}\n")
+        else:
+            heading = f"\n      heading: {name}\n      toc_label: {name}"
+            blocks.append(f"[](){{#{place}}}\n\n::: {defined}{OPTIONS}{heading}\n")
     return "\n".join(blocks)
 
 

@@ -69,11 +69,35 @@ def origin(module: str, name: str) -> str:
     return imported if parent == module or source(imported) or not source(parent) else origin(parent, last)
 
 
+def definition(place: str) -> str:
+    """The dotted name under which the docstring of a name is: its own, or that of the method that a module binds to it.
+
+    In `configure = _DEFAULT.configure`, where `_DEFAULT = DefaultClient(...)`, it is that of `DefaultClient.configure`.
+    """
+    module, _, name = place.rpartition(".")
+    values = {
+        target.id: node.value
+        for node in (source(module) or ast.Module([], [])).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    match values.get(name):
+        case ast.Attribute(value=ast.Name(id=instance), attr=method):
+            match values.get(instance):
+                case ast.Call(func=ast.Name(id=owner)):
+                    return f"{origin(module, owner)}.{method}"
+    return place
+
+
 def summary(place: str) -> str:
     """The first line of the docstring of a module, class or function."""
     if tree := source(place):
         return (ast.get_docstring(tree) or "").partition("\n")[0]
-    module, _, name = place.rpartition(".")
+    *module_and_class, name = definition(place).split(".")
+    module = ".".join(module_and_class)
+    if not source(module):
+        module = module.rpartition(".")[0]  # of a class
     docstrings = (
         ast.get_docstring(node)
         for node in ast.walk(source(module) or ast.Module([], []))

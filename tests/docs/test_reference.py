@@ -44,6 +44,17 @@ def test_module(name: str) -> None:
         assert {each for each in names if f'id="{old}.{each}"' not in reference.old_names()} == set()
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_summaries(name: str) -> None:
+    """Functions, classes and modules have a line of description, in the tables too."""
+    page, module = PAGES[name], importlib.import_module(name)
+    places = {each: f"{name}.{each}" for each in page.described} | page.linked
+    described = {each: place for each, place in places.items() if callable(getattr(module, each)) and each[0] != "_"}
+    aliases = {each for each in described if type(getattr(module, each)).__module__ == "typing"}
+    blank = [each for each in described if not sources.summary(reference.owner_origin(places[each]))]
+    assert [each for each in blank if each not in aliases] == []
+
+
 def test_each_name_is_described_once() -> None:
     """A name is described on one page; where a page only links to it, the other page is there."""
     described = [f"{name}.{each}" for name, page in PAGES.items() for each in page.described]
