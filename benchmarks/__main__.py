@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "transports": "measure other transports than gRPC's; updates docs/transports.md",
     "conformance": "test whether those keep gRPC's guarantees; updates docs/transports.md",
     "plots": "draw the diagrams of docs/images/ again, from the results of table and scale",
+    "bulk": "measure the throughput of bulk runs; updates docs/bulk.md",
     "merge": "measure the merging of a stream's chunks",
     "images": "measure the encoding of an image in memory",
     "soak": "test for leaks of memory and file descriptors over a million calls",
@@ -44,6 +45,7 @@ def main() -> None:
         "--runs", type=int, default=3, help="runs of the whole table; the other clients take part in the first only"
     )
     commands.choices["soak"].add_argument("--calls", type=int, default=1_000_000, help="number of calls")
+    commands.choices["bulk"].add_argument("--rows", type=int, default=10_000, help="rows of each run")
     arguments = parser.parse_args()
     match arguments.command:
         case "table":
@@ -60,6 +62,10 @@ def main() -> None:
             from benchmarks.micro.schemas import schemas_table
 
             pages.write(pages.PERFORMANCE, "schemas", f"{schemas_table()}\n\n{pages.environment()}")
+        case "bulk":
+            from benchmarks.bulk import bulk_table
+
+            pages.write(pages.BULK, "bulk", f"{bulk_table(arguments.rows)}\n\n{pages.environment()}")
         case "check":
             from benchmarks.check import check
 

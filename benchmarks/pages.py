@@ -9,8 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CAPACITY", "PERFORMANCE", "PROFILE", "SCALE", "TRANSPORTS", "environment", "write"]
+__all__ = ["BULK", "CAPACITY", "PERFORMANCE", "PROFILE", "SCALE", "TRANSPORTS", "environment", "write"]
 
+BULK: Final = Path("docs/bulk.md")
 CAPACITY: Final = Path("docs/capacity.md")
 PERFORMANCE: Final = Path("docs/performance.md")
 PROFILE: Final = Path("docs/profile.md")

@@ -80,6 +80,7 @@ REPLIES: dict[str, list[tuple[Any, ...]]] = {
     "genai_grpc.files": [("A girl named Lily.",)],
     "genai_grpc": [("In the quaint little town of Lakeside…",)],
     "genai_grpc._base_response.BaseResponse.metadata": [("Hello!",)],
+    "genai_grpc.bulk": [("Once upon a time…",), ("Another day…",)],
     "genai_grpc.caching": [("A girl named Lily.",)],
     "genai_grpc.chat.ChatSession": [("Nice to meet you, Ada!",)],
     "genai_grpc.chat.ChatSession.send_message": [("Ask away!",)],

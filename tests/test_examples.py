@@ -37,8 +37,7 @@ def test_batch(tmp_path: Path) -> None:
         path = os.pathsep.join(map(str, (ROOT, ROOT / "generated" / "python")))
         environment = os.environ | {"PYTHONPATH": path, "GENAI_GRPC_ENDPOINT": server.endpoint}
 
-        def run() -> tuple[str, list[dict[str, str]]]:
-            before = target.read_text() if target.exists() else ""
+        def run() -> tuple[str, list[dict[str, Any]]]:
             program = subprocess.run(
                 [sys.executable, ROOT / "examples" / "python" / "batch.py", source, target],
                 capture_output=True,
@@ -47,16 +46,16 @@ def test_batch(tmp_path: Path) -> None:
                 check=False,
                 env=environment,
             )
-            rows = map(json.loads, target.read_text().removeprefix(before).splitlines())
-            return program.stderr, sorted(rows, key=lambda row: prompts.index(row["id"]))
+            return program.stderr, sorted(map(json.loads, target.read_text().splitlines()), key=lambda row: row["row"])
 
         message, (failed, blocked, *others) = run()
         assert message == "2 rows failed; run it again to repeat them\n"
-        assert failed == {"id": "fail", "error": "400 as asked"}
-        assert "SAFETY" in blocked["error"]
-        assert others == [{"id": prompt, "text": prompt} for prompt in prompts[2:]]
+        assert (failed["id"], failed["error"]) == ("fail", {"status": "INVALID_ARGUMENT", "message": "as asked"})
+        assert "SAFETY" in blocked["error"]["message"]
+        assert [(row["id"], row["text"]) for row in others] == [(prompt, prompt) for prompt in prompts[2:]]
 
         engine.fails = False
         message, rows = run()
         assert message.startswith("1 rows failed")
-        assert rows == [{"id": "fail", "text": "fail"}, blocked]
+        assert (rows[0]["text"], rows[0]["error"]) == ("fail", None)
+        assert rows[1:] == [blocked, *others]

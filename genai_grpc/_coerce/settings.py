@@ -189,9 +189,9 @@ def _threshold(value: object) -> int:
 
 
 def to_options(value: object) -> CallOptions:
-    """Coerce the options of a call: a dict of `timeout`, `idle_timeout`, `retry`, `metadata` and `extra_body`.
+    """Coerce the options of a call: a dict of options, or an object with some of them as attributes.
 
-    Or an object with some of these as attributes.
+    They are `timeout`, `idle_timeout`, `retry`, `metadata`, `extra_body` and `on_attempt`.
 
     `timeout` is the deadline of the whole call: one for all attempts and the waits between them, whatever the policy.
     The timeout objects of `google.api_core` stand for their seconds.
@@ -204,11 +204,13 @@ def to_options(value: object) -> CallOptions:
 
     Raises:
         TypeError: It has none of them; a timeout is not a number; `retry` is neither a RetryPolicy nor None;
-            `extra_body` is no dict of JSON.
+            `extra_body` is no dict of JSON; `on_attempt` is no function.
         ValueError: A key is unknown; a timeout is not above 0 and finite; gRPC cannot carry the metadata.
     """
     if value is None:
         return NO_OPTIONS
+    if isinstance(value, CallOptions):
+        return value
     if not isinstance(value, Mapping):
         value = {name: getattr(value, name) for name in _OPTIONS if hasattr(value, name)}
         if not value:
@@ -222,10 +224,17 @@ def to_options(value: object) -> CallOptions:
         retry=_to_retry_policy(value.get("retry", "default")),
         metadata=Secret(value.get("metadata") or ()).apply(to_metadata),
         extra_body=to_extra_body(value.get("extra_body")),
+        on_attempt=_to_callback(value.get("on_attempt")),
     )
 
 
-_OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata", "extra_body")
+_OPTIONS: Final = ("timeout", "idle_timeout", "retry", "metadata", "extra_body", "on_attempt")
+
+
+def _to_callback(value: Callable[[int], object] | None) -> Callable[[int], object] | None:
+    if value is not None and not callable(value):
+        raise TypeError(f"on_attempt is a function of the attempt's number; got {type(value).__name__}")
+    return value
 
 
 def _to_retry_policy(value: object) -> RetryPolicy | None:

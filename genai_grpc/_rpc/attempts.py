@@ -93,6 +93,8 @@ def _attempts(
         try:
             if on_attempt is not None:
                 on_attempt(attempt)
+            if call.options.on_attempt is not None:
+                call.options.on_attempt(attempt)
             reply = yield Attempt(call, deadline - started, limits.idle_timeout)
         except APIError as error:
             admission.on_failure(method, started, clock(), error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -36,6 +36,7 @@ class CallOptions(NamedTuple):
         retry: Retry policy; `NO_RETRY` for no retries.
         metadata: Pairs to send after the client's own.
         extra_body: JSON to merge into the body of the request, over HTTP/JSON.
+        on_attempt: Called with the number of each attempt, from 1, before it is sent.
     """
 
     timeout: float | None = None
@@ -43,6 +44,7 @@ class CallOptions(NamedTuple):
     retry: RetryPolicy | None = None
     metadata: Metadata = ()
     extra_body: Mapping[str, Any] | None = None
+    on_attempt: Callable[[int], object] | None = None
 
     def over(self, defaults: CallOptions) -> CallOptions:
         """These options, with those that are not set from `defaults`; metadata is added to that of `defaults`."""
@@ -52,6 +54,7 @@ class CallOptions(NamedTuple):
             self.retry or defaults.retry,
             (*defaults.metadata, *self.metadata),
             self.extra_body,
+            self.on_attempt,
         )
 
     def arguments(self) -> str:

@@ -23,12 +23,13 @@ class RequestOptions(Mapping[str, Any]):
         metadata: Pairs to send after the client's; no repr shows them.
         extra_body: JSON to merge into the body of the request, object by object, such as a field that only the HTTP
             endpoint knows; with `transport="rest"` only. `response.raw` has the JSON of the reply.
+        on_attempt: Called with the number of each attempt of the call, from 1, before it is sent.
 
     >>> from genai_grpc import get_model
     >>> get_model("gemini-pro", request_options=RequestOptions(timeout=5, retry=None)).name
     'models/gemini-pro'
     >>> dict(RequestOptions(timeout=5))
-    {'timeout': 5, 'idle_timeout': None, 'retry': 'default', 'metadata': (), 'extra_body': None}
+    {'timeout': 5, 'idle_timeout': None, 'retry': 'default', 'metadata': (), 'extra_body': None, 'on_attempt': None}
     """
 
     timeout: float | None = None
@@ -36,6 +37,7 @@ class RequestOptions(Mapping[str, Any]):
     retry: RetryPolicy | Literal["default"] | None = "default"
     metadata: Sequence[tuple[str, str | bytes]] = field(default=(), repr=False)
     extra_body: Mapping[str, Any] | None = None
+    on_attempt: Callable[[int], object] | None = None
 
     def __getitem__(self, name: str) -> Any:
         if name not in RequestOptions.__dataclass_fields__:

@@ -89,7 +89,7 @@ def test_options(value: Any, expected: CallOptions) -> None:
         pytest.param(
             {"wait": 1, "time_out": 3},
             ValueError,
-            "takes timeout, idle_timeout, retry, metadata, extra_body; got time_out, wait$",
+            "takes timeout, idle_timeout, retry, metadata, extra_body, on_attempt; got time_out, wait$",
             id="unknown keys",
         ),
         pytest.param({"timeout": "3"}, TypeError, "a timeout is a number of seconds; got str", id="str"),

@@ -51,6 +51,15 @@ def test_tutorial(scripted: ScriptEngine) -> None:
     assert namespace["person"].age == 85
 
 
+def test_bulk(scripted: ScriptEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program for many rows runs."""
+    monkeypatch.chdir(tmp_path)
+    scripted.reply("Good morning").reply("Good night")
+    [program] = programs("docs/bulk.md")
+    assert execute(program.code, "docs/bulk.md", {}) == "2 rows, 0 failed\n"
+    assert len(Path("translated.jsonl").read_text().splitlines()) == 2
+
+
 def test_test_of_the_tutorial(genai_script: Any) -> None:
     """The test that the tutorial ends with passes as a test."""
     namespace: dict[str, Any] = {"genai": genai}

@@ -1,0 +1,143 @@
+"""The output as JSON Lines, to which each result is added when it is there, and from which a run is resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from genai_grpc.errors import GenAIError
+
+__all__ = ["Journal", "OutputError"]
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+class OutputError(GenAIError):
+    """The output cannot be written, or is not that of such a run. What is in it stays; run again to resume."""
+
+
+class Journal:
+    """Results as JSON Lines, one per row, each written at once and as a whole.
+
+    Args:
+        path: The file.
+        resume: Whether to go on with the results that it has; otherwise they are discarded.
+        retry_failed: Whether to discard those of rows that failed.
+
+    Raises:
+        OutputError: The file is not such an output, or cannot be opened.
+
+    Attributes:
+        rows: Results in it.
+        failed: Those of rows that failed.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = True, retry_failed: bool = False) -> None:
+        self.path = path
+        self.rows = self.failed = 0
+        self._done = bytearray()  # a bit per row
+        try:
+            if retry_failed and resume and path.exists():
+                self._discard_failed()
+            # Unbuffered: a result is with the system before the next row is taken.
+            self._file = path.open("r+b" if resume and path.exists() else "w+b", buffering=0)
+        except OSError as error:
+            raise OutputError(f"cannot open the output {path}: {error.strerror or error}") from error
+        try:
+            self._size = self._read()
+            self._cut()  # what a killed run left of its last line
+        except BaseException:
+            self._file.close()
+            raise
+
+    def has(self, row: int) -> bool:
+        """Whether it has the result of a row."""
+        byte = row >> 3
+        return byte < len(self._done) and bool(self._done[byte] & 1 << (row & 7))
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Add the result of a row.
+
+        Raises:
+            OutputError: It cannot be written; the results before it are there as a whole.
+        """
+        data = memoryview(_ENCODE(result).encode() + b"\n")
+        written = 0
+        try:
+            while written < len(data):
+                written += self._file.write(data[written:]) or 0
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._cut()
+            raise OutputError(
+                f"cannot write to {self.path}: {error.strerror or error}; it has {self.rows} results. Make space, and "
+                "run again to resume"
+            ) from error
+        self._size += len(data)
+        self._count(result)
+
+    def close(self) -> None:
+        """Write what the system has not yet, and close the file."""
+        try:
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def _cut(self) -> None:
+        """Cut the file after the last whole result."""
+        self._file.truncate(self._size)
+        self._file.seek(self._size)
+
+    def _read(self) -> int:
+        """Read the results; the size of their lines."""
+        size = 0
+        with open(self.path, "rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._count(_parse(line, self.path))
+                size += len(line)
+        return size
+
+    def _count(self, result: dict[str, Any]) -> None:
+        row = result["row"]
+        byte = row >> 3
+        if byte >= len(self._done):
+            self._done.extend(bytes(byte + 1 - len(self._done)))
+        self._done[byte] |= 1 << (row & 7)
+        self.rows += 1
+        self.failed += result["error"] is not None
+
+    def _discard_failed(self) -> None:
+        kept = self.path.with_name(f"{self.path.name}.new")
+        with kept.open("wb") as file:
+            for line in read_lines(self.path):
+                if _parse(line, self.path)["error"] is None:
+                    file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        kept.replace(self.path)
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a journal but one that was not written to its end."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def _parse(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(line)
+        if isinstance(result["row"], int) and "error" in result:
+            return dict(result)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise OutputError(
+        f"{path} has lines that no such run wrote; name another output, or pass resume=False to replace it"
+    )
