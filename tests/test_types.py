@@ -71,9 +71,9 @@ def test_request_options_as_mapping() -> None:
     assert (
         dict(options)
         == {**options}
-        == {"timeout": 5, "idle_timeout": None, "retry": None, "metadata": (), "extra_body": None}
+        == {"timeout": 5, "idle_timeout": None, "retry": None, "metadata": (), "extra_body": None, "on_attempt": None}
     )
-    assert (options["timeout"], options.get("wait", 3), len(options), "retry" in options) == (5, 3, 5, True)
+    assert (options["timeout"], options.get("wait", 3), len(options), "retry" in options) == (5, 3, 6, True)
     with pytest.raises(KeyError, match="'wait' is none of timeout, idle_timeout, retry, metadata, extra_body"):
         options["wait"]
 
@@ -85,7 +85,7 @@ def test_subclass_of_request_options() -> None:
     class Traced(types.RequestOptions):
         trace: str = "on"
 
-    assert [*Traced(timeout=5)] == ["timeout", "idle_timeout", "retry", "metadata", "extra_body"]
+    assert [*Traced(timeout=5)] == ["timeout", "idle_timeout", "retry", "metadata", "extra_body", "on_attempt"]
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,15 @@ def test_request_options_are_a_mapping() -> None:
     options = types.RequestOptions(timeout=5)
     assert options["timeout"] == 5
     assert "retry" in options
-    assert {**options} == {"timeout": 5, "idle_timeout": None, "retry": "default", "metadata": (), "extra_body": None}
-    assert len(options) == 5
+    assert {**options} == {
+        "timeout": 5,
+        "idle_timeout": None,
+        "retry": "default",
+        "metadata": (),
+        "extra_body": None,
+        "on_attempt": None,
+    }
+    assert len(options) == 6
     with pytest.raises(KeyError):
         options["deadline"]
 
