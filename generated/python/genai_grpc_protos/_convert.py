@@ -7,11 +7,13 @@ import datetime
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from genai_grpc_protos._by_name import TITLES, convert, corresponds, where_else
 from genai_grpc_protos._pool import message_class
 
 __all__ = [
@@ -48,14 +50,15 @@ def to_message(cls: type[M], value: object) -> M:
     """Coerce to a message of `cls`.
 
     A message of `cls` is returned as it is. A message of the same full name from another pool or from proto-plus is
-    converted. A dict may nest dicts and messages; it names enum values by str, and holds a Struct as a dict, a
+    converted, and so is its counterpart of the other API, by the names of fields and enum values. A dict may nest dicts and messages; it names enum values by str, and holds a Struct as a dict, a
     Duration as seconds or a timedelta, a Timestamp as a datetime, and bytes as bytes or a base64 str. Its keys are
     field names, also in camelCase or with proto-plus's trailing underscore; None leaves a field unset, except for a
     NullValue, which it sets.
 
     Raises:
         TypeError: `value`, or the value of a field, has an unsupported type.
-        ValueError: A key is not a field; a str is not a value of its enum.
+        ValueError: A key is not a field; a str is not a value of its enum; a field of the counterpart is one that this
+            API lacks.
     """
     return _to_message(cls, value, cls.DESCRIPTOR.name)
 
@@ -92,8 +95,19 @@ def to_enum(enum: Any, value: object, path: str) -> int:
             raise ValueError(f"{path}: unknown {enum.name} {value!r}; use one of {', '.join(names.keys())}")
         return int(found.number)
     if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
+        return _member_number(enum, value, path) if isinstance(value, Enum) else int(value)
     raise TypeError(f"{path}: a {enum.name} is given by name or number; got {_type_name(value)}")
+
+
+def _member_number(enum: Any, member: Any, path: str) -> int:
+    """The number of a member of a Python enum: that of the value of the same name, since other APIs have others."""
+    if (found := enum.values_by_name.get(member.name)) is not None:
+        return int(found.number)
+    own = getattr(type(member), "DESCRIPTOR", None)
+    if member and own is not None and own.full_name != enum.full_name and own.file.package in TITLES:
+        here, there = TITLES.get(enum.file.package, enum.file.package), TITLES[own.file.package]
+        raise ValueError(f"{path}: {here} has no {member.name}; {there} has it")
+    return int(member)
 
 
 def fill(message: Message, mapping: object, fields: Mapping[str, Any], *, ignore_unknown_fields: bool = False) -> None:
@@ -147,6 +161,8 @@ def _to_message(cls: type[M], value: object, path: str) -> M:
     message = as_message(value)
     if message is not None and message.DESCRIPTOR.full_name == cls.DESCRIPTOR.full_name:
         return cls.FromString(message.SerializeToString())
+    if message is not None and corresponds(message, cls):
+        return convert(message, cls)
     result = cls()
     if _set_well_known(result, value, path):
         return result
@@ -170,6 +186,8 @@ def _field(message: Message, key: object, path: str) -> Any:
     fields = message.DESCRIPTOR.fields_by_name
     name = field_of(type(message), key)
     if name is None:
+        if elsewhere := where_else(message.DESCRIPTOR, str(key)):
+            raise ValueError(f"{path}.{key}: {TITLES[message.DESCRIPTOR.file.package]} has no such field{elsewhere}")
         raise ValueError(f"{path} has no field {key!r}; its fields are {', '.join(sorted(fields.keys()))}")
     return fields[name]
 
