@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc import protos
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.tools import to_function_library, to_tool_config
+from genai_grpc._services.dialects import GEMINI_API, Dialect
 from genai_grpc_protos._convert import as_message, to_message
 from genai_grpc_protos.protobuf import Duration, Timestamp
+
+if TYPE_CHECKING:
+    from genai_grpc import protos as gemini
 
 __all__ = ["to_cached_content", "to_cached_content_name", "to_expiration"]
 
@@ -19,8 +22,8 @@ MAX_DISPLAY_NAME: Final = 128
 """The maximum length of a display name, in characters."""
 
 
-def to_cached_content_name(name: str) -> str:
-    """Return a cached content's resource name; a bare name is prefixed with `cachedContents/`.
+def to_cached_content_name(name: str, dialect: Dialect = GEMINI_API) -> str:
+    """Return a cached content's resource name; a bare name is prefixed with `cachedContents/`, in its place.
 
     >>> to_cached_content_name("abc"), to_cached_content_name("cachedContents/abc")
     ('cachedContents/abc', 'cachedContents/abc')
@@ -29,7 +32,8 @@ def to_cached_content_name(name: str) -> str:
         raise TypeError(f"a cached content's name is a str such as 'cachedContents/abc'; got {type(name).__name__}")
     if not name.strip():
         raise ValueError("the name is empty; CachedContent.list() lists the existing cached contents")
-    return name if "/" in name else f"cachedContents/{name}"
+    bare = name.removeprefix("cachedContents/")
+    return name if "/" in bare else f"{dialect.cached_contents}{bare}"
 
 
 def to_expiration(ttl: object = None, expire_time: object = None) -> dict[str, Duration | Timestamp]:
@@ -65,7 +69,8 @@ def to_cached_content(
     tool_config: Any = None,
     ttl: object = None,
     expire_time: object = None,
-) -> protos.CachedContent:
+    dialect: Dialect = GEMINI_API,
+) -> gemini.CachedContent:
     """Build the cached content to create; arguments are coerced as in `GenerativeModel`.
 
     Raises:
@@ -74,16 +79,16 @@ def to_cached_content(
     """
     if display_name is not None and len(display_name) > MAX_DISPLAY_NAME:
         raise ValueError(f"a display name has {MAX_DISPLAY_NAME} characters at most; this one has {len(display_name)}")
-    library = to_function_library(tools)
+    library, protos = to_function_library(tools), dialect.protos
     expiration: dict[str, Any] = {**to_expiration(ttl, expire_time)}
     return protos.CachedContent(
-        model=to_model_name(model),
+        model=to_model_name(model, dialect),
         display_name=display_name,
-        system_instruction=to_system_instruction(system_instruction),
+        system_instruction=to_system_instruction(system_instruction, protos),
         # As in google.generativeai, an empty list means no contents.
-        contents=to_contents(contents) if contents else (),
-        tools=() if library is None else library.to_proto(),
-        tool_config=to_tool_config(tool_config),
+        contents=to_contents(contents, protos) if contents else (),
+        tools=() if library is None else library.to_proto(protos),
+        tool_config=to_tool_config(tool_config, protos),
         **expiration,
     )
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["to_any_model_name", "to_base_model_name", "to_file_name", "to_model_name", "to_tuned_model_name"]
+from genai_grpc._services.dialects import GEMINI_API, Dialect, vertex_ai
+
+__all__ = ["to_any_model_name", "to_base_model_name", "to_file_name", "to_full_name", "to_model_name", "to_tuned_model_name"]
 
 # Their classes by name, whichever package they are of: dataclasses, our messages and those of Google's packages.
 _MODELS: Final = frozenset({"Model", "TunedModel"})
 
 
-def to_model_name(name: object) -> str:
-    """Return a model's resource name; a bare name is prefixed with `models/`.
+def to_model_name(name: object, dialect: Dialect = GEMINI_API) -> str:
+    """Return a model's resource name; a bare name is prefixed with `models/`, or what the API has for it.
 
     Args:
         name: The name, or a Model or TunedModel of that name.
+        dialect: The API.
 
     Raises:
         TypeError: It is of another type.
-        ValueError: It is empty.
+        ValueError: It is empty, or names no model of the API.
 
     >>> to_model_name("gemini-pro"), to_model_name("tunedModels/my-model")
     ('models/gemini-pro', 'tunedModels/my-model')
@@ -27,12 +30,32 @@ def to_model_name(name: object) -> str:
         name = _name_of(name)
     if not name.strip():
         raise ValueError("the model name is empty; genai_grpc.list_models() lists the available models")
-    return name if "/" in name else f"models/{name}"
+    return to_full_name(name, dialect.models, dialect)
 
 
-def to_any_model_name(name: object) -> str:
+def to_full_name(name: str, prefix: str, dialect: Dialect) -> str:
+    """Return the complete name of a resource: a bare one gets the prefix, and another one its place.
+
+    Raises:
+        ValueError: The API has no resources of this kind.
+
+    >>> to_full_name("models/a", "", vertex_ai("projects/p/locations/l"))
+    'projects/p/locations/l/publishers/google/models/a'
+    """
+    if "/" not in name:
+        return prefix + name
+    if not dialect.names:
+        return name
+    for beginning, replacement in dialect.names.items():
+        if name.startswith(beginning):
+            return replacement + name.removeprefix(beginning)
+    raise ValueError(f"{dialect.protos.title} has no {name!r}; names begin with {', '.join(dialect.names)}")
+
+
+def to_any_model_name(name: object, dialect: Dialect = GEMINI_API) -> str:
     """Return the resource name of a model, tuned or not; raises as `to_model_name`, or ValueError for another."""
-    return _in_collection(("models/", "tunedModels/"), to_model_name(name))
+    full = to_model_name(name, dialect)
+    return full if dialect.names else _in_collection(("models/", "tunedModels/"), full)
 
 
 def to_base_model_name(name: object) -> str:

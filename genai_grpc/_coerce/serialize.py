@@ -7,16 +7,19 @@ data of a Blob are copied once, into the request.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc import protos
-from genai_grpc._coerce.content import TurnSource, to_turn_sources
+from genai_grpc._coerce.content import TurnParts, TurnSource, to_turn_sources
 from genai_grpc._coerce.media import BlobData
 from genai_grpc._coerce.part_source import PartSource
+from genai_grpc._services.messages import GEMINI, Protos
+from genai_grpc_protos._convert import to_message
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from genai_grpc import protos as gemini
 
 __all__ = ["SerializedContents", "TurnList"]
 
@@ -24,55 +27,60 @@ __all__ = ["SerializedContents", "TurnList"]
 class SerializedContents:
     """The turns of a conversation, serialized as the field `contents` of a request.
 
+    Args:
+        chunks: The serialized turns.
+        protos: The API whose messages they are.
+
     >>> contents = SerializedContents.of("Hi")
-    >>> contents.append(protos.Content(role="model", parts=[protos.Part(text="Hello")]))
+    >>> contents.append(GEMINI.Content(role="model", parts=[GEMINI.Part(text="Hello")]))
     >>> [turn.role for turn in contents.to_messages()]
     ['user', 'model']
     """
 
-    __slots__ = ("_chunks",)
+    __slots__ = ("_chunks", "protos")
 
-    def __init__(self, chunks: Iterable[bytes] = ()) -> None:
+    def __init__(self, chunks: Iterable[bytes] = (), protos: Protos = GEMINI) -> None:
         self._chunks = list(chunks)
+        self.protos = protos
 
     @classmethod
-    def of(cls, value: object) -> Self:
+    def of(cls, value: object, protos: Protos = GEMINI) -> Self:
         """Serialize what `to_contents` returns for `value`.
 
         Raises:
             TypeError: As `to_contents` does.
             ValueError: As `to_contents` does.
         """
-        if type(value) is TurnList and value.serialized is not None:
-            return cls(value.serialized._chunks)
+        if type(value) is TurnList and value.serialized is not None and value.serialized.protos is protos:
+            return cls(value.serialized._chunks, protos)
+        writer = _writer(protos)
         if type(value) is str and value:  # the most frequent case; the code below returns the same bytes
-            header, text = _text(value)
-            return cls([_CONTENTS + _varint(len(header) + len(text) + len(_USER)) + header, text, _USER])
-        return cls(chunk for turn in to_turn_sources(value) for chunk in _turn(turn))
+            return cls(writer.user_text(value), protos)
+        return cls((chunk for turn in to_turn_sources(value, protos) for chunk in writer.turn(turn)), protos)
 
     @classmethod
-    def of_turns(cls, turns: Iterable[protos.Content]) -> Self:
+    def of_turns(cls, turns: Iterable[gemini.Content], protos: Protos = GEMINI) -> Self:
         """Serialize turns that are messages already."""
-        return cls(map(_content, turns))
+        return cls(map(_writer(protos).content, turns), protos)
 
-    def append(self, turn: protos.Content) -> None:
+    def append(self, turn: gemini.Content) -> None:
         """Add a turn."""
-        self._chunks.append(_content(turn))
+        self._chunks.append(_writer(self.protos).content(turn))
 
     def copy(self) -> Self:
         """A copy that grows on its own; the bytes are shared."""
-        return type(self)(self._chunks)
+        return type(self)(self._chunks, self.protos)
 
     def to_bytes(self, prefix: bytes = b"") -> bytes:
         """The field `contents`, after the serialized other fields of a request."""
         return b"".join([prefix, *self._chunks])
 
-    def to_messages(self) -> list[protos.Content]:
+    def to_messages(self) -> list[gemini.Content]:
         """The turns as messages."""
-        return list(protos.GenerateContentRequest.FromString(self.to_bytes()).contents)
+        return list(self.protos.GenerateContentRequest.FromString(self.to_bytes()).contents)
 
 
-class TurnList(list[protos.Content]):
+class TurnList(list[Any]):
     """The turns of a request with their serialized form, for the contents that a chat passes to its model.
 
     A program that reads an item or changes the list may change what is sent. So the serialized form is dropped then,
@@ -84,7 +92,7 @@ class TurnList(list[protos.Content]):
 
     __slots__ = ("serialized",)
 
-    def __init__(self, turns: Iterable[protos.Content], serialized: SerializedContents | None) -> None:
+    def __init__(self, turns: Iterable[gemini.Content], serialized: SerializedContents | None) -> None:
         super().__init__(turns)
         self.serialized = serialized
 
@@ -107,40 +115,61 @@ for _name in (
     setattr(TurnList, _name, _dropping(getattr(list, _name)))
 
 
-def _content(turn: protos.Content) -> bytes:
-    """Serialize one turn as an element of the field `contents`."""
-    data = turn.SerializeToString()
-    return _CONTENTS + _varint(len(data)) + data
+class _Writer:
+    """Writes the turns of one API, whose fields have numbers of its own."""
+
+    def __init__(self, protos: Protos) -> None:
+        self._protos = protos
+        self._contents = _tag(protos.GenerateContentRequest, "contents")
+        self._parts = _tag(protos.Content, "parts")
+        self._text = _tag(protos.Part, "text")
+        self._inline_data = _tag(protos.Part, "inline_data")
+        self._mime_type = _tag(protos.Blob, "mime_type")
+        self._data = _tag(protos.Blob, "data")
+        self._user = protos.Content(role="user").SerializeToString()
+
+    def user_text(self, text: str) -> list[bytes]:
+        """Serialize the turn of a user that has only text."""
+        header, data = self._text_part(text)
+        user = self._user
+        return [self._contents + _varint(len(header) + len(data) + len(user)) + header, data, user]
+
+    def content(self, turn: gemini.Content) -> bytes:
+        """Serialize a turn, also of the other API, as an element of the field `contents`."""
+        data = to_message(self._protos.Content, turn).SerializeToString()
+        return self._contents + _varint(len(data)) + data
+
+    def turn(self, turn: TurnSource) -> list[bytes]:
+        """Serialize a turn as an element of the field `contents`, in chunks."""
+        if not isinstance(turn, TurnParts):
+            return [self.content(turn)]
+        chunks = [chunk for part in turn.parts for chunk in self._part(part)]
+        if turn.role:
+            is_user = turn.role == "user"
+            chunks.append(self._user if is_user else self._protos.Content(role=turn.role).SerializeToString())
+        return _length_delimited(self._contents, chunks)
+
+    def _part(self, source: PartSource) -> list[bytes]:
+        """Serialize a part as an element of `Content.parts`, in chunks."""
+        if isinstance(source, str):
+            return self._text_part(source)
+        if isinstance(source, BlobData):
+            mime_type = _length_delimited(self._mime_type, [source.mime_type.encode()])
+            blob = [*mime_type, *_length_delimited(self._data, [source.data])]
+            return _length_delimited(self._parts, _length_delimited(self._inline_data, blob))
+        data = [source.SerializeToString()]
+        if isinstance(source, self._protos.Part):
+            return _length_delimited(self._parts, data)
+        return _length_delimited(self._parts, _length_delimited(self._inline_data, data))
+
+    def _text_part(self, text: str) -> list[bytes]:
+        """Serialize a text part: tags and lengths, and the text."""
+        data = text.encode()
+        header = self._text + _varint(len(data))
+        return [self._parts + _varint(len(header) + len(data)) + header, data]
 
 
-def _turn(turn: TurnSource) -> list[bytes]:
-    if isinstance(turn, protos.Content):
-        return [_content(turn)]
-    chunks = [chunk for part in turn.parts for chunk in _part(part)]
-    if turn.role:
-        chunks.append(_USER if turn.role == "user" else protos.Content(role=turn.role).SerializeToString())
-    return _length_delimited(_CONTENTS, chunks)
-
-
-def _part(source: PartSource) -> list[bytes]:
-    """Serialize a part as an element of `Content.parts`, in chunks."""
-    match source:
-        case str():
-            return _text(source)
-        case BlobData(mime_type=mime_type, data=data):
-            blob = [*_length_delimited(_MIME_TYPE, [mime_type.encode()]), *_length_delimited(_DATA, [data])]
-            return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, blob))
-        case protos.Blob():
-            return _length_delimited(_PARTS, _length_delimited(_INLINE_DATA, [source.SerializeToString()]))
-        case protos.Part():
-            return _length_delimited(_PARTS, [source.SerializeToString()])
-
-
-def _text(text: str) -> list[bytes]:
-    """Serialize a text part: tags and lengths, and the text."""
-    data = text.encode()
-    header = _TEXT + _varint(len(data))
-    return [_PARTS + _varint(len(header) + len(data)) + header, data]
+_writer: Final = cache(_Writer)
 
 
 def _length_delimited(tag: bytes, chunks: list[bytes]) -> list[bytes]:
@@ -166,10 +195,3 @@ def _tag(message: Any, field: str) -> bytes:
 
 
 _ONE_BYTE_VARINTS: Final = [bytes([number]) for number in range(0x80)]
-_CONTENTS: Final = _tag(protos.GenerateContentRequest, "contents")
-_PARTS: Final = _tag(protos.Content, "parts")
-_TEXT: Final = _tag(protos.Part, "text")
-_INLINE_DATA: Final = _tag(protos.Part, "inline_data")
-_MIME_TYPE: Final = _tag(protos.Blob, "mime_type")
-_DATA: Final = _tag(protos.Blob, "data")
-_USER: Final = protos.Content(role="user").SerializeToString()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from genai_grpc import protos
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_extra_body, to_metadata, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.secret import Secret
+from genai_grpc._services.messages import GEMINI, Protos
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
+
+if TYPE_CHECKING:
+    from genai_grpc import protos as gemini
 
 __all__ = [
     "WordAnswer",
@@ -23,14 +26,8 @@ __all__ = [
     "to_safety_settings",
 ]
 
-_CATEGORY: Final = protos.HarmCategory.DESCRIPTOR
-_THRESHOLD: Final = protos.SafetySetting.HarmBlockThreshold.DESCRIPTOR
-
 # The categories that a single threshold applies to; civic integrity is set by name only.
-DEFAULT_CATEGORIES: Final = tuple(
-    protos.HarmCategory.Value(f"HARM_CATEGORY_{name}")
-    for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
-)
+DEFAULT_CATEGORIES: Final = ("harassment", "hate_speech", "sexually_explicit", "dangerous_content")
 CATEGORY_ALIASES: Final = {
     "unspecified": "HARM_CATEGORY_UNSPECIFIED",
     "harassment": "HARM_CATEGORY_HARASSMENT",
@@ -60,7 +57,7 @@ THRESHOLD_ALIASES: Final = {
 }
 
 
-def to_generation_settings(value: Any) -> dict[str, Any]:
+def to_generation_settings(value: Any, protos: Protos = GEMINI) -> dict[str, Any]:
     """Return the fields that a generation config sets, by name, so that two configs can be merged.
 
     Raises:
@@ -112,12 +109,12 @@ def answer_type(settings: Mapping[str, Any]) -> Any:
     return WordAnswer(python_type) if settings.get("response_mime_type") == "text/x.enum" else python_type
 
 
-def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig:
+def to_generation_config(settings: Mapping[str, Any], protos: Protos = GEMINI) -> gemini.GenerationConfig:
     """Build the message of merged settings.
 
     Raises:
         TypeError: A value has the wrong type.
-        ValueError: A key is not a field; two fields hold a schema.
+        ValueError: A key is not a field, or is one of the other API only; two fields hold a schema.
     """
     if len(given := [name for name in _SCHEMAS if settings.get(name) is not None]) > 1:
         raise ValueError(f"{' and '.join(given)} are mutually exclusive; pass one of them")
@@ -130,10 +127,10 @@ def to_generation_config(settings: Mapping[str, Any]) -> protos.GenerationConfig
     return to_message(protos.GenerationConfig, settings)
 
 
-def to_safety_map(value: object) -> dict[int, int]:
+def to_safety_map(value: object, protos: Protos = GEMINI) -> dict[int, Any]:
     """Return thresholds by category, so that two sets of safety settings can be merged.
 
-    Accepts one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
+    A setting that has more than a threshold is its message. Accepts one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
     their dicts. Categories and thresholds are given by full name, by short name (`harassment`, `low`) or by number.
 
     Raises:
@@ -147,44 +144,54 @@ def to_safety_map(value: object) -> dict[int, int]:
         case None:
             return {}
         case str() | int():
-            return dict.fromkeys(DEFAULT_CATEGORIES, _threshold(value))
+            threshold = _threshold(value, protos)
+            return {_category(name, protos): threshold for name in DEFAULT_CATEGORIES}
         case Mapping():
-            return {_category(key): _threshold(item) for key, item in value.items()}
+            return {_category(key, protos): _threshold(item, protos) for key, item in value.items()}
         case Iterable():
-            return dict(map(_setting, value))
+            return dict(_setting(item, protos) for item in value)
     raise TypeError(
         f"cannot read safety settings from {type(value).__name__}; pass a threshold, a dict or a list of settings"
     )
 
 
-def to_safety_settings(thresholds: Mapping[int, int]) -> list[protos.SafetySetting]:
+def to_safety_settings(thresholds: Mapping[int, Any], protos: Protos = GEMINI) -> list[gemini.SafetySetting]:
     """Build the messages of merged thresholds."""
     return [
-        to_message(protos.SafetySetting, {"category": category, "threshold": threshold})
+        to_message(
+            protos.SafetySetting,
+            {"category": category, "threshold": threshold} if isinstance(threshold, int) else threshold,
+        )
         for category, threshold in thresholds.items()
     ]
 
 
-def _setting(value: object) -> tuple[int, int]:
-    if isinstance(value, Mapping):
-        if value.keys() != {"category", "threshold"}:
-            raise ValueError(f"a safety setting has 'category' and 'threshold'; got the keys {sorted(map(str, value))}")
-        return _category(value["category"]), _threshold(value["threshold"])
-    setting = to_message(protos.SafetySetting, value)
-    return setting.category, setting.threshold
+def _setting(value: object, protos: Protos) -> tuple[int, Any]:
+    if not isinstance(value, Mapping):
+        setting = to_message(protos.SafetySetting, value)
+    elif not value.keys() >= {"category", "threshold"}:
+        raise ValueError(f"a safety setting has 'category' and 'threshold'; got the keys {sorted(map(str, value))}")
+    else:
+        names = {
+            "category": _category(value["category"], protos),
+            "threshold": _threshold(value["threshold"], protos),
+        }
+        setting = to_message(protos.SafetySetting, {**value, **names})
+    has_more = any(field.name not in ("category", "threshold") for field, _ in setting.ListFields())
+    return setting.category, setting if has_more else setting.threshold
 
 
-def _category(value: object) -> int:
+def _category(value: object, protos: Protos) -> int:
     if isinstance(value, str):
         value = CATEGORY_ALIASES.get(value.lower(), value)
-    number: Any = to_enum(_CATEGORY, value, "safety_settings")
+    number: Any = to_enum(protos.HarmCategory.DESCRIPTOR, value, "safety_settings")
     return protos.SafetySetting(category=number).category  # read from a message, it has a name in reprs
 
 
-def _threshold(value: object) -> int:
+def _threshold(value: object, protos: Protos) -> int:
     if isinstance(value, str):
         value = THRESHOLD_ALIASES.get(value.lower().removeprefix("block_"), value)
-    number: Any = to_enum(_THRESHOLD, value, "safety_settings")
+    number: Any = to_enum(protos.SafetySetting.HarmBlockThreshold.DESCRIPTOR, value, "safety_settings")
     return protos.SafetySetting(threshold=number).threshold  # as above
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc import protos
 from genai_grpc._coerce.struct import to_plain
+from genai_grpc._services.messages import GEMINI, VERTEX, Protos, protos_of
 from genai_grpc_protos._convert import as_message, field_of, to_message
 
 if TYPE_CHECKING:
+    from genai_grpc import protos as gemini
     from genai_grpc._coerce.functions import FunctionCaller
 
 __all__ = [
@@ -23,13 +26,30 @@ __all__ = [
 
 ACCEPTED: Final = "a function, a FunctionDeclaration, a Tool, a dict of one of these, or a name such as 'google_search'"
 
-# Tools that the service runs: the field of Tool, and the full name of its message.
-SERVICE_TOOLS: Final = {
-    field.name: field.message_type.full_name
-    for field in protos.Tool.DESCRIPTOR.fields
-    if field.message_type is not None and field.name != "function_declarations"
-}
-SERVICE_TOOL_FIELDS: Final = {message: field for field, message in SERVICE_TOOLS.items()}
+
+@cache
+def service_tools(protos: Protos) -> Mapping[str, str]:
+    """Tools that the service runs: the field of Tool, and the name of its message."""
+    return {
+        field.name: field.message_type.name
+        for field in protos.Tool.DESCRIPTOR.fields
+        if field.message_type is not None and field.name != "function_declarations"
+    }
+
+
+def _in_either(name: str, values: Mapping[str, Any]) -> Any:
+    """A message of the first API that has all of these fields: a tool is often made before its model.
+
+    Raises:
+        TypeError: A value has an unsupported type.
+        ValueError: Neither has them; the error is that of the first one.
+    """
+    try:
+        return to_message(getattr(GEMINI, name), values)
+    except ValueError:
+        with suppress(ValueError):
+            return to_message(getattr(VERTEX, name), values)
+        raise
 
 
 class FunctionDeclaration:
@@ -47,7 +67,7 @@ class FunctionDeclaration:
 
     def __init__(self, *, name: str, description: str = "", parameters: Any = None, **fields: Any) -> None:
         values = {"name": name, "description": description, **_schema_fields(parameters), **fields}
-        self._proto = to_message(protos.FunctionDeclaration, values)
+        self._proto: gemini.FunctionDeclaration = _in_either("FunctionDeclaration", values)
 
     @property
     def name(self) -> str:
@@ -60,15 +80,15 @@ class FunctionDeclaration:
         return self._proto.description
 
     @property
-    def parameters(self) -> protos.Schema:
+    def parameters(self) -> gemini.Schema:
         """The schema of the function's parameters."""
         return self._proto.parameters
 
     @classmethod
-    def from_proto(cls, proto: protos.FunctionDeclaration) -> FunctionDeclaration:
+    def from_proto(cls, proto: gemini.FunctionDeclaration) -> FunctionDeclaration:
         """Wrap a message; a message of another package is converted."""
         declaration = FunctionDeclaration(name="")
-        declaration._proto = to_message(protos.FunctionDeclaration, proto)
+        declaration._proto = _own("FunctionDeclaration", proto)
         return declaration
 
     @staticmethod
@@ -93,7 +113,7 @@ class FunctionDeclaration:
 
         return CallableFunctionDeclaration.of(function, to_declaration(function, descriptions or {}))
 
-    def to_proto(self) -> protos.FunctionDeclaration:
+    def to_proto(self) -> gemini.FunctionDeclaration:
         """Return the message."""
         return self._proto
 
@@ -139,13 +159,13 @@ class CallableFunctionDeclaration(FunctionDeclaration):
         self._cached_caller: tuple[Callable[..., Any], FunctionCaller] | None = None
 
     @classmethod
-    def of(cls, function: Callable[..., Any], proto: protos.FunctionDeclaration) -> CallableFunctionDeclaration:
+    def of(cls, function: Callable[..., Any], proto: gemini.FunctionDeclaration) -> CallableFunctionDeclaration:
         """The declaration of a function, as a message."""
         declaration = cls(name="", function=function)
         declaration._proto = proto
         return declaration
 
-    def arguments(self, call: protos.FunctionCall) -> dict[str, Any]:
+    def arguments(self, call: gemini.FunctionCall) -> dict[str, Any]:
         """Return the arguments of a call by name, converted to the annotated types.
 
         Raises:
@@ -154,7 +174,7 @@ class CallableFunctionDeclaration(FunctionDeclaration):
         """
         return self._caller.bind(to_plain(call.args))
 
-    def run(self, call: protos.FunctionCall) -> Any:
+    def run(self, call: gemini.FunctionCall) -> Any:
         """Run the function with the arguments of a call; returns its result, or its awaitable.
 
         Raises:
@@ -171,7 +191,7 @@ class CallableFunctionDeclaration(FunctionDeclaration):
         """
         self._caller.check_result()
 
-    def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse:
+    def __call__(self, call: gemini.FunctionCall) -> gemini.FunctionResponse:
         """Run the function and return the response to the call. Coroutine functions need `send_message_async`."""
         return to_function_response(call, self.run(call))
 
@@ -208,28 +228,31 @@ class Tool:
             raise TypeError(f"function_declarations is repeated; pass a list, not {type(declarations).__name__}")
         self.function_declarations = [to_function_declaration(item) for item in declarations]
         self._index = _index(self.function_declarations)
-        self._proto = to_message(protos.Tool, service_tools)
-        self._proto.function_declarations.extend(item.to_proto() for item in self.function_declarations)
+        self._proto: gemini.Tool = _in_either("Tool", service_tools)
+        declaration_type = protos_of(self._proto).FunctionDeclaration
+        self._proto.function_declarations.extend(
+            to_message(declaration_type, item.to_proto()) for item in self.function_declarations
+        )
 
     @property
-    def code_execution(self) -> protos.CodeExecution:
+    def code_execution(self) -> gemini.CodeExecution:
         """The code execution tool; empty if it is not set."""
         return self._proto.code_execution
 
     @property
-    def google_search_retrieval(self) -> protos.GoogleSearchRetrieval:
+    def google_search_retrieval(self) -> gemini.GoogleSearchRetrieval:
         """The search tool of older models; empty if it is not set."""
         return self._proto.google_search_retrieval
 
-    def __getitem__(self, name: str | protos.FunctionCall) -> FunctionDeclaration:
+    def __getitem__(self, name: str | gemini.FunctionCall) -> FunctionDeclaration:
         return self._index[name if isinstance(name, str) else name.name]
 
-    def __call__(self, call: protos.FunctionCall) -> protos.FunctionResponse | None:
+    def __call__(self, call: gemini.FunctionCall) -> gemini.FunctionResponse | None:
         """Run the function of a call and return the response; None if its declaration has no function."""
         declaration = self[call]
         return declaration(call) if isinstance(declaration, CallableFunctionDeclaration) else None
 
-    def to_proto(self) -> protos.Tool:
+    def to_proto(self) -> gemini.Tool:
         """Return the message."""
         return self._proto
 
@@ -259,17 +282,17 @@ class FunctionLibrary:
             self._tools = [Tool(function_declarations=[tool.function_declarations[0] for tool in self._tools])]
         self._index = _index(declaration for tool in self._tools for declaration in tool.function_declarations)
 
-    def __getitem__(self, name: str | protos.FunctionCall) -> FunctionDeclaration:
+    def __getitem__(self, name: str | gemini.FunctionCall) -> FunctionDeclaration:
         return self._index[name if isinstance(name, str) else name.name]
 
-    def __call__(self, call: protos.FunctionCall) -> protos.Part | None:
+    def __call__(self, call: gemini.FunctionCall) -> gemini.Part | None:
         """Run the function of a call and return the response; None if its declaration has no function."""
         declaration = self[call]
         if not isinstance(declaration, CallableFunctionDeclaration):
             return None
-        return protos.Part(function_response=declaration(call))
+        return protos_of(call).Part(function_response=declaration(call))
 
-    def function(self, call: protos.FunctionCall) -> CallableFunctionDeclaration | None:
+    def function(self, call: gemini.FunctionCall) -> CallableFunctionDeclaration | None:
         """Return the declaration, with its function, that a call names; None if there is none."""
         declaration = self._index.get(call.name)
         return declaration if isinstance(declaration, CallableFunctionDeclaration) else None
@@ -280,13 +303,18 @@ class FunctionLibrary:
             if isinstance(declaration, CallableFunctionDeclaration):
                 declaration.check_result()
 
-    def to_proto(self) -> list[protos.Tool]:
-        """Return the messages."""
-        return [tool.to_proto() for tool in self._tools]
+    def to_proto(self, protos: Protos | None = None) -> list[gemini.Tool]:
+        """Return the messages, as those of `protos`.
+
+        Raises:
+            ValueError: A tool has a field that this API lacks.
+        """
+        tools = [tool.to_proto() for tool in self._tools]
+        return tools if protos is None else [to_message(protos.Tool, tool) for tool in tools]
 
     def __repr__(self) -> str:
         fields = (field.name for tool in self._tools for field, _ in tool.to_proto().ListFields())
-        names = [*self._index, *(name for name in fields if name in SERVICE_TOOLS)]
+        names = [*self._index, *(name for name in fields if name != "function_declarations")]
         return f"FunctionLibrary({', '.join(names)})"
 
 
@@ -307,22 +335,43 @@ def to_tool(value: Any) -> Tool:
     if isinstance(value, Tool):
         return value
     if isinstance(value, str):
-        if value.lower() not in SERVICE_TOOLS:
-            raise ValueError(f"unknown tool {value!r}; use one of {', '.join(sorted(SERVICE_TOOLS))}")
+        if value.lower() not in service_tools(GEMINI) and value.lower() not in service_tools(VERTEX):
+            raise ValueError(f"unknown tool {value!r}; use one of {', '.join(sorted(service_tools(GEMINI)))}")
         return Tool(**{value.lower(): {}})
-    if (message := as_message(value)) is not None and (name := message.DESCRIPTOR.full_name) in SERVICE_TOOL_FIELDS:
-        service_tool: dict[str, Any] = {SERVICE_TOOL_FIELDS[name]: message}
-        return Tool(**service_tool)
-    if message is not None and message.DESCRIPTOR.name == "Tool":
-        proto = to_message(protos.Tool, message)
-        fields: dict[str, Any] = {field.name: item for field, item in proto.ListFields()}
+    if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "Tool":
+        fields: dict[str, Any] = {field.name: item for field, item in _own("Tool", message).ListFields()}
         declarations = fields.pop("function_declarations", ())
         return Tool(function_declarations=declarations, **fields)
-    if isinstance(value, Mapping) and any(field_of(protos.Tool, key) for key in value):
+    if message is not None and (field := _service_tool_field(message)) is not None:
+        service_tool: dict[str, Any] = {field: message}
+        return Tool(**service_tool)
+    if isinstance(value, Mapping) and (protos := _api_of_tool(value)) is not None:
         return Tool(**{field_of(protos.Tool, key) or str(key): item for key, item in value.items()})
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
         return Tool(function_declarations=value)
     return Tool(function_declarations=[value])
+
+
+def _own(name: str, message: Any) -> Any:
+    """A Tool or FunctionDeclaration as a message of this package, of the API that it is of."""
+    package: str = message.DESCRIPTOR.file.package
+    return to_message(getattr(VERTEX if package == VERTEX.package else GEMINI, name), message)
+
+
+def _service_tool_field(message: Any) -> str | None:
+    """The field of Tool for the message of a tool that the service runs."""
+    protos = VERTEX if message.DESCRIPTOR.file.package == VERTEX.package else GEMINI
+    return next((field for field, name in service_tools(protos).items() if name == message.DESCRIPTOR.name), None)
+
+
+def _api_of_tool(value: Mapping[str, Any]) -> Protos | None:
+    """The API whose Tool has a field of this name; None if the dict is of something else."""
+    if any(field_of(GEMINI.Tool, key) for key in value):
+        return GEMINI
+    # The first key alone would name a function; Vertex AI's messages are imported only where Gemini's do not have it.
+    if "name" not in value and any(field_of(VERTEX.Tool, key) for key in value):
+        return VERTEX
+    return None
 
 
 def to_function_declaration(value: Any) -> FunctionDeclaration:
@@ -330,14 +379,14 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     if isinstance(value, FunctionDeclaration):
         return value
     if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
-        return FunctionDeclaration.from_proto(to_message(protos.FunctionDeclaration, message))
+        return FunctionDeclaration.from_proto(_own("FunctionDeclaration", message))
     if isinstance(value, Mapping):
         rest = dict(value)
         function = rest.pop("function", None)
         if "name" not in rest:
             raise ValueError(
                 f"cannot tell what the tool with the keys {sorted(map(str, value))} is: a function has 'name', "
-                f"a Tool 'function_declarations' or one of {', '.join(sorted(SERVICE_TOOLS))}"
+                f"a Tool 'function_declarations' or one of {', '.join(sorted(service_tools(GEMINI)))}"
             )
         declaration = FunctionDeclaration(**rest)
         return declaration if function is None else CallableFunctionDeclaration.of(function, declaration.to_proto())
@@ -348,7 +397,7 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {ACCEPTED}{hint}")
 
 
-def to_tool_config(value: Any) -> protos.ToolConfig | None:
+def to_tool_config(value: Any, protos: Protos = GEMINI) -> gemini.ToolConfig | None:
     """Coerce the tool config; None stays None. A mode is a str in any case, a number, or in a dict.
 
     Raises:
@@ -374,7 +423,7 @@ def _normalize_mode(value: Any) -> Any:
     return value
 
 
-def to_function_response(call: protos.FunctionCall, result: Any) -> protos.FunctionResponse:
+def to_function_response(call: gemini.FunctionCall, result: Any) -> gemini.FunctionResponse:
     """Build the response to a call, with its id; a result that is not a JSON object is wrapped as {"result": ...}.
 
     The result may have any type that a parameter may have; `to_json_value` lists their JSON forms.
@@ -385,7 +434,9 @@ def to_function_response(call: protos.FunctionCall, result: Any) -> protos.Funct
     from genai_grpc._coerce.function_results import to_json_value  # as in `from_function`
 
     value = to_json_value(result, f"the result of {call.name}")
-    response = protos.FunctionResponse(id=call.id, name=call.name)
+    response = protos_of(call).FunctionResponse(name=call.name)
+    if call_id := getattr(call, "id", ""):  # Vertex AI goes by the order
+        response.id = call_id
     response.response.SetInParent()  # an empty object is sent too
     response.response.update(value if isinstance(value, dict) else {"result": value})
     return response

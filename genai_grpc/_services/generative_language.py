@@ -46,8 +46,12 @@ _CHANGES: Final = re.compile("(Batch)?(Create|Update|Delete)|Transfer|Cancel|Pre
 
 
 @cache
-def method(name: str) -> Method[Any, Any]:
+def method(name: str, package: str = _PACKAGE) -> Method[Any, Any]:
     """A method by its name, `Service.Method`; `Operations` is the service of long-running operations.
+
+    Args:
+        name: Its name.
+        package: The proto package of its service.
 
     Its default timeout and whether it is idempotent follow from its verb.
 
@@ -55,7 +59,7 @@ def method(name: str) -> Method[Any, Any]:
     (True, False)
     """
     verb = name.partition(".")[2]
-    package = "google.longrunning" if name.startswith("Operations.") else _PACKAGE
+    package = "google.longrunning" if name.startswith("Operations.") else package
     timeout = _GENERATION_TIMEOUT if verb in _SLOW else 60.0
     return Method(f"{package}.{name}", timeout=timeout, idempotent=_CHANGES.match(verb) is None)
 

@@ -150,7 +150,7 @@ def in_v1(binding: HttpBinding) -> HttpBinding:
 def _rules(method: Method[Any, Any]) -> tuple[Any, ...]:
     """The `google.api.HttpRule`s of a method, the first one first."""
     service_name, _, name = method.name.partition(".")
-    service: Any = POOL.FindServiceByName(f"{PACKAGE}.v1beta.{service_name}")  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
+    service: Any = POOL.FindServiceByName(f"{method.package}.{service_name}")  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
     # Parsed with classes of our own pool, as in `Method`.
     file: Any = message_class("google.protobuf.FileDescriptorProto").FromString(service.file.serialized_pb)
     methods = next(each for each in file.service if each.name == service_name).method

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from google.protobuf.message import Message
 
 from genai_grpc._services.api_versions import PACKAGE, V1_METHODS
+from genai_grpc_protos._by_name import MODULES
 from genai_grpc_protos._pool import POOL, message_class
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Res = TypeVar("Res", bound=Message)
 
 # The Python packages that hold the messages of each proto package.
 _PACKAGES: Final = {
-    f"{PACKAGE}.v1beta": "genai_grpc_protos.v1beta",
+    **MODULES,
     "google.longrunning": "genai_grpc_protos.longrunning",
     "google.protobuf": "genai_grpc_protos.protobuf",
 }
@@ -40,6 +41,7 @@ class Method(Generic[Req, Res]):
         idempotent: Whether an attempt may be repeated without knowing that the one before had no effect.
 
     Attributes:
+        package: The proto package.
         name: Its name without the package, `Service.Method`.
         path: The RPC path, `/package.Service/Method`.
         streaming: Whether the service streams responses.
@@ -48,6 +50,8 @@ class Method(Generic[Req, Res]):
 
     def __init__(self, full_name: str, *, timeout: float = 60.0, idempotent: bool = True) -> None:
         service, _, name = full_name.rpartition(".")
+        self.package = service.rpartition(".")[0]
+        import_module(_PACKAGES[self.package])  # its files may join the pool only now
         self._descriptor: Any = POOL.FindServiceByName(service).methods_by_name[name]  # type: ignore[no-untyped-call, unused-ignore]  # typed in some releases of the stubs only
         self.name = f"{service.rpartition('.')[2]}.{name}"
         self.path = f"/{service}/{name}"

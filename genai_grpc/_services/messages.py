@@ -1,0 +1,86 @@
+"""The message classes of each API, by name; each is imported at its first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from genai_grpc_protos._by_name import MODULES, TITLES
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from genai_grpc import protos
+
+__all__ = ["GEMINI", "VERTEX", "Protos", "protos_of"]
+
+
+class Protos:
+    """The messages and enums of one API, as attributes.
+
+    For type checkers they are those of the Gemini API: what code that serves both may use has the same names in both.
+
+    Args:
+        package: The proto package.
+
+    Attributes:
+        title: The name of the API, for messages to people.
+        package: The proto package.
+
+    >>> GEMINI.Part(text="Hi").text, GEMINI.title
+    ('Hi', 'the Gemini API')
+    """
+
+    if TYPE_CHECKING:
+        Blob: type[protos.Blob]
+        CachedContent: type[protos.CachedContent]
+        Content: type[protos.Content]
+        CountTokensRequest: type[protos.CountTokensRequest]
+        CreateCachedContentRequest: type[protos.CreateCachedContentRequest]
+        DeleteCachedContentRequest: type[protos.DeleteCachedContentRequest]
+        EmbedContentRequest: type[protos.EmbedContentRequest]
+        FileData: type[protos.FileData]
+        FunctionDeclaration: type[protos.FunctionDeclaration]
+        FunctionResponse: type[protos.FunctionResponse]
+        GenerateContentRequest: type[protos.GenerateContentRequest]
+        GenerateContentResponse: type[protos.GenerateContentResponse]
+        GenerationConfig: type[protos.GenerationConfig]
+        GetCachedContentRequest: type[protos.GetCachedContentRequest]
+        HarmCategory: Any
+        Part: type[protos.Part]
+        SafetySetting: type[protos.SafetySetting]
+        Tool: type[protos.Tool]
+        ToolConfig: type[protos.ToolConfig]
+        UpdateCachedContentRequest: type[protos.UpdateCachedContentRequest]
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.title = TITLES[package]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            found = vars(self)[name] = getattr(import_module(MODULES[self.package]), name)
+            return found
+
+    def __reduce__(self) -> str:
+        return "GEMINI" if self is GEMINI else "VERTEX"
+
+    def __repr__(self) -> str:
+        return f"<messages of {self.package}>"
+
+
+GEMINI: Final = Protos("google.ai.generativelanguage.v1beta")
+VERTEX: Final = Protos("google.cloud.aiplatform.v1")
+_BY_PACKAGE: Final = {each.package: each for each in (GEMINI, VERTEX)}
+
+
+def protos_of(message: Message) -> Protos:
+    """The API that a message is of.
+
+    Raises:
+        KeyError: It is of neither.
+    """
+    return _BY_PACKAGE[message.DESCRIPTOR.file.package]
