@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from genai_grpc import protos
 from genai_grpc._responses.stream_buffer import StreamBuffer
-from genai_grpc._responses.text import COMPLETE_REASONS, join_text, no_text, one_line
+from genai_grpc._responses.text import COMPLETE_REASONS, MAX_TOKENS, join_text, no_text, one_line
 from genai_grpc._rpc.response_metadata import ResponseMetadata, read_metadata
 from genai_grpc._self import Self
+from genai_grpc._services.messages import read_type, with_type
 from genai_grpc.errors import BlockedPromptException, IncompleteIterationError
+
+if TYPE_CHECKING:
+    from genai_grpc import protos
 
 __all__ = ["BaseResponse", "Chunk"]
 
-Chunk: TypeAlias = protos.GenerateContentResponse
+Chunk: TypeAlias = "protos.GenerateContentResponse"
 
 
 class BaseResponse:
@@ -142,7 +145,7 @@ class BaseResponse:
             raise ValueError("the answer is JSON that is nested too deeply") from None
 
     def _json_hint(self) -> str:
-        if self.candidates[0].finish_reason == protos.Candidate.MAX_TOKENS:
+        if self.candidates[0].finish_reason == MAX_TOKENS:
             return "it was cut at the token limit (finish reason MAX_TOKENS): raise max_output_tokens"
         return "request it with response_mime_type='application/json'"
 
@@ -290,7 +293,7 @@ class BaseResponse:
 
         from genai_grpc_protos._json import to_lossless_dict  # json_format takes 50 ms
 
-        return json.dumps(to_lossless_dict(self._message()), ensure_ascii=False)
+        return json.dumps(with_type(self._message(), to_lossless_dict(self._message())), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -306,7 +309,8 @@ class BaseResponse:
         from genai_grpc_protos._json import from_json_dict, load_json  # as above
 
         try:
-            return cls.from_response(from_json_dict(protos.GenerateContentResponse, load_json(text)))
+            protos, fields = read_type(load_json(text))
+            return cls.from_response(from_json_dict(protos.GenerateContentResponse, fields))
         except ValueError as error:
             raise ValueError(f"cannot read a response: {error}") from error
 
@@ -316,7 +320,7 @@ class BaseResponse:
             return _whole, (type(self), self._whole, self._schema, self._is_chunk, self._failure)
         if not buffer.ended:
             raise TypeError("a stream that has not been read to its end cannot be pickled; call resolve() first")
-        return _restored, (type(self), buffer.reply(), self._schema, buffer.error)
+        return _restored, (type(self), buffer.reply(), self._schema, buffer.error, buffer.chunk_type)
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows: the text, or the whole response if it has none."""
@@ -371,8 +375,10 @@ def _whole(kind: type[Any], whole: Chunk, schema: Any, is_chunk: bool, failure: 
     return response
 
 
-def _restored(kind: type[Any], chunks: list[bytes], schema: Any, error: Exception | None) -> Any:
-    return kind(None, StreamBuffer.from_chunks(chunks, error), schema)
+def _restored(
+    kind: type[Any], chunks: list[bytes], schema: Any, error: Exception | None, chunk_type: type[Any] | None
+) -> Any:
+    return kind(None, StreamBuffer.from_chunks(chunks, error, chunk_type), schema)
 
 
 _UNREAD: Final = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from genai_grpc import _fork
-from genai_grpc._rpc.secret import hide
-from genai_grpc._transport.config import client_arguments
+from genai_grpc._rpc.secret import Secret, hide
+from genai_grpc._services.dialects import GEMINI_API, Dialect
+from genai_grpc._services.vertex import Vertex
+from genai_grpc._transport.config import client_arguments, resolve_vertex
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class DefaultClient:
         client_options: Any = None,
         client_info: Any = None,
         default_metadata: Iterable[tuple[str, str | bytes]] = (),
+        vertex: Vertex | bool | None = None,
     ) -> None:
         """Set the default client, for calls that name no client, from the next call on. Nothing connects yet.
 
@@ -54,6 +58,7 @@ class DefaultClient:
                 `endpoint` of `Client`.
             client_info: An object whose `user_agent` is the prefix of the user agent.
             default_metadata: Pairs to send with every call.
+            vertex: As `Client` takes it.
 
         Raises:
             ConfigurationError: The key is given twice, or an argument is not one that this client takes.
@@ -68,12 +73,28 @@ class DefaultClient:
         arguments = client_arguments(api_key, credentials, client_options, client_info, default_metadata)
         if transport == "rest":
             arguments["transport"] = transport
+        if vertex is not None:
+            arguments["vertex"] = vertex
         with self._lock:
             self._arguments, self._client = arguments, None
 
     def is_client(self, client: Client) -> bool:
         """Whether this is the default client."""
         return client is self._client
+
+    def built(self) -> Client | None:
+        """The default client, if it has been built."""
+        return self._client
+
+    def dialect(self) -> Dialect:
+        """The API that the default client will call; nothing is built to tell it.
+
+        Raises:
+            ConfigurationError: There is neither a project nor a key for Vertex AI.
+        """
+        arguments, environment = self._arguments, Secret(os.environ)
+        vertex = resolve_vertex(arguments.get("vertex"), arguments.get("api_key"), environment)
+        return GEMINI_API if vertex is None else vertex.dialect
 
     def client(self) -> Client:
         """The default client."""

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from genai_grpc import protos
 from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionLibrary, to_function_response
 from genai_grpc._rpc.operation import CallFunctions, CallMethod, Operation, ReadChunk, Yield
+from genai_grpc._services.messages import protos_of
 from genai_grpc.errors import FunctionCallingError
 
 if TYPE_CHECKING:
+    from genai_grpc import protos
     from genai_grpc.types import AutomaticFunctionCalling
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
 
 # The step that has the model generate for these turns.
 Generate: TypeAlias = Callable[[TurnList], CallMethod]
-FunctionCall: TypeAlias = tuple[protos.FunctionCall, CallableFunctionDeclaration]
+FunctionCall: TypeAlias = "tuple[protos.FunctionCall, CallableFunctionDeclaration]"
 
 
 class ToolLoopState:
@@ -196,6 +197,7 @@ def answer_calls(calls: list[FunctionCall], settings: AutomaticFunctionCalling) 
     answers = {number: _rejection(verdict) for number, verdict in rejected.items()}
     answers |= {number: _result_or_error(result) for number, result in zip(approved, results, strict=True)}
     responses = (_to_response(call, answers[number], settings) for number, (call, _) in enumerate(calls))
+    protos = protos_of(calls[0][0])
     return protos.Content(role="user", parts=[protos.Part(function_response=response) for response in responses])
 
 
@@ -226,7 +228,7 @@ def _result_or_error(result: object) -> object:
 
 def copy_turn(content: protos.Content, default_role: str) -> protos.Content:
     """A copy of a content, whose role is the default one if it has none."""
-    turn = protos.Content()
+    turn = type(content)()
     turn.CopyFrom(content)  # with the fields that this version of the messages does not know
     if not turn.role:
         turn.role = default_role

@@ -16,6 +16,7 @@ from genai_grpc._generate_request import Overrides
 from genai_grpc._replies import candidates_so_far, check_candidate, check_complete, check_prompt
 from genai_grpc._rpc.operation import CallMethod, OpenStream, Operation
 from genai_grpc._self import Self
+from genai_grpc._services.messages import GEMINI, Protos, read_type, with_type
 from genai_grpc._transport.sync import SyncDriver
 from genai_grpc.errors import (
     BrokenResponseError,
@@ -86,7 +87,7 @@ class ChatSession:
         self._last: Exchange | None = None
         self._history: list[protos.Content] = []
         # The history as it is sent; None once the program holds turns that it may edit.
-        self._serialized: SerializedContents | None = SerializedContents()
+        self._serialized: SerializedContents | None = None
         self.history = history or ()
 
     def send_message(
@@ -99,6 +100,8 @@ class ChatSession:
         tools: types.ToolsType | None = None,
         tool_config: types.ToolConfigType | None = None,
         request_options: types.RequestOptionsType | None = None,
+        labels: Mapping[str, str] | None = None,
+        model_armor_config: Any = None,
     ) -> GenerateContentResponse:
         """Send the user's next turn with the history before it, and return the reply.
 
@@ -110,6 +113,8 @@ class ChatSession:
             tools: In place of the model's.
             tool_config: In place of the model's.
             request_options: Timeouts, retry policy and metadata of each call.
+            labels: In place of the model's; of Vertex AI only.
+            model_armor_config: In place of the model's; of Vertex AI only.
 
         Raises:
             BlockedPromptException: The prompt was blocked; the history is unchanged.
@@ -124,7 +129,9 @@ class ChatSession:
         >>> GenerativeModel().start_chat().send_message("Hi, I have some questions for you.").text
         'Ask away!'
         """
-        overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
+        overrides = Overrides(
+            generation_config, safety_settings, tools, tool_config, request_options, labels, model_armor_config
+        )
         operation = self._send(GenerateContentResponse, content, stream, overrides)
         return _SYNC.run(operation)
 
@@ -138,9 +145,13 @@ class ChatSession:
         tools: types.ToolsType | None = None,
         tool_config: types.ToolConfigType | None = None,
         request_options: types.RequestOptionsType | None = None,
+        labels: Mapping[str, str] | None = None,
+        model_armor_config: Any = None,
     ) -> AsyncGenerateContentResponse:
         """The async twin of `send_message`."""
-        overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
+        overrides = Overrides(
+            generation_config, safety_settings, tools, tool_config, request_options, labels, model_armor_config
+        )
         operation = self._send(AsyncGenerateContentResponse, content, stream, overrides)
         from genai_grpc._transport.aio import AsyncDriver  # asyncio takes 30 ms, and sync programs do without
 
@@ -164,10 +175,11 @@ class ChatSession:
         items: list[Any] = [turns]
         if isinstance(turns, Iterable) and not isinstance(turns, (str, Mapping)):
             turns = items = list(turns)
-        self._history = to_contents(turns) if turns else []
+        protos = self._protos
+        self._history = to_contents(turns, protos) if turns else []
         # The program may edit a turn that it passed as a message.
         shared = set(map(id, items)).intersection(map(id, self._history))
-        self._serialized = None if shared else SerializedContents.of_turns(self._history)
+        self._serialized = None if shared else SerializedContents.of_turns(self._history, protos)
         self._last = None
 
     @property
@@ -201,7 +213,10 @@ class ChatSession:
         """
         if self._last is not None:
             candidates = candidates_so_far(self._last.received)
-            removed = self._last.state.sent[0], (candidates[0].content if candidates else protos.Content(role="model"))
+            removed = (
+                self._last.state.sent[0],
+                (candidates[0].content if candidates else self._protos.Content(role="model")),
+            )
             self._last = None
             return removed
         turns = list(self._history)
@@ -228,7 +243,7 @@ class ChatSession:
         from genai_grpc_protos._json import to_lossless_dict  # json_format takes 50 ms
 
         self._commit()
-        return json.dumps(list(map(to_lossless_dict, self._history)), ensure_ascii=False)
+        return json.dumps([with_type(turn, to_lossless_dict(turn)) for turn in self._history], ensure_ascii=False)
 
     @classmethod
     def from_json(
@@ -253,12 +268,12 @@ class ChatSession:
             values = load_json(text)
             if not isinstance(values, list):
                 raise ValueError(f"got {type(values).__name__}")  # noqa: TRY004, TRY301 -- data, no argument
-            turns = [from_json_dict(protos.Content, value) for value in values]
+            turns = [from_json_dict(protos.Content, fields) for protos, fields in map(read_type, values)]
         except ValueError as error:
             raise ValueError(f"cannot read a history, a JSON list of turns: {error}") from error
         chat = cls(model, None, enable_automatic_function_calling)
         # Not by the setter, which gives a last turn without a role that of the user.
-        chat._history, chat._serialized = turns, SerializedContents.of_turns(turns)
+        chat._history, chat._serialized = turns, SerializedContents.of_turns(turns, chat._protos)
         return chat
 
     def _send(
@@ -280,7 +295,7 @@ class ChatSession:
     ) -> Operation[Response]:
         """One call, or as many as the model's function calls take."""
         _check_candidate_count(to_generation_settings(overrides.generation_config))
-        turn = to_content(content)
+        turn = to_content(content, self._protos)
         self._commit()
         self._coerce_history()
         turn = turn if isinstance(content, str) else copy_turn(turn, "")  # it may be the caller's
@@ -289,7 +304,7 @@ class ChatSession:
         state, model = ToolLoopState(self._history, self._serialized, turn), self.model
 
         def generate(turns: TurnList) -> CallMethod:
-            options = overrides._asdict()
+            options = overrides.arguments()
             return CallMethod(model, "generate_content", {"contents": turns, "stream": stream, **options})
 
         automatic = self.enable_automatic_function_calling
@@ -307,10 +322,15 @@ class ChatSession:
         self._last = Exchange(state, response, None if stream else check_candidate(response))
         return response
 
+    @property
+    def _protos(self) -> Protos:
+        """The messages of the turns: those of the API that the model calls."""
+        return getattr(self.model, "_protos", GEMINI)
+
     def _coerce_history(self) -> None:
         """Make messages of what the program has put into the history, such as dicts."""
         if self._serialized is None:
-            self._history[:] = [to_content(turn) for turn in self._history]
+            self._history[:] = [to_content(turn, self._protos) for turn in self._history]
 
     def _commit(self) -> None:
         """Move a complete last reply into the history, with the turns before it.

@@ -11,6 +11,7 @@ from genai_grpc import _fork
 from genai_grpc._default_client import DefaultClient
 from genai_grpc._rpc.options import NO_OPTIONS, to_grace, to_timeout
 from genai_grpc._rpc.secret import Secret, hide
+from genai_grpc._services.vertex import Vertex
 from genai_grpc._transport.config import ClientOptions, resolve, with_key
 from genai_grpc.errors import ClientClosed, ConfigurationError
 
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
     from genai_grpc._rpc.rate_limiter import RateLimit
     from genai_grpc._rpc.retry_policy import RetryPolicy
     from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
+    from genai_grpc._services.dialects import Dialect
     from genai_grpc._transport.aio import AsyncTransport
     from genai_grpc._transport.sync import SyncTransport
     from genai_grpc._transport.tls import TLS
     from genai_grpc._transport.transports import Transports
     from genai_grpc.live import Live
 
-__all__ = ["Client", "async_transport", "configure", "default_client", "sync_transport"]
+__all__ = ["Client", "async_transport", "configure", "default_client", "dialect_of", "sync_transport"]
 
 # What a pickle does not hold, not even whether the client is closed: a loaded client is a new one.
-NOT_PICKLED: Final = frozenset({"_transports", "_lock", "_closed"})
+NOT_PICKLED: Final = frozenset({"_transports", "_lock", "_closed", "_dialect"})
 
 
 class Client:
@@ -78,6 +80,9 @@ class Client:
             GENAI_GRPC_HTTP_ENDPOINT of the environment, else the host of the endpoint. A local server says it itself.
         transport: "grpc", or "rest" for HTTP/JSON where a network has no gRPC (`pip install 'genai-grpc[rest]'`); the
             endpoint is then `https://host[:port][/path]`.
+        vertex: A Vertex, to call Vertex AI in place of the Gemini API, or True for the project and location of the
+            environment; by default GOOGLE_GENAI_USE_VERTEXAI of the environment decides. The caller is then that of the
+            application default credentials, unless `api_key` or `credentials` are given.
 
     Raises:
         ConfigurationError: There are no credentials for Google's endpoint; a key or token would go over plaintext to
@@ -113,6 +118,7 @@ class Client:
         api_version: Literal["v1beta", "v1"] = "v1beta",
         http_endpoint: str | None = None,
         transport: Literal["grpc", "rest"] = "grpc",
+        vertex: Vertex | bool | None = None,
     ) -> None:
         # Secrets are hidden before anything can raise, since a traceback may show local variables.
         api_key, credentials, endpoint, proxy = hide(api_key), hide(credentials), hide(endpoint), hide(proxy)
@@ -136,6 +142,7 @@ class Client:
             api_version=api_version,
             http_endpoint=http_endpoint,
             transport=transport,
+            vertex=vertex,
         )
         self._options = resolve(options)
         # The names of the options that a pickle did not have, and the environment neither.
@@ -144,6 +151,7 @@ class Client:
         self._announce()
 
     def _start(self) -> None:
+        self._dialect = self._options.dialect
         self._transports: Transports | None = None
         self._closed = False
         self._lock = threading.RLock()  # a signal handler may close the client
@@ -386,6 +394,13 @@ def sync_transport(client: Client) -> SyncTransport:
 def async_transport(client: Client) -> AsyncTransport:
     """The transport of a client's async calls."""
     return (client._transports or client._connect()).aio
+
+
+def dialect_of(client: Client | None) -> Dialect:
+    """The API that a client calls, or the default client for None; nothing is built to tell it."""
+    if client is None and (client := _DEFAULT.built()) is None:
+        return _DEFAULT.dialect()
+    return client._dialect
 
 
 _DEFAULT = DefaultClient(Client)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any, Literal
 
@@ -13,7 +13,8 @@ from genai_grpc._coerce.tools import FunctionLibrary
 from genai_grpc._generate_request import GenerateRequest, Overrides
 from genai_grpc._rpc.secret import Secret
 from genai_grpc._self import Self
-from genai_grpc.client import Client, async_transport, default_client, sync_transport
+from genai_grpc._services.messages import Protos
+from genai_grpc.client import Client, async_transport, default_client, dialect_of, sync_transport
 from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentResponse
 
 __all__ = ["GenerativeModel"]
@@ -32,6 +33,8 @@ class GenerativeModel:
         tool_config: A ToolConfig or a dict of one.
         system_instruction: The instruction before every conversation: a str, or anything that makes a turn.
         client: The client of its calls; by default the one that `configure` sets.
+        labels: Labels of its requests, for billing reports; of Vertex AI only.
+        model_armor_config: The templates of Model Armor that screen prompts and replies; of Vertex AI only.
 
     Raises:
         TypeError: An argument is of a type that cannot be converted; the message says which can.
@@ -52,9 +55,19 @@ class GenerativeModel:
         system_instruction: types.ContentType | None = None,
         *,
         client: Client | None = None,
+        labels: Mapping[str, str] | None = None,
+        model_armor_config: Any = None,
     ) -> None:
         self._generate_request = GenerateRequest(
-            model_name, safety_settings, generation_config, tools, tool_config, system_instruction
+            model_name,
+            safety_settings,
+            generation_config,
+            tools,
+            tool_config,
+            system_instruction,
+            labels=labels,
+            model_armor_config=model_armor_config,
+            dialect=dialect_of(client),
         )
         self._client = client
 
@@ -181,6 +194,8 @@ class GenerativeModel:
         tools: types.ToolsType | None = None,
         tool_config: types.ToolConfigType | None = None,
         request_options: types.RequestOptionsType | None = None,
+        labels: Mapping[str, str] | None = None,
+        model_armor_config: Any = None,
     ) -> GenerateContentResponse:
         """Generate a response to a prompt or a conversation.
 
@@ -193,6 +208,8 @@ class GenerativeModel:
             tools: In place of the model's.
             tool_config: In place of the model's.
             request_options: Timeouts, retry policy and metadata of this call.
+            labels: In place of the model's; of Vertex AI only.
+            model_armor_config: In place of the model's; of Vertex AI only.
 
         Returns:
             The response; with `stream=True` the same type, to be iterated.
@@ -206,8 +223,12 @@ class GenerativeModel:
         >>> response.text
         'Once upon a time…'
         """
-        overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
-        call = self._generate_request.call(GenerateContentResponse, SerializedContents.of(contents), stream, overrides)
+        overrides = Overrides(
+            generation_config, safety_settings, tools, tool_config, request_options, labels, model_armor_config
+        )
+        request = self._request()
+        serialized = SerializedContents.of(contents, request.protos)
+        call = request.call(GenerateContentResponse, serialized, stream, overrides)
         del contents  # so that a traceback of the call with local variables does not show the prompt
         return sync_transport(self.client).call(call)
 
@@ -221,12 +242,16 @@ class GenerativeModel:
         tools: types.ToolsType | None = None,
         tool_config: types.ToolConfigType | None = None,
         request_options: types.RequestOptionsType | None = None,
+        labels: Mapping[str, str] | None = None,
+        model_armor_config: Any = None,
     ) -> AsyncGenerateContentResponse:
         """The async twin of `generate_content`; read its streams with `async for`."""
-        overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
-        call = self._generate_request.call(
-            AsyncGenerateContentResponse, SerializedContents.of(contents), stream, overrides
+        overrides = Overrides(
+            generation_config, safety_settings, tools, tool_config, request_options, labels, model_armor_config
         )
+        request = self._request()
+        serialized = SerializedContents.of(contents, request.protos)
+        call = request.call(AsyncGenerateContentResponse, serialized, stream, overrides)
         del contents  # as above
         return await async_transport(self.client).call(call)
 
@@ -259,7 +284,7 @@ class GenerativeModel:
         5
         """
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
-        call = self._generate_request.count_tokens_call(contents, overrides)
+        call = self._request().count_tokens_call(contents, overrides)
         del contents  # as above
         return sync_transport(self.client).call(call)
 
@@ -275,7 +300,7 @@ class GenerativeModel:
     ) -> protos.CountTokensResponse:
         """The async twin of `count_tokens`."""
         overrides = Overrides(generation_config, safety_settings, tools, tool_config, request_options)
-        call = self._generate_request.count_tokens_call(contents, overrides)
+        call = self._request().count_tokens_call(contents, overrides)
         del contents  # as above
         return await async_transport(self.client).call(call)
 
@@ -341,14 +366,25 @@ class GenerativeModel:
         safety_settings: types.SafetySettingOptions | None = None,
         tools: types.ToolsType | None = None,
         tool_config: types.ToolConfigType | None = None,
+        labels: Mapping[str, str] | None = None,
+        model_armor_config: Any = None,
     ) -> protos.GenerateContentRequest:
         """The request that `generate_content` sends with these arguments; nothing is sent.
 
         >>> GenerativeModel("gemini-pro").build_request("Hi").contents[0].role
         'user'
         """
-        overrides = Overrides(generation_config, safety_settings, tools, tool_config)
-        return self._generate_request.message(contents, overrides)
+        overrides = Overrides(generation_config, safety_settings, tools, tool_config, None, labels, model_armor_config)
+        return self._request().message(contents, overrides)
+
+    @property
+    def _protos(self) -> Protos:
+        """The messages of its turns."""
+        return self._request().protos
+
+    def _request(self) -> GenerateRequest:
+        """Builds the requests for the API of the client that performs the next call."""
+        return self._generate_request.for_api(dialect_of(self._client))
 
     @classmethod
     def _from_fetched(
@@ -378,6 +414,7 @@ class GenerativeModel:
             "tools": request.functions,
             "system_instruction": "\n".join(part.text for part in parts) if parts else None,
             "cached_content": request.cached_content,
+            **request.fields,
         }
         lines = ",\n".join(f"    {name}={value!r}" for name, value in arguments.items())
         options = request.options.arguments()

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from genai_grpc._services.dialects import GEMINI_API, Dialect, vertex_ai
+from genai_grpc._services.dialects import GEMINI_API, Dialect
 
-__all__ = ["to_any_model_name", "to_base_model_name", "to_file_name", "to_full_name", "to_model_name", "to_tuned_model_name"]
+__all__ = [
+    "to_any_model_name",
+    "to_base_model_name",
+    "to_file_name",
+    "to_full_name",
+    "to_model_name",
+    "to_tuned_model_name",
+]
 
 # Their classes by name, whichever package they are of: dataclasses, our messages and those of Google's packages.
 _MODELS: Final = frozenset({"Model", "TunedModel"})

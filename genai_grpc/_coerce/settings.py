@@ -130,8 +130,8 @@ def to_generation_config(settings: Mapping[str, Any], protos: Protos = GEMINI) -
 def to_safety_map(value: object, protos: Protos = GEMINI) -> dict[int, Any]:
     """Return thresholds by category, so that two sets of safety settings can be merged.
 
-    A setting that has more than a threshold is its message. Accepts one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
-    their dicts. Categories and thresholds are given by full name, by short name (`harassment`, `low`) or by number.
+    Accepts one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
+    their dicts; one that sets more than a threshold stays a message. Categories and thresholds are given by full name, by short name (`harassment`, `low`) or by number.
 
     Raises:
         TypeError: The value has another type.
@@ -147,7 +147,7 @@ def to_safety_map(value: object, protos: Protos = GEMINI) -> dict[int, Any]:
             threshold = _threshold(value, protos)
             return {_category(name, protos): threshold for name in DEFAULT_CATEGORIES}
         case Mapping():
-            return {_category(key, protos): _threshold(item, protos) for key, item in value.items()}
+            return dict(_setting_of(key, item, protos) for key, item in value.items())
         case Iterable():
             return dict(_setting(item, protos) for item in value)
     raise TypeError(
@@ -164,6 +164,12 @@ def to_safety_settings(thresholds: Mapping[int, Any], protos: Protos = GEMINI) -
         )
         for category, threshold in thresholds.items()
     ]
+
+
+def _setting_of(category: object, threshold: object, protos: Protos) -> tuple[int, Any]:
+    if as_message(threshold) is not None:
+        return _setting(threshold, protos)
+    return _category(category, protos), _threshold(threshold, protos)
 
 
 def _setting(value: object, protos: Protos) -> tuple[int, Any]:

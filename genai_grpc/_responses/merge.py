@@ -6,11 +6,14 @@ Time and memory are linear in the chunks: text is collected in lists, and joined
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import Message
 
-from genai_grpc import protos
+from genai_grpc._services.messages import GEMINI
+
+if TYPE_CHECKING:
+    from genai_grpc import protos
 
 __all__ = ["ResponseMerger"]
 
@@ -22,7 +25,11 @@ REPLACED: Final = frozenset({"usage_metadata", "citation_metadata"})
 class ResponseMerger:
     """Merges chunks: `add` each in order, then read the `result`.
 
+    Args:
+        response_type: The class of the chunks.
+
     >>> merger = ResponseMerger()
+    >>> from genai_grpc import protos
     >>> for word in "Hel", "lo":
     ...     candidate = protos.Candidate(content={"parts": [{"text": word}]})
     ...     merger.add(protos.GenerateContentResponse(candidates=[candidate]))
@@ -32,8 +39,8 @@ class ResponseMerger:
 
     __slots__ = ("_candidates", "_chunks", "_response", "_result")
 
-    def __init__(self) -> None:
-        self._response = protos.GenerateContentResponse()
+    def __init__(self, response_type: type[protos.GenerateContentResponse] | None = None) -> None:
+        self._response = (response_type or GEMINI.GenerateContentResponse)()
         self._candidates: dict[int, _Candidate] = {}
         self._result: protos.GenerateContentResponse | None = None
         self._chunks = 0
@@ -46,7 +53,7 @@ class ResponseMerger:
             match field.name:
                 case "candidates":
                     for candidate in value:
-                        self._candidate(candidate.index).add(candidate, self._chunks)
+                        self._candidate(candidate).add(candidate, self._chunks)
                 case "prompt_feedback":
                     # The first one, or the first that blocks the prompt.
                     if not self._response.HasField("prompt_feedback") or (
@@ -59,7 +66,7 @@ class ResponseMerger:
     def result(self) -> protos.GenerateContentResponse:
         """The response so far; the same object until the next chunk is added."""
         if self._result is None:
-            self._result = protos.GenerateContentResponse()
+            self._result = type(self._response)()
             self._result.CopyFrom(self._response)
             for _, candidate in sorted(self._candidates.items()):
                 candidate.write(self._result.candidates.add())
@@ -75,10 +82,10 @@ class ResponseMerger:
         """The response so far without candidates, which costs nothing while chunks still arrive."""
         return self._response
 
-    def _candidate(self, index: int) -> _Candidate:
-        candidate = self._candidates.get(index)
+    def _candidate(self, piece: protos.Candidate) -> _Candidate:
+        candidate = self._candidates.get(piece.index)
         if candidate is None:
-            candidate = self._candidates[index] = _Candidate()
+            candidate = self._candidates[piece.index] = _Candidate(type(piece)())
         return candidate
 
 
@@ -87,8 +94,8 @@ class _Candidate:
 
     __slots__ = ("_fields", "_has_content", "_parts", "_ratings", "_role")
 
-    def __init__(self) -> None:
-        self._fields = protos.Candidate()
+    def __init__(self, fields: protos.Candidate) -> None:
+        self._fields = fields
         self._parts: list[_Part] = []
         self._ratings: dict[int, protos.SafetyRating] = {}
         self._role = ""
@@ -124,7 +131,7 @@ class _Candidate:
                 self._parts.append(_Part(part, chunk))
 
     def _rate(self, rating: protos.SafetyRating) -> None:
-        latest = protos.SafetyRating()
+        latest = type(rating)()
         latest.CopyFrom(rating)
         before = self._ratings.get(rating.category)
         latest.blocked = rating.blocked or (before is not None and before.blocked)
@@ -161,7 +168,7 @@ class _Part:
     def merged(self) -> protos.Part:
         if not self._pieces:
             return self._first
-        whole = protos.Part()
+        whole = type(self._first)()
         whole.CopyFrom(self._first)
         _JOIN[self._kind or ""](whole, [self._first, *self._pieces])
         if self._signature:

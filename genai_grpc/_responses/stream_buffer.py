@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from genai_grpc._responses.merge import ResponseMerger
 from genai_grpc._responses.stream import AsyncStream, SyncStream
+from genai_grpc._services.messages import GEMINI
 from genai_grpc.errors import BlockedPromptException, Cancelled
-from genai_grpc.protos import GenerateContentResponse as Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from genai_grpc.protos import GenerateContentResponse as Chunk
 
 __all__ = ["StreamBuffer"]
 
@@ -24,9 +26,13 @@ class StreamBuffer:
         ended: Whether no more chunks come.
         error: What ended the stream early, or None.
         delivered: How many chunks the program has seen.
+        chunk_type: The class of the chunks.
     """
 
-    __slots__ = ("_latest", "_merged", "_merger", "_reply_start", "chunks", "delivered", "ended", "error", "stream")
+    __slots__ = (
+        *("_latest", "_merged", "_merger", "_reply_start"),
+        *("chunk_type", "chunks", "delivered", "ended", "error", "stream"),
+    )
 
     def __init__(self, stream: Any = None) -> None:
         self.stream = stream
@@ -34,6 +40,7 @@ class StreamBuffer:
         self.ended = stream is None
         self.error: Exception | None = None
         self.delivered = 0
+        self.chunk_type: type[Chunk] | None = None  # that of the Gemini API, until there is a chunk
         # Where the last reply starts, the chunk that came last, and how many chunks the merger has.
         self._reply_start = 0
         self._latest: Chunk | None = None
@@ -47,17 +54,17 @@ class StreamBuffer:
         if first is None:
             buffer.ended = True
             return buffer
-        buffer._latest = first
+        buffer._latest, buffer.chunk_type = first, type(first)
         buffer.chunks.append(first.SerializeToString())
         if first.HasField("prompt_feedback") and first.prompt_feedback.block_reason:
             buffer._block(first)
         return buffer
 
     @classmethod
-    def from_chunks(cls, chunks: list[bytes], error: Exception | None) -> Self:
+    def from_chunks(cls, chunks: list[bytes], error: Exception | None, chunk_type: type[Chunk] | None = None) -> Self:
         """A stream that has ended with these chunks."""
         buffer = cls()
-        buffer.chunks, buffer.error = chunks, error
+        buffer.chunks, buffer.error, buffer.chunk_type = chunks, error, chunk_type
         return buffer
 
     def append(self, chunk: Chunk | None) -> None:
@@ -109,7 +116,7 @@ class StreamBuffer:
             self.delivered = position + 1
         if self._latest is not None and position + 1 == len(self.chunks):
             return self._latest
-        return Chunk.FromString(self.chunks[position])
+        return self._parse(self.chunks[position])
 
     def message(self) -> Chunk:
         """The chunks of the last reply, merged."""
@@ -133,6 +140,9 @@ class StreamBuffer:
         """The chunks of the last reply."""
         return self.chunks[self._reply_start :]
 
+    def _parse(self, data: bytes) -> Chunk:
+        return (self.chunk_type or GEMINI.GenerateContentResponse).FromString(data)
+
     def _block(self, chunk: Chunk) -> None:
         """End the stream: its prompt was blocked, as this chunk says."""
         self.cancel()
@@ -141,8 +151,8 @@ class StreamBuffer:
     def _merge(self) -> ResponseMerger:
         # At the first use, so that a program that only iterates does not pay for it.
         if self._merger is None:
-            self._merger = ResponseMerger()
+            self._merger = ResponseMerger(self.chunk_type)
         for data in self.chunks[self._merged :]:
-            self._merger.add(Chunk.FromString(data))
+            self._merger.add(self._parse(data))
         self._merged = len(self.chunks)
         return self._merger

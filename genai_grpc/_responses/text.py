@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc import protos
+if TYPE_CHECKING:
+    from genai_grpc import protos
 
-__all__ = ["COMPLETE_REASONS", "join_text", "no_text", "one_line", "part_text"]
+__all__ = ["COMPLETE_REASONS", "MAX_TOKENS", "enum_name", "join_text", "no_text", "one_line", "part_text"]
 
 # The finish reasons of a complete candidate, and of one that has not ended.
-COMPLETE_REASONS: Final = frozenset(
-    protos.Candidate.FinishReason.Value(name) for name in ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS")
-)
+# They are 0, 1 and 2 in both APIs: FINISH_REASON_UNSPECIFIED, STOP and MAX_TOKENS.
+COMPLETE_REASONS: Final = frozenset((0, 1, 2))
+MAX_TOKENS: Final = 2
 
 REASONS: Final = {
     "SAFETY": "the safety settings stopped the answer",
@@ -26,7 +27,7 @@ REASONS: Final = {
 
 def no_text(candidate: protos.Candidate) -> str:
     """Why a candidate has no text: its finish reason, finish message and safety ratings."""
-    reason = _name(protos.Candidate.FinishReason, candidate.finish_reason)
+    reason = enum_name(candidate, "finish_reason")
     reasons = [f"the response has no text: its finish reason is {reason} ({candidate.finish_reason})"]
     if reason in REASONS:
         reasons.append(REASONS[reason])
@@ -79,12 +80,12 @@ def part_text(part: protos.Part) -> str:
             return part.text
         case "executable_code":
             code = part.executable_code
-            name = _name(protos.ExecutableCode.Language, code.language).lower()
+            name = enum_name(code, "language").lower()
             language = "" if name == "language_unspecified" else f" {name}"
             return f"```{language}\n" + code.code.lstrip("\n") + "\n```"
         case "code_execution_result":
             result = part.code_execution_result
-            outcome = _name(protos.CodeExecutionResult.Outcome, result.outcome).lower().removeprefix("outcome_")
+            outcome = enum_name(result, "outcome").lower().removeprefix("outcome_")
             label = "" if outcome in ("ok", "unspecified") else f" {outcome}"
             return f"```{label}\n{result.output}\n```"
         case kind:
@@ -97,7 +98,8 @@ def one_line(message: Any) -> str:
     return " ".join(str(message).split())
 
 
-def _name(enum: Any, number: int) -> str:
-    """The name of an enum value; the number of one that this version does not know."""
-    name: str = enum.Name(number) if number in enum.values() else str(number)
-    return name
+def enum_name(message: Any, field: str) -> str:
+    """The name of a message's enum value; the number of one that this version does not know."""
+    number: int = getattr(message, field)
+    known = message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number.get(number)
+    return str(int(number)) if known is None else str(known.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 from genai_grpc._services.generative_language import method
@@ -27,8 +27,6 @@ class Dialect:
         protos: Its messages.
     """
 
-    __slots__ = ("cached_contents", "models", "names", "parent", "protos", "shape")
-
     def __init__(
         self, shape: Shape, *, parent: str, models: str, names: Mapping[str, str], cached_contents: str
     ) -> None:
@@ -38,6 +36,16 @@ class Dialect:
         self.models = models
         self.names = names
         self.cached_contents = cached_contents
+
+    @cached_property
+    def generate(self) -> Method[Any, Any]:
+        """GenerateContent."""
+        return self.method("GenerateContent")
+
+    @cached_property
+    def stream(self) -> Method[Any, Any]:
+        """StreamGenerateContent."""
+        return self.method("StreamGenerateContent")
 
     def method(self, verb: str) -> Method[Any, Any]:
         """The method with this name, such as "GenerateContent"."""

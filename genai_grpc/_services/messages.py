@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from genai_grpc import protos
 
-__all__ = ["GEMINI", "VERTEX", "Protos", "protos_of"]
+__all__ = ["GEMINI", "VERTEX", "Protos", "protos_of", "read_type", "with_type"]
 
 
 class Protos:
@@ -84,3 +84,17 @@ def protos_of(message: Message) -> Protos:
         KeyError: It is of neither.
     """
     return _BY_PACKAGE[message.DESCRIPTOR.file.package]
+
+
+def with_type(message: Message, fields: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a message with the name of its type, if it is not of the Gemini API."""
+    descriptor = message.DESCRIPTOR
+    return fields if descriptor.file.package == GEMINI.package else {"@type": descriptor.full_name, **fields}
+
+
+def read_type(fields: Any) -> tuple[Protos, Any]:
+    """The API of JSON that `with_type` returned, and the JSON without the type."""
+    if not isinstance(fields, dict) or not isinstance(name := fields.get("@type"), str):
+        return GEMINI, fields
+    rest = {key: value for key, value in fields.items() if key != "@type"}
+    return _BY_PACKAGE.get(name.rpartition(".")[0], GEMINI), rest

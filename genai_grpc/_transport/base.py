@@ -43,7 +43,9 @@ class Transport:
         self._interceptors = tuple(each for each in options.interceptors if isinstance(each, Interceptor))
         self._request_log = RequestLog(time.monotonic)
         self._defaults = NO_OPTIONS
-        self._changes_calls = bool(options.interceptors) or options.api_version != API_VERSIONS[0]
+        self._package = options.dialect.protos.package
+        of_default_api = options.vertex is None and options.api_version == API_VERSIONS[0]
+        self._changes_calls = bool(options.interceptors) or not of_default_api
 
     def with_defaults(self, defaults: CallOptions) -> Self:
         """A transport that shares everything with this one, with other default options of calls."""
@@ -56,6 +58,8 @@ class Transport:
         """What holds for the HTTP requests of an operation with options of its own."""
         from genai_grpc._transport.http.context import HttpContext  # with ssl and others, which few programs need
 
+        if self._options.vertex is not None:
+            raise MethodNotImplemented(_of_gemini_only("files"), attempts=0)
         if own.extra_body is not None:
             raise InvalidArgument("extra_body is for calls, not for uploads and downloads", attempts=0)
         return HttpContext(self._options, self._metadata, own.over(self._defaults), self._admission.calls)
@@ -89,9 +93,11 @@ class Transport:
         """A call with the defaults of a view, under the path of the API version, and as interceptors see it.
 
         Raises:
-            MethodNotImplemented: The API version does not have the method.
+            MethodNotImplemented: The API, or its version, does not have the method.
         """
         options = self._options
+        if options.vertex is not None and call.method.package != self._package:
+            raise MethodNotImplemented(_of_gemini_only(call.method.name), attempts=0)
         if self._defaults is not NO_OPTIONS:
             call = call.with_defaults(self._defaults)
         if options.api_version != API_VERSIONS[0]:
@@ -104,3 +110,7 @@ class Transport:
             call = call.with_method(method)
         # gRPC's interceptors get a message, too.
         return call.with_decoded_request() if options.interceptors else call
+
+
+def _of_gemini_only(what: str) -> str:
+    return f"Vertex AI has no {what} over this client; the Gemini API has: build a Client without vertex"

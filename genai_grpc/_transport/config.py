@@ -6,6 +6,7 @@ The environment is read here, and only when a client is built; GRPC_VERBOSITY in
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -16,6 +17,8 @@ from genai_grpc._rpc.options import Limits, Metadata, check_value, to_metadata, 
 from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._rpc.secret import Secret, hide
 from genai_grpc._services.api_versions import API_VERSIONS
+from genai_grpc._services.dialects import GEMINI_API, Dialect
+from genai_grpc._services.vertex import GLOBAL, Vertex
 from genai_grpc._transport.endpoint import Endpoint, parse_base_url, parse_endpoint
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING_CREDENTIALS",
+    "MISSING_VERTEX_CREDENTIALS",
     "ClientOptions",
     "check",
     "client_arguments",
@@ -38,6 +42,7 @@ __all__ = [
     "has_default_credentials",
     "plaintext_problem",
     "resolve",
+    "resolve_vertex",
     "to_key",
     "with_environment_proxy",
     "with_key",
@@ -57,11 +62,22 @@ PROXY_ARGUMENTS: Final = frozenset({"grpc.enable_http_proxy", "grpc.address_http
 # Metadata that authenticates the caller.
 CREDENTIAL_HEADERS: Final = frozenset({"authorization", "x-goog-api-key"})
 QUOTA_PROJECT: Final = "x-goog-user-project"
+VERTEX_VARIABLE: Final = "GOOGLE_GENAI_USE_VERTEXAI"
+PROJECT_VARIABLE: Final = "GOOGLE_CLOUD_PROJECT"
+LOCATION_VARIABLE: Final = "GOOGLE_CLOUD_LOCATION"
+# The key of Vertex AI's express mode, as google-genai reads it.
+VERTEX_KEY_VARIABLES: Final = ("GOOGLE_API_KEY",)
 MISSING_CREDENTIALS: Final = (
     f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), or set "
     f"{' or '.join(API_KEY_VARIABLES)}; or use a local server, which needs none: run `genai-grpc serve` and set "
     f"{ENDPOINT_VARIABLE}=http://127.0.0.1:50051 (or pass it as endpoint=...); or log in with `gcloud auth "
     "application-default login` (with pip install 'genai-grpc[auth]')"
+)
+MISSING_VERTEX_CREDENTIALS: Final = (
+    "no credentials for Vertex AI. Log in with `gcloud auth application-default login` (with pip install "
+    "'genai-grpc[auth]'), or give some of google-auth as Client(credentials=...); or, in express mode, an API key of "
+    f"Google Cloud as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)}; or use a local server, which needs "
+    f"none: run `genai-grpc serve` and set {ENDPOINT_VARIABLE}=http://127.0.0.1:50051"
 )
 # Seconds. Between two chunks a model may think for minutes; the same holds for the first chunk.
 IDLE_TIMEOUT: Final = 300.0
@@ -79,6 +95,7 @@ class ClientOptions(NamedTuple):
     credentials are to be used.
 
     Attributes:
+        vertex: A `Vertex` that has all of its fields, or None for the Gemini API.
         http_endpoint: A URL, or None for the host of the endpoint.
         base_path: The path of the endpoint, before those of methods, with transport "rest".
         proxy_from_environment: Whether the proxy is the one of the environment, if any.
@@ -104,9 +121,15 @@ class ClientOptions(NamedTuple):
     http_endpoint: Any = None
     transport: str = "grpc"
     base_path: str = ""
+    vertex: Any = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("the options of a client have secrets and are not pickled; pickle the Client")
+
+    @property
+    def dialect(self) -> Dialect:
+        """The API, of resolved options."""
+        return GEMINI_API if self.vertex is None else self.vertex.dialect
 
     @property
     def target(self) -> Endpoint:
@@ -159,15 +182,17 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     api_key, credentials = _resolve_key(hide(options.api_key)), _resolve_credentials(hide(options.credentials))
     if options.transport not in TRANSPORTS:
         raise ConfigurationError(f"transport is {' or '.join(map(repr, TRANSPORTS))}; got {options.transport!r}")
-    target, base_path = _resolve_endpoint(hide(options.endpoint), variables, options.transport)
+    vertex = resolve_vertex(options.vertex, api_key, variables)
+    host = HOST if vertex is None else vertex.host
+    target, base_path = _resolve_endpoint(hide(options.endpoint), variables, options.transport, host)
     http_endpoint = options.http_endpoint or variables.reveal().get(HTTP_ENDPOINT_VARIABLE) or None
     if options.api_key is None and credentials is None:
-        api_key = environment_key(variables)
+        api_key = environment_key(variables, vertex)
     enable_log(variables)
     metadata = _resolve_metadata(hide(options.metadata))
-    if target.host == HOST and api_key is None and credentials is None and not has_credentials(metadata):
+    if target.host == host and api_key is None and credentials is None and not has_credentials(metadata):
         if not has_default_credentials(target):
-            raise ConfigurationError(MISSING_CREDENTIALS)
+            raise ConfigurationError(MISSING_CREDENTIALS if vertex is None else MISSING_VERTEX_CREDENTIALS)
         credentials = "default"
     user_agent = options.user_agent
     if user_agent is not None:
@@ -188,11 +213,47 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
         channel_options=channel_options,
         user_agent=f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
         base_path=base_path,
+        vertex=vertex,
     )
     if proxy is None:
         resolved = with_environment_proxy(resolved, variables)
     check(resolved)
     return resolved
+
+
+def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex | None:
+    """The project and location at Vertex AI, completed from the environment; None for the Gemini API.
+
+    Args:
+        given: As the program gave it.
+        api_key: The key that the program gave, if any: an explicit key stands for its project.
+        variables: The environment.
+
+    Raises:
+        ConfigurationError: There is neither a project nor a key.
+        TypeError: It is of another type.
+    """
+    environment = variables.reveal()
+    if given is None:
+        given = environment.get(VERTEX_VARIABLE, "").strip().lower() in ("1", "true")
+    if given is False:
+        return None
+    vertex = Vertex() if given is True else given
+    if not isinstance(vertex, Vertex):
+        raise TypeError(f"vertex is a Vertex, True or False; got {type(vertex).__name__}")
+    project = vertex.project or (None if api_key else environment.get(PROJECT_VARIABLE, "").strip()) or None
+    location = vertex.location or environment.get(LOCATION_VARIABLE, "").strip() or GLOBAL
+    for name, value in (("project", project), ("location", location)):
+        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value, re.ASCII)):
+            raise ConfigurationError(f"the {name} of Vertex AI is a name such as 'my-{name}'; got {value!r}")
+    if project is None:
+        if not api_key and environment_key(variables, vertex) is None:
+            raise ConfigurationError(
+                f"no project for Vertex AI. Pass Vertex(project=...), or set {PROJECT_VARIABLE}; or give an API key of "
+                f"Google Cloud, as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)} (express mode)"
+            )
+        location = vertex.location or GLOBAL
+    return Vertex(project, location)
 
 
 def enable_log(variables: Secret) -> None:
@@ -216,10 +277,10 @@ def _resolve_credentials(credentials: Secret | None) -> Secret | str | None:
     return credentials
 
 
-def _resolve_endpoint(given: Secret | None, variables: Secret, transport: str) -> tuple[Endpoint, str]:
-    """The endpoint, and the path of it."""
+def _resolve_endpoint(given: Secret | None, variables: Secret, transport: str, host: str) -> tuple[Endpoint, str]:
+    """The endpoint, and the path of it; by default the host."""
     if given is None or given.reveal() == "":
-        given = Secret(variables.reveal().get(ENDPOINT_VARIABLE, "").strip() or HOST)
+        given = Secret(variables.reveal().get(ENDPOINT_VARIABLE, "").strip() or host)
     if transport == "rest":
         return given.apply(parse_base_url)
     return given.apply(parse_endpoint), ""
@@ -266,13 +327,15 @@ def with_key(options: ClientOptions, key: Secret) -> ClientOptions:
     return options
 
 
-def environment_key(variables: Secret) -> Secret | None:
-    """The API key of these environment variables; None if they have none.
+def environment_key(variables: Secret, vertex: Vertex | None = None) -> Secret | None:
+    """The API key of these environment variables; None if they have none, or Vertex AI is called with a project.
 
     Raises:
         ConfigurationError: It cannot be sent.
     """
-    for name in API_KEY_VARIABLES:
+    if vertex is not None and vertex.project:
+        return None
+    for name in API_KEY_VARIABLES if vertex is None else VERTEX_KEY_VARIABLES:
         if key := Secret(Secret(variables.reveal().get(name, "")).apply(to_key)):
             return key
     return None
@@ -280,7 +343,8 @@ def environment_key(variables: Secret) -> Secret | None:
 
 def has_default_credentials(endpoint: Endpoint) -> bool:
     """Whether an endpoint takes the application default credentials, and they can be looked up at the first call."""
-    if endpoint.host != HOST:
+    host = endpoint.host or ""
+    if host != HOST and not host.endswith(Vertex().host):
         return False
     try:
         return find_spec("google.auth") is not None
@@ -324,6 +388,8 @@ def check(options: ClientOptions) -> None:
     target = options.target
     if options.tls is not None and not target.tls:
         raise ConfigurationError(f"tls is given, and {target.url} is plaintext; use https://")
+    if options.vertex is not None and options.api_version != API_VERSIONS[0]:
+        raise ConfigurationError(f"api_version={options.api_version!r} is of the Gemini API; Vertex AI has one version")
     if options.api_version not in API_VERSIONS:
         raise ConfigurationError(f"api_version is {' or '.join(map(repr, API_VERSIONS))}; got {options.api_version!r}")
     if options.proxy is not None and target.host is None:

@@ -15,7 +15,13 @@ from typing import Any, Final, Protocol
 from genai_grpc._rpc.log import LOG
 from genai_grpc._rpc.options import Metadata, to_metadata
 from genai_grpc._rpc.secret import Secret, SecretText, mask, without_frames
-from genai_grpc._transport.config import MISSING_CREDENTIALS, QUOTA_PROJECT, ClientOptions, to_key
+from genai_grpc._transport.config import (
+    MISSING_CREDENTIALS,
+    MISSING_VERTEX_CREDENTIALS,
+    QUOTA_PROJECT,
+    ClientOptions,
+    to_key,
+)
 from genai_grpc.errors import ConfigurationError, ServiceUnavailable, Unauthenticated
 
 __all__ = ["CallableKey", "Credentials", "OAuthToken", "StaticKey", "credentials_from"]
@@ -177,7 +183,8 @@ def credentials_from(options: ClientOptions) -> Credentials:
             cause = without_frames(error)  # as in _fetch
         else:
             return OAuthToken(found)
-        raise ConfigurationError(f"{MISSING_CREDENTIALS}. The last attempt failed: {cause}") from cause
+        missing = MISSING_CREDENTIALS if options.vertex is None else MISSING_VERTEX_CREDENTIALS
+        raise ConfigurationError(f"{missing}. The last attempt failed: {cause}") from cause
     scope: Any = google.auth.credentials.with_scopes_if_required
     token: OAuthToken = options.credentials.apply(lambda given: OAuthToken(scope(given, SCOPES)))
     return token

@@ -82,7 +82,7 @@ def unpickled(
     if options.proxy_from_environment:
         options = with_environment_proxy(options, variables)
     if left_out & _FROM_ENVIRONMENT:
-        key = environment_key(variables)
+        key = environment_key(variables, options.vertex)
         credentials = "default" if key is None and has_default_credentials(options.target) else None
         if key is not None or credentials is not None:
             options, left_out = options._replace(api_key=key, credentials=credentials), left_out - _FROM_ENVIRONMENT
