@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         tuning,
         types,
     )
+    from genai_grpc._services.vertex import Vertex
     from genai_grpc.chat import ChatSession
     from genai_grpc.client import Client, configure
     from genai_grpc.embeddings import embed_content, embed_content_async
@@ -82,6 +83,7 @@ __all__ = [
     "Client",
     "GenerationConfig",
     "GenerativeModel",
+    "Vertex",
     "__version__",
     "answer",
     "caching",
@@ -142,6 +144,7 @@ _HOMES = {
     ".permissions": "permissions",
     ".answer": "answer",
     ".chat": "ChatSession",
+    "._services.vertex": "Vertex",
     ".client": "Client configure",
     ".embeddings": "embed_content embed_content_async",
     ".errors": "errors",

@@ -20,14 +20,8 @@ from genai_grpc._rpc.call import Call, reply_message
 from genai_grpc._rpc.operation import Operation
 from genai_grpc._rpc.pager import list_pages
 from genai_grpc._self import Self
-from genai_grpc._services.generative_language import (
-    CREATE_CACHED_CONTENT,
-    DELETE_CACHED_CONTENT,
-    GET_CACHED_CONTENT,
-    LIST_CACHED_CONTENTS,
-    UPDATE_CACHED_CONTENT,
-)
-from genai_grpc.client import Client, async_transport, default_client, sync_transport
+from genai_grpc._services.messages import protos_of
+from genai_grpc.client import Client, async_transport, default_client, dialect_of, sync_transport
 from genai_grpc_protos._convert import to_message
 from genai_grpc_protos.protobuf import FieldMask
 
@@ -63,7 +57,9 @@ class CachedContent:
         self, name: str, *, client: Client | None = None, request_options: types.RequestOptionsType | None = None
     ) -> None:
         self._client: Client | None = client or default_client()
-        self._proto: protos.CachedContent = sync_transport(self._client).call(_get_call(name, request_options))
+        self._proto: protos.CachedContent = sync_transport(self._client).call(
+            _get_call(self._client, name, request_options)
+        )
 
     @classmethod
     def create(
@@ -111,7 +107,16 @@ class CachedContent:
         """
         client = client or default_client()
         call = _create_call(
-            model, display_name, system_instruction, contents, tools, tool_config, ttl, expire_time, request_options
+            dialect_of(client),
+            model,
+            display_name,
+            system_instruction,
+            contents,
+            tools,
+            tool_config,
+            ttl,
+            expire_time,
+            request_options,
         )
         return cls.from_proto(sync_transport(client).call(call), client=client)
 
@@ -133,7 +138,16 @@ class CachedContent:
         """The async twin of `create`."""
         client = client or default_client()
         call = _create_call(
-            model, display_name, system_instruction, contents, tools, tool_config, ttl, expire_time, request_options
+            dialect_of(client),
+            model,
+            display_name,
+            system_instruction,
+            contents,
+            tools,
+            tool_config,
+            ttl,
+            expire_time,
+            request_options,
         )
         return cls.from_proto(await async_transport(client).call(call), client=client)
 
@@ -157,7 +171,7 @@ class CachedContent:
         True
         """
         client = client or default_client()
-        return cls.from_proto(sync_transport(client).call(_get_call(name, request_options)), client=client)
+        return cls.from_proto(sync_transport(client).call(_get_call(client, name, request_options)), client=client)
 
     @classmethod
     async def get_async(
@@ -165,7 +179,9 @@ class CachedContent:
     ) -> Self:
         """The async twin of `get`."""
         client = client or default_client()
-        return cls.from_proto(await async_transport(client).call(_get_call(name, request_options)), client=client)
+        return cls.from_proto(
+            await async_transport(client).call(_get_call(client, name, request_options)), client=client
+        )
 
     @classmethod
     def list(
@@ -230,7 +246,9 @@ class CachedContent:
         >>> cache.expire_time > before
         True
         """
-        self._proto = sync_transport(self.client).call(_update_call(self.name, ttl, expire_time, request_options))
+        self._proto = sync_transport(self.client).call(
+            _update_call(self.client, self.name, ttl, expire_time, request_options)
+        )
 
     async def update_async(
         self,
@@ -241,7 +259,7 @@ class CachedContent:
     ) -> None:
         """The async twin of `update`."""
         self._proto = await async_transport(self.client).call(
-            _update_call(self.name, ttl, expire_time, request_options)
+            _update_call(self.client, self.name, ttl, expire_time, request_options)
         )
 
     def delete(self, *, request_options: types.RequestOptionsType | None = None) -> None:
@@ -253,11 +271,11 @@ class CachedContent:
 
         >>> CachedContent.create("gemini-pro", contents="A long tale.").delete()
         """
-        sync_transport(self.client).call(_delete_call(self.name, request_options))
+        sync_transport(self.client).call(_delete_call(self.client, self.name, request_options))
 
     async def delete_async(self, *, request_options: types.RequestOptionsType | None = None) -> None:
         """The async twin of `delete`."""
-        await async_transport(self.client).call(_delete_call(self.name, request_options))
+        await async_transport(self.client).call(_delete_call(self.client, self.name, request_options))
 
     @classmethod
     def from_proto(cls, proto: protos.CachedContent, *, client: Client | None = None) -> Self:
@@ -267,7 +285,7 @@ class CachedContent:
         'cachedContents/abc'
         """
         self = cls.__new__(cls)
-        self._proto, self._client = to_message(protos.CachedContent, proto), client
+        self._proto, self._client = to_message(protos_of(proto).CachedContent, proto), client
         return self
 
     def to_proto(self) -> protos.CachedContent:
@@ -323,6 +341,7 @@ class CachedContent:
 
 
 def _create_call(
+    client: Client,
     model: str,
     display_name: str | None,
     system_instruction: types.ContentType | None,
@@ -333,6 +352,7 @@ def _create_call(
     expire_time: types.ExpireTimeType | None,
     request_options: types.RequestOptionsType | None,
 ) -> Call[Any, Any, protos.CachedContent]:
+    dialect = dialect_of(client)
     cached_content = to_cached_content(
         model,
         display_name=display_name,
@@ -342,17 +362,22 @@ def _create_call(
         tool_config=tool_config,
         ttl=ttl,
         expire_time=expire_time,
+        dialect=dialect,
     )
-    request = protos.CreateCachedContentRequest(cached_content=cached_content)
-    return Call(CREATE_CACHED_CONTENT, request, reply_message, to_options(request_options))
+    request = dialect.protos.CreateCachedContentRequest(cached_content=cached_content, **dialect.scope())
+    return Call(dialect.method("CreateCachedContent"), request, reply_message, to_options(request_options))
 
 
-def _get_call(name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, protos.CachedContent]:
-    request = protos.GetCachedContentRequest(name=to_cached_content_name(name))
-    return Call(GET_CACHED_CONTENT, request, reply_message, to_options(request_options))
+def _get_call(
+    client: Client, name: str, request_options: types.RequestOptionsType | None
+) -> Call[Any, Any, protos.CachedContent]:
+    dialect = dialect_of(client)
+    request = dialect.protos.GetCachedContentRequest(name=to_cached_content_name(name, dialect))
+    return Call(dialect.method("GetCachedContent"), request, reply_message, to_options(request_options))
 
 
 def _update_call(
+    client: Client,
     name: str,
     ttl: types.TTLType | None,
     expire_time: types.ExpireTimeType | None,
@@ -361,16 +386,18 @@ def _update_call(
     expiration: dict[str, Any] = {**to_expiration(ttl, expire_time)}
     if not expiration:
         raise ValueError("only the expiry of a cached content can be updated; give ttl or expire_time")
+    dialect = dialect_of(client)
+    protos = dialect.protos
     request = protos.UpdateCachedContentRequest(
         cached_content=protos.CachedContent(name=name, **expiration), update_mask=FieldMask(paths=[*expiration])
     )
-    return Call(UPDATE_CACHED_CONTENT, request, reply_message, to_options(request_options))
+    return Call(dialect.method("UpdateCachedContent"), request, reply_message, to_options(request_options))
 
 
-def _delete_call(name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Any]:
-    return Call(
-        DELETE_CACHED_CONTENT, protos.DeleteCachedContentRequest(name=name), reply_message, to_options(request_options)
-    )
+def _delete_call(dialect: Dialect, name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Any]:
+    dialect = dialect_of(client)
+    request = dialect.protos.DeleteCachedContentRequest(name=name)
+    return Call(dialect.method("DeleteCachedContent"), request, reply_message, to_options(request_options))
 
 
 def _list(
@@ -379,4 +406,6 @@ def _list(
     def items(page: protos.ListCachedContentsResponse) -> Iterator[CachedContent]:
         return (cls.from_proto(item, client=client) for item in page.cached_contents)
 
-    return list_pages(LIST_CACHED_CONTENTS, page_size, items, to_options(request_options))
+    dialect = dialect_of(client)
+    method = dialect.method("ListCachedContents")
+    return list_pages(method, page_size, items, to_options(request_options), **dialect.scope())

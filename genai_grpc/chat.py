@@ -213,12 +213,9 @@ class ChatSession:
         """
         if self._last is not None:
             candidates = candidates_so_far(self._last.received)
-            removed = (
-                self._last.state.sent[0],
-                (candidates[0].content if candidates else self._protos.Content(role="model")),
-            )
-            self._last = None
-            return removed
+            received = candidates[0].content if candidates else self._protos.Content(role="model")
+            sent, self._last = self._last.state.sent[0], None
+            return sent, received
         turns = list(self._history)
         if len(turns) < 2:
             raise IndexError(f"there is no message and reply to remove; the history has {len(turns)} turns")
@@ -325,7 +322,8 @@ class ChatSession:
     @property
     def _protos(self) -> Protos:
         """The messages of the turns: those of the API that the model calls."""
-        return getattr(self.model, "_protos", GEMINI)
+        found = getattr(self.model, "_protos", None)
+        return found if isinstance(found, Protos) else GEMINI  # a mock has any attribute
 
     def _coerce_history(self) -> None:
         """Make messages of what the program has put into the history, such as dicts."""

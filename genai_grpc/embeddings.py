@@ -13,8 +13,8 @@ from genai_grpc._coerce.settings import to_options
 from genai_grpc._floats import to_shortest
 from genai_grpc._rpc.call import Call
 from genai_grpc._rpc.operation import CallEach, Operation
-from genai_grpc._services.generative_language import BATCH_EMBED_CONTENTS, EMBED_CONTENT
-from genai_grpc.client import Client, async_transport, default_client, sync_transport
+from genai_grpc._services.dialects import Dialect
+from genai_grpc.client import Client, async_transport, default_client, dialect_of, sync_transport
 from genai_grpc.errors import DataLoss
 
 __all__ = ["embed_content", "embed_content_async"]
@@ -78,7 +78,8 @@ def embed_content(
 ) -> Any:
     """Embed one content, or each of several.
 
-    Several are sent in batches of 100, each as one call, and taken from the iterable batch by batch.
+    Several are sent in batches of 100, each as one call, and taken from the iterable batch by batch. Vertex AI has no
+    batches: there each content is a call.
 
     Args:
         model: The resource name, or a Model; `models/` is put before a bare name.
@@ -110,7 +111,8 @@ def embed_content(
     >>> len(result["embedding"])
     2
     """
-    operation = _embed(model, content, task_type, title, output_dimensionality, request_options, as_numpy)
+    dialect = dialect_of(client)
+    operation = _embed(dialect, model, content, task_type, title, output_dimensionality, request_options, as_numpy)
     del content  # so that a traceback of the call with local variables does not show it
     return sync_transport(client or default_client()).run(operation)
 
@@ -169,12 +171,14 @@ async def embed_content_async(
     as_numpy: bool = False,
 ) -> Any:
     """The async twin of `embed_content`. Up to 8 batches are in flight at once."""
-    operation = _embed(model, content, task_type, title, output_dimensionality, request_options, as_numpy)
+    dialect = dialect_of(client)
+    operation = _embed(dialect, model, content, task_type, title, output_dimensionality, request_options, as_numpy)
     del content  # as above
     return await async_transport(client or default_client()).run(operation)
 
 
 def _embed(
+    dialect: Dialect,
     model: object,
     content: object,
     task_type: object,
@@ -184,17 +188,23 @@ def _embed(
     as_numpy: bool,
 ) -> Operation[Any]:
     output = _numpy_output() if as_numpy else _LISTS
-    requests = EmbedRequests(model, task_type, title, output_dimensionality)
-    options = to_options(request_options)
+    requests = EmbedRequests(dialect, model, task_type, title, output_dimensionality)
+    options, embed_one = to_options(request_options), dialect.method("EmbedContent")
     contents = contents_of(content)
     if contents is None:
-        call = Call(EMBED_CONTENT, requests.single(content), partial(_parse_single, output.vector), options)
+        call = Call(embed_one, requests.single(content), partial(_parse_single, output.vector), options)
         del content  # as above
         return {"embedding": (yield call)}
-    calls = (
-        Call(BATCH_EMBED_CONTENTS, request, partial(_parse_batch, output.vector, len(request.requests)), options)
-        for request in requests.batches(contents)
-    )
+    calls: Iterable[Call[Any, Any, list[Any]]]
+    if dialect.has("BatchEmbedContents"):
+        embed_many = dialect.method("BatchEmbedContents")
+        calls = (
+            Call(embed_many, request, partial(_parse_batch, output.vector, len(request.requests)), options)
+            for request in requests.batches(contents)
+        )
+    else:
+        parse = partial(_parse_only, output.vector)
+        calls = (Call(embed_one, request, parse, options) for request in requests.singles(contents))
     del content, contents  # as above
     batches = yield CallEach(calls, _CONCURRENCY)
     return {"embedding": output.vectors([vector for batch in batches for vector in batch])}
@@ -229,6 +239,13 @@ def _parse_single(
     vector: Callable[[protos.ContentEmbedding], Any], reply: tuple[protos.EmbedContentResponse, object]
 ) -> Any:
     return vector(reply[0].embedding)
+
+
+def _parse_only(
+    vector: Callable[[protos.ContentEmbedding], Any], reply: tuple[protos.EmbedContentResponse, object]
+) -> list[Any]:
+    """The vector of a request of its own, as those of a batch."""
+    return [vector(reply[0].embedding)]
 
 
 def _parse_batch(

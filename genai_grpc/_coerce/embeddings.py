@@ -5,13 +5,17 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from genai_grpc import protos
 from genai_grpc._coerce.content import to_content
 from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_any_model_name
+from genai_grpc._services.dialects import Dialect
+from genai_grpc._services.messages import GEMINI, Protos
 from genai_grpc_protos._convert import to_enum
+
+if TYPE_CHECKING:
+    from genai_grpc import protos as gemini
 
 __all__ = ["MAX_BATCH_SIZE", "EmbedRequests", "contents_of", "to_task_type"]
 
@@ -27,7 +31,7 @@ _TASK_ALIASES: Final = {
 }
 
 
-def to_task_type(value: object) -> int:
+def to_task_type(value: object, protos: Protos = GEMINI) -> int:
     """Return the number of a TaskType, given by number, by name in any case, or by its short name.
 
     Raises:
@@ -39,8 +43,8 @@ def to_task_type(value: object) -> int:
     """
     if isinstance(value, str):
         value = _TASK_ALIASES.get(value.lower(), value)
-    enum: Any = protos.TaskType
-    return to_enum(enum.DESCRIPTOR, value, "task_type")
+    field = protos.EmbedContentRequest.DESCRIPTOR.fields_by_name["task_type"]
+    return to_enum(field.enum_type, value, "task_type")
 
 
 def contents_of(value: object) -> Iterable[object] | None:
@@ -53,6 +57,7 @@ class EmbedRequests:
     """Builds the requests of one `embed_content`, which share everything but the content.
 
     Args:
+        dialect: The API.
         model: A name, Model or TunedModel.
         task_type: See `to_task_type`; None for none.
         title: The title of a document; None for none.
@@ -64,10 +69,13 @@ class EmbedRequests:
             dimensionality is negative.
     """
 
-    def __init__(self, model: object, task_type: object, title: str | None, output_dimensionality: object) -> None:
-        self._model = to_any_model_name(model)
-        task = None if task_type is None else to_task_type(task_type)
-        if title and task != protos.TaskType.RETRIEVAL_DOCUMENT:
+    def __init__(
+        self, dialect: Dialect, model: object, task_type: object, title: str | None, output_dimensionality: object
+    ) -> None:
+        self._protos = dialect.protos
+        self._model = to_any_model_name(model, dialect)
+        task = None if task_type is None else to_task_type(task_type, self._protos)
+        if title and task != to_task_type("RETRIEVAL_DOCUMENT", self._protos):
             raise ValueError(f"a title is for task_type='retrieval_document' only; got task_type={task_type!r}")
         fields = {
             "model": self._model,
@@ -77,16 +85,27 @@ class EmbedRequests:
         }
         self._fields: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
 
-    def single(self, content: object) -> protos.EmbedContentRequest:
+    def single(self, content: object) -> gemini.EmbedContentRequest:
         """The request of one content.
 
         Raises:
             TypeError: The content is empty, or not supported.
             ValueError: A dict has unknown keys; an image or file cannot be read.
         """
-        return protos.EmbedContentRequest(content=to_content(content), **self._fields)
+        return self._protos.EmbedContentRequest(content=to_content(content, self._protos), **self._fields)
 
-    def batches(self, contents: Iterable[object]) -> Iterator[protos.BatchEmbedContentsRequest]:
+    def singles(self, contents: Iterable[object]) -> Iterator[gemini.EmbedContentRequest]:
+        """The requests of several contents, one for each, for an API without batches.
+
+        Raises:
+            TypeError: As `single`, with the position of the content.
+            ValueError: Likewise.
+        """
+        protos = self._protos
+        for index, content in enumerate(contents):
+            yield protos.EmbedContentRequest(content=_to_numbered_content(content, index, protos), **self._fields)
+
+    def batches(self, contents: Iterable[object]) -> Iterator[gemini.BatchEmbedContentsRequest]:
         """The requests of several contents; those of a batch are taken from the iterable when it is needed.
 
         Raises:
@@ -95,15 +114,15 @@ class EmbedRequests:
         """
         numbered = enumerate(contents)
         while batch := list(islice(numbered, MAX_BATCH_SIZE)):
-            request = protos.BatchEmbedContentsRequest(model=self._model)
+            request = self._protos.BatchEmbedContentsRequest(model=self._model)
             for index, content in batch:
-                request.requests.add(content=_to_numbered_content(content, index), **self._fields)
+                request.requests.add(content=_to_numbered_content(content, index, self._protos), **self._fields)
             yield request
 
 
-def _to_numbered_content(value: object, index: int) -> protos.Content:
+def _to_numbered_content(value: object, index: int, protos: Protos) -> gemini.Content:
     try:
-        return to_content(value)
+        return to_content(value, protos)
     except (TypeError, ValueError) as error:
         if type(error) not in (TypeError, ValueError):  # such as a UnicodeDecodeError, which takes other arguments
             raise

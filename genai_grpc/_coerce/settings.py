@@ -131,7 +131,8 @@ def to_safety_map(value: object, protos: Protos = GEMINI) -> dict[int, Any]:
     """Return thresholds by category, so that two sets of safety settings can be merged.
 
     Accepts one threshold for all categories, a mapping of category to threshold, or an iterable of SafetySettings or
-    their dicts; one that sets more than a threshold stays a message. Categories and thresholds are given by full name, by short name (`harassment`, `low`) or by number.
+    their dicts; one that sets more than a threshold stays a message. Categories and thresholds are given by full
+    name, by short name (`harassment`, `low`) or by number.
 
     Raises:
         TypeError: The value has another type.

@@ -88,7 +88,7 @@ class FunctionDeclaration:
     def from_proto(cls, proto: gemini.FunctionDeclaration) -> FunctionDeclaration:
         """Wrap a message; a message of another package is converted."""
         declaration = FunctionDeclaration(name="")
-        declaration._proto = _own("FunctionDeclaration", proto)
+        declaration._proto = to_message(protos_of(proto).FunctionDeclaration, proto)
         return declaration
 
     @staticmethod
@@ -339,7 +339,9 @@ def to_tool(value: Any) -> Tool:
             raise ValueError(f"unknown tool {value!r}; use one of {', '.join(sorted(service_tools(GEMINI)))}")
         return Tool(**{value.lower(): {}})
     if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "Tool":
-        fields: dict[str, Any] = {field.name: item for field, item in _own("Tool", message).ListFields()}
+        fields: dict[str, Any] = {
+            field.name: item for field, item in to_message(protos_of(message).Tool, message).ListFields()
+        }
         declarations = fields.pop("function_declarations", ())
         return Tool(function_declarations=declarations, **fields)
     if message is not None and (field := _service_tool_field(message)) is not None:
@@ -352,16 +354,10 @@ def to_tool(value: Any) -> Tool:
     return Tool(function_declarations=[value])
 
 
-def _own(name: str, message: Any) -> Any:
-    """A Tool or FunctionDeclaration as a message of this package, of the API that it is of."""
-    package: str = message.DESCRIPTOR.file.package
-    return to_message(getattr(VERTEX if package == VERTEX.package else GEMINI, name), message)
-
-
 def _service_tool_field(message: Any) -> str | None:
     """The field of Tool for the message of a tool that the service runs."""
-    protos = VERTEX if message.DESCRIPTOR.file.package == VERTEX.package else GEMINI
-    return next((field for field, name in service_tools(protos).items() if name == message.DESCRIPTOR.name), None)
+    fields = service_tools(protos_of(message)).items()
+    return next((field for field, name in fields if name == message.DESCRIPTOR.name), None)
 
 
 def _api_of_tool(value: Mapping[str, Any]) -> Protos | None:
@@ -379,7 +375,7 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     if isinstance(value, FunctionDeclaration):
         return value
     if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
-        return FunctionDeclaration.from_proto(_own("FunctionDeclaration", message))
+        return FunctionDeclaration.from_proto(message)
     if isinstance(value, Mapping):
         rest = dict(value)
         function = rest.pop("function", None)

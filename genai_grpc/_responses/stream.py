@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from genai_grpc._services.messages import GEMINI, VERTEX
-from genai_grpc_protos._convert import as_message, to_message
+from genai_grpc._services.messages import protos_of
+from genai_grpc_protos._convert import to_message
 
 if TYPE_CHECKING:
     from genai_grpc.protos import GenerateContentResponse as Chunk
@@ -64,7 +64,7 @@ class IteratorStream:
 
     def read(self) -> Chunk | None:
         chunk = next(self._iterator, None)
-        return None if chunk is None else _to_chunk(chunk)
+        return None if chunk is None else to_message(protos_of(chunk).GenerateContentResponse, chunk)
 
     def received(self) -> None:
         """No metadata."""
@@ -84,17 +84,10 @@ class AsyncIteratorStream:
 
     async def read(self) -> Chunk | None:
         chunk = await anext(self._iterator, None)
-        return None if chunk is None else _to_chunk(chunk)
+        return None if chunk is None else to_message(protos_of(chunk).GenerateContentResponse, chunk)
 
     def received(self) -> None:
         """No metadata."""
 
     def cancel(self) -> None:
         """Nothing to end: an async iterator can only be closed by awaiting."""
-
-
-def _to_chunk(value: Any) -> Chunk:
-    """A chunk of either API; a dict is one of the Gemini API."""
-    message = as_message(value)
-    protos = VERTEX if message is not None and message.DESCRIPTOR.file.package == VERTEX.package else GEMINI
-    return to_message(protos.GenerateContentResponse, value)

@@ -10,7 +10,7 @@ from genai_grpc._services.generative_language import method
 from genai_grpc._services.messages import GEMINI, VERTEX, Protos
 from genai_grpc._services.method import Method
 
-__all__ = ["GEMINI_API", "Dialect", "vertex_ai"]
+__all__ = ["GEMINI_API", "Dialect", "vertex_ai", "vertex_methods"]
 
 
 class Dialect:
@@ -148,3 +148,8 @@ def vertex_ai(parent: str) -> Dialect:
         "projects/": "projects/",
     }
     return Dialect(_VERTEX, parent=parent, models=models, names=names, cached_contents=f"{place}cachedContents/")
+
+
+def vertex_methods() -> tuple[Method[Any, Any], ...]:
+    """Every method of Vertex AI."""
+    return tuple(map(vertex_ai("").method, _VERTEX.services))

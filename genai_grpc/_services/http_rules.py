@@ -15,7 +15,7 @@ from genai_grpc._services.api_versions import PACKAGE
 from genai_grpc._services.method import Method
 from genai_grpc_protos._pool import POOL, message_class
 
-__all__ = ["HttpBinding", "PathTemplate", "bindings_of", "in_v1", "path_template_of"]
+__all__ = ["HttpBinding", "PathTemplate", "bindings_of", "in_v1", "other_version", "path_template_of"]
 
 # The rules of the service's configuration, in place of those in the proto of google.longrunning.
 _OPERATIONS: Final = {
@@ -145,6 +145,14 @@ def bindings_of(method: Method[Any, Any]) -> tuple[HttpBinding, ...]:
 def in_v1(binding: HttpBinding) -> HttpBinding:
     """The form of a method under API version v1."""
     return binding._replace(template=path_template_of(binding.template.text.replace("/v1beta/", "/v1/", 1)))
+
+
+def other_version(binding: HttpBinding) -> HttpBinding:
+    """The form of a method under the other version that servers of HTTP have: v1, or v1beta1 of Vertex AI."""
+    text = binding.template.text
+    if text.startswith("/v1beta/"):
+        return in_v1(binding)
+    return binding._replace(template=path_template_of(text.replace("/v1/", "/v1beta1/", 1)))
 
 
 def _rules(method: Method[Any, Any]) -> tuple[Any, ...]:

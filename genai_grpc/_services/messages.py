@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc_protos._by_name import MODULES, TITLES
+from genai_grpc_protos._convert import as_message
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -32,6 +33,7 @@ class Protos:
     """
 
     if TYPE_CHECKING:
+        BatchEmbedContentsRequest: type[protos.BatchEmbedContentsRequest]
         Blob: type[protos.Blob]
         CachedContent: type[protos.CachedContent]
         Content: type[protos.Content]
@@ -77,13 +79,10 @@ VERTEX: Final = Protos("google.cloud.aiplatform.v1")
 _BY_PACKAGE: Final = {each.package: each for each in (GEMINI, VERTEX)}
 
 
-def protos_of(message: Message) -> Protos:
-    """The API that a message is of.
-
-    Raises:
-        KeyError: It is of neither.
-    """
-    return _BY_PACKAGE[message.DESCRIPTOR.file.package]
+def protos_of(value: Any) -> Protos:
+    """The API that a message is of, whichever package defines its class; the Gemini API for any other value."""
+    message = as_message(value)
+    return GEMINI if message is None else _BY_PACKAGE.get(message.DESCRIPTOR.file.package, GEMINI)
 
 
 def with_type(message: Message, fields: dict[str, Any]) -> dict[str, Any]:

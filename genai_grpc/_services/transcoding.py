@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from google.protobuf.message import Message
 
-from genai_grpc._services.http_rules import HttpBinding, bindings_of, in_v1
+from genai_grpc._services.http_rules import HttpBinding, bindings_of, other_version
 from genai_grpc._services.json_codec import Unusual, read_fields, write_fields
 from genai_grpc._services.json_requests import parse_request
 from genai_grpc._services.method import Method
@@ -118,10 +118,11 @@ def to_http(
 class Routes:
     """The methods of an HTTP server, by their paths: those of v1beta, and the same under v1.
 
-    The service has more methods under v1 over HTTP than over gRPC: google-genai calls files and caches there.
+    The service has more methods under v1 over HTTP than over gRPC: google-genai calls files and caches there. Those of
+    Vertex AI are under v1beta1, too, where google-genai calls them.
 
     Args:
-        methods: The methods of v1beta; those without a form in HTTP are left out.
+        methods: The methods; those without a form in HTTP are left out.
     """
 
     def __init__(self, methods: Iterable[Method[Any, Any]]) -> None:
@@ -130,7 +131,7 @@ class Routes:
         for method in methods:
             for binding in bindings_of(method):
                 key = binding.verb, binding.template.verb
-                for version in (binding, in_v1(binding)):
+                for version in (binding, other_version(binding)):
                     self._bindings.setdefault(key, []).append((version, method))
 
     def find(self, verb: str, path: str) -> Route | None:

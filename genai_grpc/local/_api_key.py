@@ -13,7 +13,7 @@ from genai_grpc.local.services.errors import Context, abort, error_info
 
 __all__ = ["API_PREFIX", "ApiKeyInterceptor"]
 
-API_PREFIX: Final = ("/google.ai.generativelanguage.", "/google.longrunning.")
+API_PREFIX: Final = ("/google.ai.generativelanguage.", "/google.cloud.aiplatform.", "/google.longrunning.")
 """The beginnings of the paths of the API's methods, as opposed to those of health checks and reflection."""
 
 API_KEY: Final = "x-goog-api-key"

@@ -17,6 +17,7 @@ from genai_grpc.local._background_server import join, within
 from genai_grpc.local._handlers import Handlers
 from genai_grpc.local._requests import RequestInterceptor
 from genai_grpc.local.engines.engine import AnyEngine
+from genai_grpc.local.services import vertex
 from genai_grpc.local.services.caching import CacheService
 from genai_grpc.local.services.files import FileService
 from genai_grpc.local.services.generative import GenerativeService
@@ -34,6 +35,14 @@ from genai_grpc.local.state.database import Database
 from genai_grpc.local.state.files import FileStore
 from genai_grpc.local.state.live_sessions import LiveSessionStore
 from genai_grpc.local.state.tunings import TuningStore
+from genai_grpc_protos.aiplatform_v1 import (
+    gen_ai_cache_service_pb2,
+    gen_ai_cache_service_pb2_grpc,
+    llm_utility_service_pb2,
+    llm_utility_service_pb2_grpc,
+)
+from genai_grpc_protos.aiplatform_v1 import prediction_service_pb2 as aiplatform_prediction_pb2
+from genai_grpc_protos.aiplatform_v1 import prediction_service_pb2_grpc as aiplatform_prediction_pb2_grpc
 from genai_grpc_protos.v1beta import (
     cache_service_pb2,
     cache_service_pb2_grpc,
@@ -82,6 +91,9 @@ _MODULES: Final = (
     permission_service_pb2,
     prediction_service_pb2,
     retriever_service_pb2,
+    aiplatform_prediction_pb2,
+    gen_ai_cache_service_pb2,
+    llm_utility_service_pb2,
 )
 """The modules of the services of the API."""
 
@@ -156,6 +168,13 @@ class GrpcServer:
         retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(retriever, added)
         add_operations(added, Operations(tunings))
         add_v1_services(added, self._generative, models)
+        aiplatform_prediction_pb2_grpc.add_PredictionServiceServicer_to_server(
+            vertex.PredictionService(self._generative), added
+        )
+        llm_utility_service_pb2_grpc.add_LlmUtilityServiceServicer_to_server(
+            vertex.LlmUtilityService(self._generative), added
+        )
+        gen_ai_cache_service_pb2_grpc.add_GenAiCacheServiceServicer_to_server(vertex.GenAiCacheService(caching), added)
         self._health = _add_health_and_reflection(self._server)
         self._credentials = settings.credentials
 

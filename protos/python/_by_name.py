@@ -53,7 +53,7 @@ def convert(message: Message, cls: type[M], *, lenient: bool = False) -> M:
     Args:
         message: The message; it is not changed.
         cls: The class of its counterpart.
-        lenient: Leave out what the other API lacks.
+        lenient: Leave out what the other API lacks; an enum value that it lacks becomes OTHER, if it has that.
 
     Raises:
         ValueError: A field that is set, or an enum value, is one that the other API lacks.
@@ -157,6 +157,8 @@ def _enum_writer(field: Any, target: Any) -> Callable[[Any, str, Any, bool], Non
     numbers = _enum_table(field.enum_type, target.enum_type)
     path = f"{field.containing_type.name}.{field.name}"
     title, source = TITLES[target.file.package], TITLES.get(field.file.package, "the other API")
+    other = target.enum_type.values_by_name.get("OTHER")
+    default = 0 if other is None else other.number
 
     def number_of(value: int, lenient: bool) -> int:
         number = numbers.get(int(value))
@@ -164,7 +166,7 @@ def _enum_writer(field: Any, target: Any) -> Callable[[Any, str, Any, bool], Non
             known = field.enum_type.values_by_number.get(int(value))
             name = int(value) if known is None else known.name
             raise ValueError(f"{path}: {title} has no {name}" + ("" if known is None else f"; {source} has it"))
-        return number or 0
+        return default if number is None else number
 
     def write(result: Any, name: str, value: Any, lenient: bool) -> None:
         setattr(result, name, number_of(value, lenient))

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
+from genai_grpc._services.dialects import vertex_methods
 from genai_grpc._services.generative_language import all_methods
 from genai_grpc._services.transcoding import Route, Routes, to_json
 from genai_grpc.errors import APIError, DeadlineExceeded, InvalidArgument, MethodNotImplemented
@@ -40,7 +41,7 @@ _NOT_METADATA: Final = frozenset(
 
 @cache
 def _routes() -> Routes:
-    return Routes(all_methods())
+    return Routes((*all_methods(), *vertex_methods()))
 
 
 def find_route(request: Request) -> Route:
