@@ -107,7 +107,7 @@ class CachedContent:
         """
         client = client or default_client()
         call = _create_call(
-            dialect_of(client),
+            client,
             model,
             display_name,
             system_instruction,
@@ -138,7 +138,7 @@ class CachedContent:
         """The async twin of `create`."""
         client = client or default_client()
         call = _create_call(
-            dialect_of(client),
+            client,
             model,
             display_name,
             system_instruction,
@@ -394,7 +394,7 @@ def _update_call(
     return Call(dialect.method("UpdateCachedContent"), request, reply_message, to_options(request_options))
 
 
-def _delete_call(dialect: Dialect, name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Any]:
+def _delete_call(client: Client, name: str, request_options: types.RequestOptionsType | None) -> Call[Any, Any, Any]:
     dialect = dialect_of(client)
     request = dialect.protos.DeleteCachedContentRequest(name=name)
     return Call(dialect.method("DeleteCachedContent"), request, reply_message, to_options(request_options))
