@@ -19,10 +19,11 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 from opentelemetry.trace import TracerProvider
 
 from genai_grpc import protos
+from genai_grpc._responses.text import enum_name
 from genai_grpc._rpc.client_stats import ClientStats
 from genai_grpc._rpc.interceptors import CallInfo, Interceptor, error_type
 from genai_grpc._rpc.usage import input_tokens, output_tokens
-from genai_grpc._services.generative_language import GENERATE_CONTENT, STREAM_GENERATE_CONTENT
+from genai_grpc._services.dialects import GENERATION_PATHS
 from genai_grpc._version import __version__
 from genai_grpc.client import Client
 from genai_grpc.errors import APIError
@@ -30,12 +31,6 @@ from genai_grpc_protos._json import to_json_dict
 
 __all__ = ["OpenTelemetry"]
 
-_GENERATION: Final = frozenset(
-    version.path
-    for method in (GENERATE_CONTENT, STREAM_GENERATE_CONTENT)
-    for version in (method, method.v1)
-    if version is not None
-)
 # The bucket boundaries that the conventions advise.
 _SECONDS: Final = [0.01 * 2**power for power in range(14)]
 _TOKENS: Final = [4**power for power in range(14)]
@@ -173,7 +168,7 @@ class _Observation:
         self.started = time.monotonic()
         self.attempts = 0
         self.streaming = call.streaming
-        self.generates = call.method in _GENERATION
+        self.generates = call.method in GENERATION_PATHS
         self.labels = _labels(call, self.generates)
         name = f"generate_content {self.labels['gen_ai.request.model']}" if self.generates else call.method[1:]
         self.span = telemetry._tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=self.labels)
@@ -275,8 +270,8 @@ def _labels(call: CallInfo, generates: bool) -> dict[str, Any]:
     request: Any = call.request
     return {
         "gen_ai.operation.name": "generate_content",
-        "gen_ai.provider.name": "gcp.gemini",
-        "gen_ai.request.model": request.model.removeprefix("models/"),
+        "gen_ai.provider.name": GENERATION_PATHS[call.method],
+        "gen_ai.request.model": request.model.rpartition("publishers/google/")[2].removeprefix("models/"),
     }
 
 
@@ -325,8 +320,7 @@ def _response_attributes(reply: Any) -> dict[str, Any]:
 
 def _finish(candidate: Any) -> str:
     """Why a candidate ended; the number of a reason that this version does not know."""
-    known = protos.Candidate.FinishReason.DESCRIPTOR.values_by_number.get(candidate.finish_reason)
-    return str(candidate.finish_reason) if known is None else known.name.lower()
+    return enum_name(candidate, "finish_reason").lower()
 
 
 def _plain(value: float) -> float:

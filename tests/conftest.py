@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import pytest
 
 import genai_grpc as genai
+from genai_grpc._services.messages import GEMINI, VERTEX, Protos
 from genai_grpc._transport.proxy import VARIABLES
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc.local.server import Server
@@ -201,8 +202,9 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the machine's keys, endpoints, credentials and proxies."""
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GENAI_GRPC_ENDPOINT", "GENAI_GRPC_LOG"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS",):
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_CLOUD_PROJECT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("GOOGLE_CLOUD_LOCATION", raising=False)
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -237,12 +239,25 @@ def transport() -> Any:
 
 
 @pytest.fixture
-def connect(transport: Any) -> Connect:
-    """Builds a client of a server, over the transport."""
+def dialect() -> Any:
+    """The API of `client`: "gemini" or "vertex"; the tests of a folder may run over both."""
+    return "gemini"
+
+
+@pytest.fixture
+def messages(dialect: Any) -> Protos:
+    """The message classes of that API."""
+    return VERTEX if dialect == "vertex" else GEMINI
+
+
+@pytest.fixture
+def connect(transport: Any, dialect: Any) -> Connect:
+    """Builds a client of a server, over the transport, for the API."""
 
     def build(server: Server, *args: Any, **options: Any) -> genai.Client:
         endpoint = server.endpoint if transport == "grpc" else server.http_endpoint
-        return genai.Client(*args, endpoint=endpoint, transport=transport, **options)
+        vertex = genai.Vertex("my-project", "europe-west4") if dialect == "vertex" else None
+        return genai.Client(*args, endpoint=endpoint, transport=transport, vertex=vertex, **options)
 
     return build
 

@@ -68,6 +68,7 @@ def call_line(
     'CreateCachedContent - UNAVAILABLE 4.000 s'
     """
     # Resources of other kinds are named by users; and no name may look like another line.
+    model = model.rpartition("publishers/google/")[2]  # without its project
     is_model = model.startswith(("models/", "tunedModels/")) and model.isprintable()
     counted = "" if tokens is None or tokens == (0, 0) else f", {tokens[0]}+{tokens[1]} tokens"
     retried = f", {attempts} attempts" if attempts > 1 else ""

@@ -8,8 +8,8 @@ __all__ = ["input_tokens", "output_tokens"]
 
 
 def input_tokens(usage: Any) -> int:
-    """All input tokens; the service counts cached tokens in the prompt, and results of tools separately."""
-    return int(usage.prompt_token_count + usage.tool_use_prompt_token_count)
+    """All input tokens; the service counts cached tokens in the prompt, and results of tools separately, or not."""
+    return int(usage.prompt_token_count + getattr(usage, "tool_use_prompt_token_count", 0))
 
 
 def output_tokens(usage: Any) -> int:

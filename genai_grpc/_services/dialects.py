@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
+from genai_grpc._services.api_versions import PACKAGE
 from genai_grpc._services.generative_language import method
 from genai_grpc._services.messages import GEMINI, VERTEX, Protos
 from genai_grpc._services.method import Method
 
-__all__ = ["GEMINI_API", "Dialect", "vertex_ai", "vertex_methods"]
+__all__ = ["GEMINI_API", "GENERATION_PATHS", "Dialect", "vertex_ai", "vertex_methods"]
 
 
 class Dialect:
@@ -84,6 +85,7 @@ class Shape(NamedTuple):
         count_fields: The fields of a request for content that a CountTokensRequest has itself; None if it has the
             request as a whole.
         scoped: Whether resources are in a project and a location.
+        provider: Its name in the conventions of OpenTelemetry.
     """
 
     protos: Protos
@@ -91,6 +93,7 @@ class Shape(NamedTuple):
     count_names: tuple[str, ...]
     count_fields: tuple[str, ...] | None
     scoped: bool
+    provider: str
 
 
 _CACHE_METHODS: Final = (
@@ -113,6 +116,7 @@ _GEMINI: Final = Shape(
     count_names=("model",),
     count_fields=None,
     scoped=False,
+    provider="gcp.gemini",
 )
 _VERTEX: Final = Shape(
     VERTEX,
@@ -127,7 +131,16 @@ _VERTEX: Final = Shape(
     count_names=("endpoint", "model"),
     count_fields=("contents", "system_instruction", "tools", "generation_config"),
     scoped=True,
+    provider="gcp.vertex_ai",
 )
+
+GENERATION_PATHS: Final = {
+    f"/{package}.{shape.services[verb]}/{verb}": shape.provider
+    for shape, packages in ((_GEMINI, (GEMINI.package, f"{PACKAGE}.v1")), (_VERTEX, (VERTEX.package,)))
+    for package in packages
+    for verb in ("GenerateContent", "StreamGenerateContent")
+}
+"""The paths of the methods that generate, and the provider of each."""
 
 GEMINI_API: Final = Dialect(_GEMINI, parent="", models="models/", names={}, cached_contents="cachedContents/")
 

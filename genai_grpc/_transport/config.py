@@ -186,7 +186,8 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     host = HOST if vertex is None else vertex.host
     target, base_path = _resolve_endpoint(hide(options.endpoint), variables, options.transport, host)
     http_endpoint = options.http_endpoint or variables.reveal().get(HTTP_ENDPOINT_VARIABLE) or None
-    if options.api_key is None and credentials is None:
+    # The callers of a project are those of the application default credentials.
+    if options.api_key is None and credentials is None and (vertex is None or vertex.project is None):
         api_key = environment_key(variables, vertex)
     enable_log(variables)
     metadata = _resolve_metadata(hide(options.metadata))
@@ -328,13 +329,11 @@ def with_key(options: ClientOptions, key: Secret) -> ClientOptions:
 
 
 def environment_key(variables: Secret, vertex: Vertex | None = None) -> Secret | None:
-    """The API key of these environment variables; None if they have none, or Vertex AI is called with a project.
+    """The API key of these environment variables, for the Gemini API or for Vertex AI; None if they have none.
 
     Raises:
         ConfigurationError: It cannot be sent.
     """
-    if vertex is not None and vertex.project:
-        return None
     for name in API_KEY_VARIABLES if vertex is None else VERTEX_KEY_VARIABLES:
         if key := Secret(Secret(variables.reveal().get(name, "")).apply(to_key)):
             return key

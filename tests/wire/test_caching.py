@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import genai_grpc as genai
-from genai_grpc import errors, protos
+from genai_grpc import errors
+from genai_grpc._services.messages import Protos
 from genai_grpc.caching import CachedContent
 from genai_grpc.local import ScriptEngine
 from tests.conftest import Api
@@ -32,10 +33,18 @@ def cache(api: Api, client: genai.Client) -> CachedContent:
     return cache
 
 
-def test_create(cache: CachedContent) -> None:
+@pytest.fixture
+def model_name(dialect: str) -> str:
+    """The full name of the model."""
+    place = "projects/my-project/locations/europe-west4/publishers/google/" if dialect == "vertex" else ""
+    return f"{place}models/gemini-pro"
+
+
+def test_create(cache: CachedContent, model_name: str) -> None:
     """A new cached content has a name, its token count, and expires after an hour by default."""
-    assert cache.name.startswith("cachedContents/")
-    assert (cache.model, cache.display_name) == ("models/gemini-pro", "the tale")
+    assert cache.name.startswith(model_name.partition("publishers/")[0].removesuffix("models/gemini-pro"))
+    assert cache.name.rpartition("/")[0].endswith("cachedContents")
+    assert (cache.model, cache.display_name) == (model_name, "the tale")
     assert cache.usage_metadata.total_token_count == 6
     assert cache.update_time == cache.create_time
     assert cache.expire_time - cache.create_time == HOUR
@@ -103,30 +112,30 @@ def test_delete(api: Api, client: genai.Client, cache: CachedContent) -> None:
             call()
 
 
-def test_generate(api: Api, client: genai.Client, cache: CachedContent, script: ScriptEngine) -> None:
+def test_generate(api: Api, client: genai.Client, cache: CachedContent, script: ScriptEngine, model_name: str) -> None:
     """The engine gets the cached contents before the request's, and the usage has the cached tokens."""
     for cached_content in (cache, cache.name):
         model = api.call(
             genai.GenerativeModel, "from_cached_content", cached_content, generation_config={"top_k": 3}, client=client
         )
-        assert (model.model_name, model.cached_content) == ("models/gemini-pro", cache.name)
+        assert (model.model_name, model.cached_content) == (model_name, cache.name)
         script.reply("A boy", " grows up.")
         usage = api.generate(model, "What is it about?").usage_metadata
         assert (usage.prompt_token_count, usage.cached_content_token_count, usage.total_token_count) == (10, 6, 14)
         request = script.requests[-1]
-        assert request.cached_content == cache.name
+        assert cache.name.endswith(request.cached_content)
         assert request.generation_config.top_k == 3
         assert request.system_instruction.parts[0].text == "Be brief."
         assert [turn.parts[0].text for turn in request.contents] == ["A long tale.", "Yes?", "What is it about?"]
 
 
-def test_request(client: genai.Client, cache: CachedContent) -> None:
+def test_request(client: genai.Client, cache: CachedContent, model_name: str, messages: Protos) -> None:
     """A request has the name of the cached content, and only the contents after it."""
     request = genai.GenerativeModel.from_cached_content(cache).build_request("Hi")
-    assert request == protos.GenerateContentRequest(
-        model="models/gemini-pro",
+    assert request == messages.GenerateContentRequest(
+        model=model_name,
         cached_content=cache.name,
-        contents=[protos.Content(role="user", parts=[protos.Part(text="Hi")])],
+        contents=[messages.Content(role="user", parts=[messages.Part(text="Hi")])],
     )
 
 
@@ -137,6 +146,7 @@ def test_client_of_model(client: genai.Client, cache: CachedContent) -> None:
     assert genai.GenerativeModel.from_cached_content(cache, client=other).client is other
 
 
+@pytest.mark.gemini_only
 def test_count_tokens(api: Api, client: genai.Client, cache: CachedContent) -> None:
     """The tokens of the cached content are counted, with and without contents of the request."""
     model = genai.GenerativeModel.from_cached_content(cache)

@@ -13,6 +13,7 @@ import pytest
 
 import genai_grpc as genai
 from genai_grpc import errors, protos
+from genai_grpc._services.messages import Protos
 from genai_grpc.local import STALL, Delay, ScriptEngine
 from tests.conftest import Api
 
@@ -198,11 +199,11 @@ def test_thought_signatures(api: Api, model: genai.GenerativeModel, script: Scri
     assert script.requests[1].contents[1].parts[0].thought_signature == b"signed"
 
 
-def test_edits_in_place(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_edits_in_place(api: Api, model: genai.GenerativeModel, script: ScriptEngine, messages: Protos) -> None:
     """Edits in place are sent: of turns that were passed as history, and of the history's list and its turns."""
     for number in range(3):
         script.reply(f"reply {number}")
-    first = protos.Content(role="user", parts=[protos.Part(text="first")])
+    first = messages.Content(role="user", parts=[messages.Part(text="first")])
     chat = model.start_chat(history=[first, {"role": "model", "parts": "from a dict"}])
     first.parts[0].text = "first, edited"
     api.send(chat, "one")
@@ -234,7 +235,7 @@ def test_edits_of_messages_and_replies(api: Api, model: genai.GenerativeModel, s
     assert [text for _, text in texts(script.requests[-1].contents)][-1] == "other"
 
 
-def test_dicts_in_the_history(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
+def test_dicts_in_the_history(api: Api, model: genai.GenerativeModel, script: ScriptEngine, messages: Protos) -> None:
     """What a program puts into the history may be a dict; it is sent, and shown as a Content."""
     chat = model.start_chat()
     turns: Any = chat.history
@@ -242,7 +243,7 @@ def test_dicts_in_the_history(api: Api, model: genai.GenerativeModel, script: Sc
     script.reply("Fine")
     api.send(chat, "How are you?")
     assert [turn.parts[0].text for turn in script.requests[0].contents] == ["Hi", "Hello", "How are you?"]
-    assert all(isinstance(turn, protos.Content) for turn in chat.history)
+    assert all(isinstance(turn, messages.Content) for turn in chat.history)
     assert turns is chat.history
 
 
@@ -256,6 +257,7 @@ def test_empty_reply(api: Api, model: genai.GenerativeModel, script: ScriptEngin
     assert [turn.parts[0].text for turn in chat.history] == ["Hi again", "Hello"]
 
 
+@pytest.mark.gemini_only
 @pytest.mark.parametrize("transport", ["grpc"])
 def test_unknown_fields(api: Api, model: genai.GenerativeModel, script: ScriptEngine) -> None:
     """Fields of a reply that this version does not know are sent again."""

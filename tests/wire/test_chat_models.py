@@ -12,6 +12,7 @@ import genai_grpc as genai
 from genai_grpc import protos
 from genai_grpc.local import ScriptEngine
 from genai_grpc.responses import GenerateContentResponse
+from genai_grpc_protos._convert import to_message
 from tests.conftest import Api
 
 
@@ -50,7 +51,8 @@ def test_subclass(api: Api, client: genai.Client, script: ScriptEngine, stream: 
         api.resolve(api.send(chat, message, stream=stream))
     assert model.seen == [(["Hi"], stream), (["Hi", "Hello", "How are you?"], stream)]
     assert len(chat.history) == 4
-    assert list(script.requests[1].contents) == chat.history[:3]
+    received = [to_message(protos.Content, turn) for turn in chat.history[:3]]
+    assert list(script.requests[1].contents) == received
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

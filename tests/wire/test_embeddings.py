@@ -39,13 +39,14 @@ def test_options(api: Api, client: genai.Client, script: ScriptEngine) -> None:
     options: Any = {"task_type": "document", "title": "T", "output_dimensionality": 2}
     found = embed(api, client, [["Hello", "there"], {"parts": ["you"]}], **options)
     assert [len(vector) for vector in found] == [2, 2]
-    first, second = script.embed_requests
+    first, second = sorted(script.embed_requests, key=lambda request: -len(request.content.parts))
     assert [part.text for part in first.content.parts] == ["Hello", "there"]
     for request in first, second:
         assert request.task_type == protos.TaskType.RETRIEVAL_DOCUMENT
         assert (request.title, request.output_dimensionality) == ("T", 2)
 
 
+@pytest.mark.gemini_only
 @pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 250, 1001])
 def test_batches_are_single_calls(api: Api, client: genai.Client, script: ScriptEngine, number: int) -> None:
     """The embeddings of n contents of any iterable are those of n calls, in order."""
@@ -87,7 +88,7 @@ def test_numpy_is_missing(
     assert script.embed_requests == ()
 
 
-def test_invalid_arguments(api: Api, client: genai.Client, script: ScriptEngine) -> None:
+def test_invalid_arguments(api: Api, client: genai.Client, script: ScriptEngine, dialect: str) -> None:
     """Arguments and contents that cannot be used are errors before their batch is sent."""
     for content, options, error, message in (
         ("Hello", {"title": "T"}, ValueError, "a title is for task_type='retrieval_document' only"),
@@ -100,6 +101,7 @@ def test_invalid_arguments(api: Api, client: genai.Client, script: ScriptEngine)
     assert script.embed_requests == ()
 
 
+@pytest.mark.gemini_only
 def test_request_options(api: Api, client: genai.Client, script: ScriptEngine) -> None:
     """A batch is retried as a whole; the timeout holds for each call."""
     script.reply_embedding(errors.ServiceUnavailable("not now"))
@@ -128,6 +130,7 @@ class FailingEngine(ScriptEngine):
         return await super().embed(requests)
 
 
+@pytest.mark.gemini_only
 def test_error_ends_all_batches(connect: Connect) -> None:
     """In async, the error of one batch is raised, and the calls of the others in flight end."""
     engine = FailingEngine()
@@ -143,6 +146,7 @@ def test_error_ends_all_batches(connect: Connect) -> None:
         asyncio.run(run())
 
 
+@pytest.mark.gemini_only
 def test_error_of_the_first_batch(client: genai.Client, script: ScriptEngine) -> None:
     """In sync, no batch is sent after one that failed."""
     script.reply_embedding(errors.InvalidArgument("no"))
@@ -181,6 +185,7 @@ class CountingEngine(ScriptEngine):
         return await super().embed(requests)
 
 
+@pytest.mark.gemini_only
 def test_concurrency(connect: Connect) -> None:
     """An async call has 8 batches in flight, and no more."""
     engine = CountingEngine()
@@ -195,6 +200,7 @@ def test_concurrency(connect: Connect) -> None:
     assert engine.most == 8
 
 
+@pytest.mark.gemini_only
 def test_cancelled_task(client: genai.Client, script: ScriptEngine) -> None:
     """The cancellation of a task ends the calls of its batches at the server."""
     script.reply_embedding(*[STALL] * 300)
@@ -262,3 +268,15 @@ def test_without_event_loop(client: genai.Client, content: Any) -> None:
     call = genai.embed_content_async(NAME, content, client=client)
     with pytest.raises(RuntimeError, match="run on asyncio, and no asyncio event loop is running here"):
         call.send(None)
+
+
+@pytest.mark.gemini_only
+def test_calls_of_vertex_ai(api: Api, server: local.Server, script: ScriptEngine) -> None:
+    """Vertex AI has no batches: each of several contents is a call, retried on its own, and the order stays."""
+    script.reply_embedding(errors.ServiceUnavailable("not now"))
+    policy = genai.types.RetryPolicy(initial_backoff=0.01)
+    texts = [f"text {index}" for index in range(30)]
+    with genai.Client(endpoint=server.endpoint, vertex=genai.Vertex("my-project")) as client:
+        found = embed(api, client, texts, output_dimensionality=8, request_options={"retry": policy})
+        assert len(script.embed_requests) == 31
+        assert found == [embed(api, client, text, output_dimensionality=8) for text in texts]

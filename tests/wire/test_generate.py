@@ -84,6 +84,7 @@ def test_count_tokens_without_contents(api: Api, client: genai.Client, contents:
         api.count(genai.GenerativeModel(client=client), contents)
 
 
+@pytest.mark.gemini_only
 def test_list_models(api: Api, client: genai.Client) -> None:
     """Every model is listed, over several pages."""
     names = [model.name for model in api.list_models(client=client, page_size=1)]
@@ -99,6 +100,7 @@ GET_MODEL = [
 ]
 
 
+@pytest.mark.gemini_only
 @pytest.mark.parametrize(("function", "name"), GET_MODEL, ids=lambda value: str(value).strip())
 def test_get_model(api: Api, client: genai.Client, function: str, name: Any) -> None:
     """A model is a dataclass, got by its name or by a model of that name; a setting without a default is None."""
@@ -119,6 +121,7 @@ TUNED = "tunedModels/mine"
     [TUNED, types.TunedModel(name=TUNED), protos.TunedModel(name=TUNED)],
     ids=["name", "dataclass", "message"],
 )
+@pytest.mark.gemini_only
 def test_get_tuned_model(api: Api, client: genai.Client, function: str, name: Any) -> None:
     """The name of a tuned model asks for the tuned model."""
     with pytest.raises(errors.NotFound, match="there is no tuned model 'tunedModels/mine'"):
@@ -135,6 +138,7 @@ def test_name_of_other_collection(api: Api, client: genai.Client, function: str,
         api.call(genai, function, name, client=client)
 
 
+@pytest.mark.gemini_only
 def test_model_of_model(api: Api, script: ScriptEngine, client: genai.Client) -> None:
     """A GenerativeModel may be built from a Model."""
     script.reply("Hello")
