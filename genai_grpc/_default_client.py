@@ -11,7 +11,8 @@ from genai_grpc import _fork
 from genai_grpc._rpc.secret import Secret, hide
 from genai_grpc._services.dialects import GEMINI_API, Dialect
 from genai_grpc._services.vertex import Vertex
-from genai_grpc._transport.config import client_arguments, resolve_vertex
+from genai_grpc._transport.config import client_arguments
+from genai_grpc._transport.vertex import resolve_vertex
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -267,14 +267,15 @@ class _ModelMetadata(tuple[tuple[str, "str | bytes"], ...]):
         )
 
 
-def _to_count_request(dialect: Dialect, request: gemini.GenerateContentRequest) -> gemini.CountTokensRequest:
+def _to_count_request(dialect: Dialect, request: gemini.GenerateContentRequest) -> Any:
     """The request that counts the tokens of a request for content.
 
     Raises:
         ValueError: It has a cached content, whose tokens the API cannot count.
     """
     shape = dialect.shape
-    count: Any = dialect.protos.CountTokensRequest(**dict.fromkeys(shape.count_names, request.model))
+    names: dict[str, Any] = dict.fromkeys(shape.count_names, request.model)
+    count: Any = dialect.protos.CountTokensRequest(**names)
     if shape.count_fields is None:
         count.generate_content_request.CopyFrom(request)
         return count

@@ -56,10 +56,10 @@ def classify(value: Any) -> tuple[Kind, Any]:
     if isinstance(value, str):
         return "text", value
     if (message := as_message(value)) is not None:
-        kind: Kind = "turn" if message.DESCRIPTOR.name == "Content" else "message"
+        found: Kind = "turn" if message.DESCRIPTOR.name == "Content" else "message"
         if message is value:
-            _EXACT_TYPES[type(value)] = kind
-        return kind, message
+            _EXACT_TYPES[type(value)] = found
+        return found, message
     if isinstance(value, os.PathLike):
         return "path", value
     if isinstance(value, BYTES):

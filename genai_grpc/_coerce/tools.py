@@ -375,7 +375,7 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     if isinstance(value, FunctionDeclaration):
         return value
     if (message := as_message(value)) is not None and message.DESCRIPTOR.name == "FunctionDeclaration":
-        return FunctionDeclaration.from_proto(message)
+        return FunctionDeclaration.from_proto(value)
     if isinstance(value, Mapping):
         rest = dict(value)
         function = rest.pop("function", None)

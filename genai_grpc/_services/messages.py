@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,14 +34,15 @@ class Protos:
     """
 
     if TYPE_CHECKING:
-        BatchEmbedContentsRequest: type[protos.BatchEmbedContentsRequest]
+        BatchEmbedContentsRequest: type[protos.BatchEmbedContentsRequest]  # of the Gemini API only
         Blob: type[protos.Blob]
         CachedContent: type[protos.CachedContent]
         Content: type[protos.Content]
         CountTokensRequest: type[protos.CountTokensRequest]
-        CreateCachedContentRequest: type[protos.CreateCachedContentRequest]
+        CreateCachedContentRequest: Callable[..., protos.CreateCachedContentRequest]
         DeleteCachedContentRequest: type[protos.DeleteCachedContentRequest]
         EmbedContentRequest: type[protos.EmbedContentRequest]
+        File: type[protos.File]  # of the Gemini API only
         FileData: type[protos.FileData]
         FunctionDeclaration: type[protos.FunctionDeclaration]
         FunctionResponse: type[protos.FunctionResponse]

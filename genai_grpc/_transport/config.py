@@ -6,7 +6,6 @@ The environment is read here, and only when a client is built; GRPC_VERBOSITY in
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -18,8 +17,10 @@ from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._rpc.secret import Secret, hide
 from genai_grpc._services.api_versions import API_VERSIONS
 from genai_grpc._services.dialects import GEMINI_API, Dialect
-from genai_grpc._services.vertex import GLOBAL, Vertex
+from genai_grpc._services.vertex import Vertex
+from genai_grpc._transport.api_keys import API_KEY_VARIABLES, environment_key, to_key
 from genai_grpc._transport.endpoint import Endpoint, parse_base_url, parse_endpoint
+from genai_grpc._transport.vertex import ENDPOINT_VARIABLE, MISSING_VERTEX_CREDENTIALS, resolve_vertex
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
 
@@ -32,26 +33,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING_CREDENTIALS",
-    "MISSING_VERTEX_CREDENTIALS",
     "ClientOptions",
     "check",
     "client_arguments",
     "enable_log",
-    "environment_key",
     "has_credentials",
     "has_default_credentials",
     "plaintext_problem",
     "resolve",
-    "resolve_vertex",
-    "to_key",
     "with_environment_proxy",
     "with_key",
 ]
 
 TRANSPORTS: Final = ("grpc", "rest")
 HOST: Final = "generativelanguage.googleapis.com"
-API_KEY_VARIABLES: Final = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-ENDPOINT_VARIABLE: Final = "GENAI_GRPC_ENDPOINT"
 HTTP_ENDPOINT_VARIABLE: Final = "GENAI_GRPC_HTTP_ENDPOINT"
 LOG_VARIABLE: Final = "GENAI_GRPC_LOG"
 USER_AGENT: Final = f"genai-grpc/{__version__}"
@@ -62,22 +57,11 @@ PROXY_ARGUMENTS: Final = frozenset({"grpc.enable_http_proxy", "grpc.address_http
 # Metadata that authenticates the caller.
 CREDENTIAL_HEADERS: Final = frozenset({"authorization", "x-goog-api-key"})
 QUOTA_PROJECT: Final = "x-goog-user-project"
-VERTEX_VARIABLE: Final = "GOOGLE_GENAI_USE_VERTEXAI"
-PROJECT_VARIABLE: Final = "GOOGLE_CLOUD_PROJECT"
-LOCATION_VARIABLE: Final = "GOOGLE_CLOUD_LOCATION"
-# The key of Vertex AI's express mode, as google-genai reads it.
-VERTEX_KEY_VARIABLES: Final = ("GOOGLE_API_KEY",)
 MISSING_CREDENTIALS: Final = (
     f"no API key for {HOST}. Give one as configure(api_key=...) or Client(api_key=...), or set "
     f"{' or '.join(API_KEY_VARIABLES)}; or use a local server, which needs none: run `genai-grpc serve` and set "
     f"{ENDPOINT_VARIABLE}=http://127.0.0.1:50051 (or pass it as endpoint=...); or log in with `gcloud auth "
     "application-default login` (with pip install 'genai-grpc[auth]')"
-)
-MISSING_VERTEX_CREDENTIALS: Final = (
-    "no credentials for Vertex AI. Log in with `gcloud auth application-default login` (with pip install "
-    "'genai-grpc[auth]'), or give some of google-auth as Client(credentials=...); or, in express mode, an API key of "
-    f"Google Cloud as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)}; or use a local server, which needs "
-    f"none: run `genai-grpc serve` and set {ENDPOINT_VARIABLE}=http://127.0.0.1:50051"
 )
 # Seconds. Between two chunks a model may think for minutes; the same holds for the first chunk.
 IDLE_TIMEOUT: Final = 300.0
@@ -148,21 +132,6 @@ class ClientOptions(NamedTuple):
         )
 
 
-def to_key(key: object) -> str:
-    """An API key without the white space around it; "" for none.
-
-    Raises:
-        ConfigurationError: It holds characters that metadata cannot carry.
-        TypeError: It is not a str.
-    """
-    if not isinstance(key, str):
-        raise TypeError(f"an API key is a str, or a function that returns one; got {type(key).__name__}")
-    key = key.strip()
-    if not (key.isascii() and key.isprintable()):
-        raise ConfigurationError("the API key holds characters that metadata cannot carry; was it copied whole?")
-    return key
-
-
 def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None) -> ClientOptions:
     """Complete a client's options from the environment, and check them.
 
@@ -220,41 +189,6 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
         resolved = with_environment_proxy(resolved, variables)
     check(resolved)
     return resolved
-
-
-def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex | None:
-    """The project and location at Vertex AI, completed from the environment; None for the Gemini API.
-
-    Args:
-        given: As the program gave it.
-        api_key: The key that the program gave, if any: an explicit key stands for its project.
-        variables: The environment.
-
-    Raises:
-        ConfigurationError: There is neither a project nor a key.
-        TypeError: It is of another type.
-    """
-    environment = variables.reveal()
-    if given is None:
-        given = environment.get(VERTEX_VARIABLE, "").strip().lower() in ("1", "true")
-    if given is False:
-        return None
-    vertex = Vertex() if given is True else given
-    if not isinstance(vertex, Vertex):
-        raise TypeError(f"vertex is a Vertex, True or False; got {type(vertex).__name__}")
-    project = vertex.project or (None if api_key else environment.get(PROJECT_VARIABLE, "").strip()) or None
-    location = vertex.location or environment.get(LOCATION_VARIABLE, "").strip() or GLOBAL
-    for name, value in (("project", project), ("location", location)):
-        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value, re.ASCII)):
-            raise ConfigurationError(f"the {name} of Vertex AI is a name such as 'my-{name}'; got {value!r}")
-    if project is None:
-        if not api_key and environment_key(variables, vertex) is None:
-            raise ConfigurationError(
-                f"no project for Vertex AI. Pass Vertex(project=...), or set {PROJECT_VARIABLE}; or give an API key of "
-                f"Google Cloud, as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)} (express mode)"
-            )
-        location = vertex.location or GLOBAL
-    return Vertex(project, location)
 
 
 def enable_log(variables: Secret) -> None:
@@ -326,18 +260,6 @@ def with_key(options: ClientOptions, key: Secret) -> ClientOptions:
     options = options._replace(api_key=key, credentials=None)
     check(options)
     return options
-
-
-def environment_key(variables: Secret, vertex: Vertex | None = None) -> Secret | None:
-    """The API key of these environment variables, for the Gemini API or for Vertex AI; None if they have none.
-
-    Raises:
-        ConfigurationError: It cannot be sent.
-    """
-    for name in API_KEY_VARIABLES if vertex is None else VERTEX_KEY_VARIABLES:
-        if key := Secret(Secret(variables.reveal().get(name, "")).apply(to_key)):
-            return key
-    return None
 
 
 def has_default_credentials(endpoint: Endpoint) -> bool:

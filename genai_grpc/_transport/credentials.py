@@ -15,13 +15,9 @@ from typing import Any, Final, Protocol
 from genai_grpc._rpc.log import LOG
 from genai_grpc._rpc.options import Metadata, to_metadata
 from genai_grpc._rpc.secret import Secret, SecretText, mask, without_frames
-from genai_grpc._transport.config import (
-    MISSING_CREDENTIALS,
-    MISSING_VERTEX_CREDENTIALS,
-    QUOTA_PROJECT,
-    ClientOptions,
-    to_key,
-)
+from genai_grpc._transport.api_keys import to_key
+from genai_grpc._transport.config import MISSING_CREDENTIALS, QUOTA_PROJECT, ClientOptions
+from genai_grpc._transport.vertex import MISSING_VERTEX_CREDENTIALS
 from genai_grpc.errors import ConfigurationError, ServiceUnavailable, Unauthenticated
 
 __all__ = ["CallableKey", "Credentials", "OAuthToken", "StaticKey", "credentials_from"]

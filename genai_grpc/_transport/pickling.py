@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from genai_grpc._rpc.options import to_metadata
 from genai_grpc._rpc.secret import Secret
+from genai_grpc._transport.api_keys import environment_key
 from genai_grpc._transport.config import (
     ClientOptions,
     check,
     enable_log,
-    environment_key,
     has_default_credentials,
     with_environment_proxy,
 )

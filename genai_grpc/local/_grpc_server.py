@@ -172,7 +172,7 @@ class GrpcServer:
             vertex.PredictionService(self._generative), added
         )
         llm_utility_service_pb2_grpc.add_LlmUtilityServiceServicer_to_server(
-            vertex.LlmUtilityService(self._generative), added
+            vertex.LlmUtilityService(self._generative, registry), added
         )
         gen_ai_cache_service_pb2_grpc.add_GenAiCacheServiceServicer_to_server(vertex.GenAiCacheService(caching), added)
         self._health = _add_health_and_reflection(self._server)

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from genai_grpc import protos, types
 from genai_grpc._coerce.embeddings import MAX_BATCH_SIZE, EmbedRequests, contents_of, to_task_type
+from genai_grpc._services.dialects import GEMINI_API
 
 TASKS = protos.TaskType.DESCRIPTOR.values_by_name
 
 
 def requests(model: Any = "embedding-001", task_type: Any = None, title: Any = None, size: Any = None) -> EmbedRequests:
-    return EmbedRequests(model, task_type, title, size)
+    return EmbedRequests(GEMINI_API, model, task_type, title, size)
 
 
 @pytest.mark.parametrize(

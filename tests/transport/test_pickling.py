@@ -14,6 +14,7 @@ import genai_grpc as genai
 from genai_grpc import errors, types
 from genai_grpc._rpc.secret import Secret
 from genai_grpc._transport import config
+from genai_grpc._transport.api_keys import API_KEY_VARIABLES
 from genai_grpc._transport.config import ClientOptions, resolve
 from genai_grpc._transport.pickling import pickled, unpickled
 
@@ -44,7 +45,7 @@ class Vault:
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment has no key, and google-auth is not installed."""
-    for name in config.API_KEY_VARIABLES:
+    for name in API_KEY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(config, "find_spec", lambda _: None)
 

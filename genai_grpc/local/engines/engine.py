@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from genai_grpc import protos
 
-__all__ = ["AnyEngine", "EmbeddingEngine", "Engine", "PredictionEngine", "Verifiable"]
+__all__ = ["AnyEngine", "EmbeddingEngine", "Engine", "PredictionEngine", "TokenizingEngine", "Verifiable"]
 
 
 class BaseEngine(Protocol):
@@ -104,6 +104,15 @@ class PredictionEngine(Engine, Protocol):
         self, request: protos.PredictLongRunningRequest
     ) -> protos.PredictLongRunningResponse:
         """Predict what takes minutes, such as a video."""
+        ...
+
+
+@runtime_checkable
+class TokenizingEngine(Engine, Protocol):
+    """A model that also shows its tokens, for the local server: ComputeTokens of Vertex AI."""
+
+    async def tokenize(self, text: str) -> Sequence[tuple[int, bytes]]:
+        """The tokens of a text: the number and the bytes of each."""
         ...
 
 

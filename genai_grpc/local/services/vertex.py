@@ -13,10 +13,12 @@ from typing import Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from genai_grpc import protos
-from genai_grpc.errors import InvalidArgument
+from genai_grpc.errors import InvalidArgument, MethodNotImplemented
+from genai_grpc.local.engines.engine import TokenizingEngine
 from genai_grpc.local.services.caching import CacheService
-from genai_grpc.local.services.errors import Context, abort_on_error
+from genai_grpc.local.services.errors import Context, abort_on_error, engine_errors
 from genai_grpc.local.services.generative import GenerativeService
+from genai_grpc.local.services.models import ModelRegistry
 from genai_grpc_protos import aiplatform_v1 as vertex
 from genai_grpc_protos._by_name import convert
 from genai_grpc_protos.aiplatform_v1.gen_ai_cache_service_pb2_grpc import GenAiCacheServiceServicer
@@ -77,14 +79,16 @@ class PredictionService(PredictionServiceServicer):
 
 
 class LlmUtilityService(LlmUtilityServiceServicer):
-    """Counts tokens.
+    """Counts and shows tokens.
 
     Args:
         generative: The service of the Gemini API.
+        registry: The engines.
     """
 
-    def __init__(self, generative: GenerativeService) -> None:
+    def __init__(self, generative: GenerativeService, registry: ModelRegistry) -> None:
         self._generative = generative
+        self._registry = registry
 
     async def CountTokens(  # noqa: N802 -- gRPC's
         self, request: vertex.CountTokensRequest, context: Context
@@ -101,6 +105,24 @@ class LlmUtilityService(LlmUtilityServiceServicer):
         turns = [*request.contents, request.system_instruction]
         texts = [part.text for turn in turns for part in turn.parts]
         reply.total_billable_characters = sum(len("".join(text.split())) for text in texts)
+        return reply
+
+    async def ComputeTokens(  # noqa: N802 -- gRPC's
+        self, request: vertex.ComputeTokensRequest, context: Context
+    ) -> vertex.ComputeTokensResponse:
+        """Show the tokens of contents, for each turn."""
+        async with abort_on_error(context):
+            if request.instances:
+                raise InvalidArgument("instances are of other models; send contents")
+            engine = self._registry.engine(_model_of(request.model or request.endpoint))
+            if not isinstance(engine, TokenizingEngine):
+                raise MethodNotImplemented(f"the engine of {engine.model.name} does not show its tokens")
+            reply = vertex.ComputeTokensResponse()
+            with engine_errors(engine):
+                for turn in request.contents:
+                    tokens = [token for part in turn.parts for token in await engine.tokenize(part.text)]
+                    ids, texts = [number for number, _ in tokens], [text for _, text in tokens]
+                    reply.tokens_info.add(role=turn.role, token_ids=ids, tokens=texts)
         return reply
 
 

@@ -1,0 +1,59 @@
+"""Where a client calls Vertex AI, completed from the environment, as google-genai reads it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from genai_grpc._rpc.secret import Secret
+from genai_grpc._services.vertex import GLOBAL, Vertex
+from genai_grpc._transport.api_keys import VERTEX_KEY_VARIABLES, environment_key
+from genai_grpc.errors import ConfigurationError
+
+__all__ = ["ENDPOINT_VARIABLE", "MISSING_VERTEX_CREDENTIALS", "resolve_vertex"]
+
+ENDPOINT_VARIABLE: Final = "GENAI_GRPC_ENDPOINT"
+VERTEX_VARIABLE: Final = "GOOGLE_GENAI_USE_VERTEXAI"
+PROJECT_VARIABLE: Final = "GOOGLE_CLOUD_PROJECT"
+LOCATION_VARIABLE: Final = "GOOGLE_CLOUD_LOCATION"
+MISSING_VERTEX_CREDENTIALS: Final = (
+    "no credentials for Vertex AI. Log in with `gcloud auth application-default login` (with pip install "
+    "'genai-grpc[auth]'), or give some of google-auth as Client(credentials=...); or, in express mode, an API key of "
+    f"Google Cloud as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)}; or use a local server, which needs "
+    f"none: run `genai-grpc serve` and set {ENDPOINT_VARIABLE}=http://127.0.0.1:50051"
+)
+
+
+def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex | None:
+    """The project and location at Vertex AI, completed from the environment; None for the Gemini API.
+
+    Args:
+        given: As the program gave it.
+        api_key: The key that the program gave, if any: an explicit key stands for its project.
+        variables: The environment.
+
+    Raises:
+        ConfigurationError: There is neither a project nor a key.
+        TypeError: It is of another type.
+    """
+    environment = variables.reveal()
+    if given is None:
+        given = environment.get(VERTEX_VARIABLE, "").strip().lower() in ("1", "true")
+    if given is False:
+        return None
+    vertex = Vertex() if given is True else given
+    if not isinstance(vertex, Vertex):
+        raise TypeError(f"vertex is a Vertex, True or False; got {type(vertex).__name__}")
+    project = vertex.project or (None if api_key else environment.get(PROJECT_VARIABLE, "").strip()) or None
+    location = vertex.location or environment.get(LOCATION_VARIABLE, "").strip() or GLOBAL
+    for name, value in (("project", project), ("location", location)):
+        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value, re.ASCII)):
+            raise ConfigurationError(f"the {name} of Vertex AI is a name such as 'my-{name}'; got {value!r}")
+    if project is None:
+        if not api_key and environment_key(variables, vertex) is None:
+            raise ConfigurationError(
+                f"no project for Vertex AI. Pass Vertex(project=...), or set {PROJECT_VARIABLE}; or give an API key of "
+                f"Google Cloud, as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)} (express mode)"
+            )
+        location = vertex.location or GLOBAL
+    return Vertex(project, location)
