@@ -5,11 +5,12 @@ Time and memory are linear in the chunks: text is collected in lists, and joined
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
 
+from genai_grpc._responses.partial_args import join_arguments
 from genai_grpc._services.messages import GEMINI
 
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ class _Part:
         kind = part.WhichOneof("data") or ("text" if part.thought_signature else None)
         if kind != self._kind or kind not in _JOIN or self._signature or part.thought != self._first.thought:
             return False
+        if kind == "function_call" and not _will_continue(self._pieces[-1] if self._pieces else self._first):
+            return False
         self._pieces.append(part)
         if _has_content(part):
             self.span = (self.span[0] or chunk, chunk)
@@ -166,7 +169,7 @@ class _Part:
         return True
 
     def merged(self) -> protos.Part:
-        if not self._pieces:
+        if not self._pieces and not (self._kind == "function_call" and _pieces_of(self._first)):
             return self._first
         whole = type(self._first)()
         whole.CopyFrom(self._first)
@@ -196,7 +199,31 @@ def _join_output(whole: protos.Part, parts: list[protos.Part]) -> None:
     whole.code_execution_result.output = "".join(result.output for result in results)
 
 
-_JOIN: Final = {"text": _join_text, "executable_code": _join_code, "code_execution_result": _join_output}
+def _will_continue(part: protos.Part) -> bool:
+    """Whether later chunks have more of the part's function call, as Vertex AI streams them."""
+    return bool(getattr(part.function_call, "will_continue", False))
+
+
+def _pieces_of(part: protos.Part) -> Sequence[Any]:
+    """The pieces of arguments that a part's function call has."""
+    pieces: Sequence[Any] = getattr(part.function_call, "partial_args", ())
+    return pieces
+
+
+def _join_call(whole: protos.Part, parts: list[protos.Part]) -> None:
+    arguments = join_arguments(piece for part in parts for piece in _pieces_of(part))
+    call = whole.function_call
+    for name in ("partial_args", "will_continue"):
+        call.ClearField(name)
+    call.args.update(arguments)
+
+
+_JOIN: Final = {
+    "text": _join_text,
+    "executable_code": _join_code,
+    "code_execution_result": _join_output,
+    "function_call": _join_call,
+}
 
 
 def _put(message: Message, name: str, value: object) -> None:

@@ -40,9 +40,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if any("transport" in str(mark.args[0]) for mark in marks):  # of what only one transport has
         metafunc.parametrize("dialect", ["gemini", "vertex"] if both else ["gemini"], ids=["", "vertex"][: 1 + both])
         return
+    if "dialect" not in metafunc.fixturenames:  # builds its clients itself
+        metafunc.parametrize("transport", ["grpc", "rest"])
+        return
     combinations = OVER_EACH if both else OVER_EACH[:2]
-    ids = ["grpc", "rest", "vertex"][: len(combinations)]
-    metafunc.parametrize(("transport", "dialect"), combinations, ids=ids)
+    metafunc.parametrize(("transport", "dialect"), combinations, ids=["grpc", "rest", "vertex"][: len(combinations)])
 
 
 @pytest.fixture
