@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
+from genai_grpc import protos
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._responses.text import COMPLETE_REASONS, MAX_TOKENS, join_text, no_text, one_line
 from genai_grpc._rpc.response_metadata import ResponseMetadata, read_metadata
@@ -12,12 +13,7 @@ from genai_grpc._self import Self
 from genai_grpc._services.messages import read_type, with_type
 from genai_grpc.errors import BlockedPromptException, IncompleteIterationError
 
-if TYPE_CHECKING:
-    from genai_grpc import protos
-
-__all__ = ["BaseResponse", "Chunk"]
-
-Chunk: TypeAlias = "protos.GenerateContentResponse"
+__all__ = ["BaseResponse"]
 
 
 class BaseResponse:
@@ -31,7 +27,11 @@ class BaseResponse:
     __slots__ = ("_buffer", "_failure", "_is_chunk", "_received", "_schema", "_whole")
 
     def __init__(
-        self, whole: Chunk | None, buffer: StreamBuffer | None, schema: Any = None, is_chunk: bool = False
+        self,
+        whole: protos.GenerateContentResponse | None,
+        buffer: StreamBuffer | None,
+        schema: Any = None,
+        is_chunk: bool = False,
     ) -> None:
         # Either the whole response, or the chunks of a stream.
         self._whole = whole
@@ -42,7 +42,7 @@ class BaseResponse:
         self._received: tuple[Any, ...] | None = None
 
     @classmethod
-    def from_response(cls, response: Chunk, schema: Any = None) -> Self:
+    def from_response(cls, response: protos.GenerateContentResponse, schema: Any = None) -> Self:
         """A whole response; `schema` is the Python type of `parsed`."""
         whole = cls(response, None, schema)
         if response.HasField("prompt_feedback") and response.prompt_feedback.block_reason:
@@ -50,7 +50,7 @@ class BaseResponse:
         return whole
 
     @classmethod
-    def from_reply(cls, reply: tuple[Chunk, tuple[Any, ...]], schema: Any = None) -> Self:
+    def from_reply(cls, reply: tuple[protos.GenerateContentResponse, tuple[Any, ...]], schema: Any = None) -> Self:
         """A whole response with what the transport received with it."""
         whole = cls.from_response(reply[0], schema)
         whole._received = reply[1]
@@ -243,7 +243,7 @@ class BaseResponse:
     # The attributes of google.generativeai's responses that other libraries read.
 
     @property
-    def _result(self) -> Chunk:
+    def _result(self) -> protos.GenerateContentResponse:
         return self._message()
 
     @property
@@ -354,14 +354,14 @@ class BaseResponse:
     def _spans(self) -> list[tuple[int, int]] | None:
         return None if self._buffer is None else self._buffer.spans()
 
-    def _message(self) -> Chunk:
+    def _message(self) -> protos.GenerateContentResponse:
         """The response so far as one message."""
         if self._whole is not None:
             return self._whole
         assert self._buffer is not None  # noqa: S101 -- one of the two is there
         return self._buffer.message()
 
-    def _metadata(self) -> Chunk:
+    def _metadata(self) -> protos.GenerateContentResponse:
         """The response so far without candidates."""
         if self._whole is not None:
             return self._whole
@@ -369,7 +369,9 @@ class BaseResponse:
         return self._buffer.metadata()
 
 
-def _whole(kind: type[Any], whole: Chunk, schema: Any, is_chunk: bool, failure: Exception | None) -> Any:
+def _whole(
+    kind: type[Any], whole: protos.GenerateContentResponse, schema: Any, is_chunk: bool, failure: Exception | None
+) -> Any:
     response = kind(whole, None, schema, is_chunk)
     response._error = failure
     return response

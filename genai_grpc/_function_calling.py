@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from genai_grpc import protos
 from genai_grpc._coerce.serialize import SerializedContents, TurnList
 from genai_grpc._coerce.tools import CallableFunctionDeclaration, FunctionLibrary, to_function_response
 from genai_grpc._rpc.operation import CallFunctions, CallMethod, Operation, ReadChunk, Yield
@@ -16,7 +17,6 @@ from genai_grpc._services.messages import protos_of
 from genai_grpc.errors import FunctionCallingError
 
 if TYPE_CHECKING:
-    from genai_grpc import protos
     from genai_grpc.types import AutomaticFunctionCalling
 
 __all__ = [

@@ -7,6 +7,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, SupportsIndex, TypeVar
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_model_name
@@ -30,7 +31,6 @@ from genai_grpc.responses import AsyncGenerateContentResponse, GenerateContentRe
 from genai_grpc_protos._convert import to_message
 
 if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
     from genai_grpc.types import (
         AnyModelNameOptions,
         ContentsType,

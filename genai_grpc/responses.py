@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
-from genai_grpc._base_response import BaseResponse, Chunk
+from genai_grpc import protos
+from genai_grpc._base_response import BaseResponse
 from genai_grpc._responses.stream import AsyncIteratorStream, AsyncStream, IteratorStream, SyncStream
 from genai_grpc._responses.stream_buffer import StreamBuffer
 from genai_grpc._self import Self
@@ -32,7 +33,7 @@ class GenerateContentResponse(BaseResponse):
     __slots__ = ()
 
     @classmethod
-    def from_stream(cls, opened: tuple[SyncStream, Chunk | None], schema: Any = None) -> Self:
+    def from_stream(cls, opened: tuple[SyncStream, protos.GenerateContentResponse | None], schema: Any = None) -> Self:
         """An open stream and its first chunk, or None if it ended without one; `schema` is the type of `parsed`."""
         return cls(None, StreamBuffer.from_stream(*opened), schema)
 
@@ -96,7 +97,7 @@ class AsyncGenerateContentResponse(BaseResponse):
     __slots__ = ()
 
     @classmethod
-    def from_stream(cls, opened: tuple[AsyncStream, Chunk | None], schema: Any = None) -> Self:
+    def from_stream(cls, opened: tuple[AsyncStream, protos.GenerateContentResponse | None], schema: Any = None) -> Self:
         """An open stream and its first chunk, or None if it ended without one; `schema` is the type of `parsed`."""
         return cls(None, StreamBuffer.from_stream(*opened), schema)
 

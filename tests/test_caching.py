@@ -8,6 +8,7 @@ import pytest
 
 from genai_grpc import protos
 from genai_grpc._rpc.call import Call
+from genai_grpc._services.dialects import GEMINI_API
 from genai_grpc.caching import CachedContent
 from genai_grpc_protos.protobuf import Duration, Timestamp
 
@@ -25,6 +26,7 @@ class RecordingClient:
     def __init__(self) -> None:
         self.calls: list[Call[Any, Any, Any]] = []
         self._transports = SimpleNamespace(sync=self)
+        self._dialect = GEMINI_API
 
     def call(self, call: Call[Any, Any, Any]) -> protos.CachedContent:
         self.calls.append(call)

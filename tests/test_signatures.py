@@ -35,7 +35,9 @@ REFERENCE_PAGE = {
         request_options=None""",
     "start_chat": "*, history=None, enable_automatic_function_calling=False",
 }
-SEND_MESSAGE = REFERENCE_PAGE["generate_content"].replace("contents", "content")
+# After them, those of Vertex AI only.
+SEND_MESSAGE = REFERENCE_PAGE["generate_content"].replace("contents", "content") + ", labels=None"
+SEND_MESSAGE += ", model_armor_config=None"
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
@@ -223,11 +225,11 @@ PREDECESSOR = {
     "list_models": "*, page_size=50, client=None, request_options=None",
     "configure": """
         *, api_key=None, credentials=None, transport=None, client_options=None, client_info=None,
-        default_metadata=()""",
+        default_metadata=(), vertex=None""",
 }
 
 
 @pytest.mark.parametrize("name", PREDECESSOR)
 def test_functions_of_google_generativeai(name: str) -> None:
-    """A function has the parameters that it has in google-generativeai."""
+    """A function has the parameters that it has in google-generativeai; `configure` has `vertex`, too."""
     assert parameters(getattr(genai, name)) == expected(PREDECESSOR[name])

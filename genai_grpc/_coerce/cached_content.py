@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.resource_names import to_model_name
 from genai_grpc._coerce.tools import to_function_library, to_tool_config
 from genai_grpc._services.dialects import GEMINI_API, Dialect
 from genai_grpc_protos._convert import as_message, to_message
 from genai_grpc_protos.protobuf import Duration, Timestamp
-
-if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
 
 __all__ = ["to_cached_content", "to_cached_content_name", "to_expiration"]
 

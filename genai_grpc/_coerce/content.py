@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.part_source import (
     ACCEPTED,
     Kind,
@@ -17,9 +18,6 @@ from genai_grpc._coerce.part_source import (
 )
 from genai_grpc._services.messages import GEMINI, Protos
 from genai_grpc_protos._convert import to_message
-
-if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
 
 __all__ = [
     "TurnParts",

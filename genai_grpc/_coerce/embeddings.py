@@ -5,17 +5,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.content import to_content
 from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_any_model_name
 from genai_grpc._services.dialects import Dialect
 from genai_grpc._services.messages import GEMINI, Protos
 from genai_grpc_protos._convert import to_enum
-
-if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
 
 __all__ = ["MAX_BATCH_SIZE", "EmbedRequests", "contents_of", "to_task_type"]
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from google.protobuf.message import Message
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.media import BlobData, image_to_blob, path_to_blob
 from genai_grpc._services.messages import GEMINI, Protos
 from genai_grpc_protos._by_name import where_else
 from genai_grpc_protos._convert import as_message, field_of, to_message
-
-if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
 
 __all__ = ["ACCEPTED", "Kind", "PartSource", "classify", "is_empty", "part_fields", "part_message", "to_part_source"]
 

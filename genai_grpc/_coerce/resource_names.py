@@ -46,6 +46,7 @@ def to_full_name(name: str, prefix: str, dialect: Dialect) -> str:
     Raises:
         ValueError: The API has no resources of this kind.
 
+    >>> from genai_grpc._services.dialects import vertex_ai
     >>> to_full_name("models/a", "", vertex_ai("projects/p/locations/l"))
     'projects/p/locations/l/publishers/google/models/a'
     """

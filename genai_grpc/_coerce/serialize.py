@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.content import TurnParts, TurnSource, to_turn_sources
 from genai_grpc._coerce.media import BlobData
 from genai_grpc._coerce.part_source import PartSource
@@ -19,7 +20,6 @@ from genai_grpc_protos._convert import to_message
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from genai_grpc import protos as gemini
 
 __all__ = ["SerializedContents", "TurnList"]
 

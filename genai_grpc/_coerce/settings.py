@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from genai_grpc import protos as gemini
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions, to_extra_body, to_metadata, to_timeout
 from genai_grpc._rpc.retry_policy import NO_RETRY, RetryPolicy
 from genai_grpc._rpc.secret import Secret
 from genai_grpc._services.messages import GEMINI, Protos
 from genai_grpc_protos._convert import as_message, field_of, to_enum, to_message
-
-if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
 
 __all__ = [
     "WordAnswer",

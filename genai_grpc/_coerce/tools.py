@@ -7,12 +7,12 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from genai_grpc import protos as gemini
 from genai_grpc._coerce.struct import to_plain
 from genai_grpc._services.messages import GEMINI, VERTEX, Protos, protos_of
 from genai_grpc_protos._convert import as_message, field_of, to_message
 
 if TYPE_CHECKING:
-    from genai_grpc import protos as gemini
     from genai_grpc._coerce.functions import FunctionCaller
 
 __all__ = [

@@ -6,15 +6,13 @@ Time and memory are linear in the chunks: text is collected in lists, and joined
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from genai_grpc import protos
 from genai_grpc._responses.partial_args import join_arguments
 from genai_grpc._services.messages import GEMINI
-
-if TYPE_CHECKING:
-    from genai_grpc import protos
 
 __all__ = ["ResponseMerger"]
 
@@ -212,7 +210,7 @@ def _pieces_of(part: protos.Part) -> Sequence[Any]:
 
 def _join_call(whole: protos.Part, parts: list[protos.Part]) -> None:
     arguments = join_arguments(piece for part in parts for piece in _pieces_of(part))
-    call = whole.function_call
+    call: Any = whole.function_call
     for name in ("partial_args", "will_continue"):
         call.ClearField(name)
     call.args.update(arguments)

@@ -26,8 +26,9 @@ def join_arguments(pieces: Iterable[Any]) -> dict[str, Any]:
         kind = piece.WhichOneof("delta")
         value = None if kind in (None, "null_value") else getattr(piece, kind)
         before = values.get(piece.json_path)
-        joined = isinstance(before, str) and isinstance(value, str)
-        values[piece.json_path] = before + value if joined else value
+        if isinstance(before, str) and isinstance(value, str):
+            value = before + value
+        values[piece.json_path] = value
     root: list[Any] = [{}]
     for path, value in values.items():
         _put(root, [0, *_keys(path)], value)

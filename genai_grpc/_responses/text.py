@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from genai_grpc import protos
+from genai_grpc import protos
 
 __all__ = ["COMPLETE_REASONS", "MAX_TOKENS", "enum_name", "join_text", "no_text", "one_line", "part_text"]
 

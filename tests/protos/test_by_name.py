@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genai_grpc_protos import aiplatform_v1 as vertex
-from genai_grpc_protos import v1beta as gemini
+from genai_grpc_protos import aiplatform_v1, v1beta
 from genai_grpc_protos._by_name import convert
 from genai_grpc_protos._convert import is_map, is_repeated, to_message
 
+gemini: Any = v1beta  # enum values are given by name here, which the stubs do not take
+vertex: Any = aiplatform_v1
 SHARED = sorted(set(gemini.__all__) & set(vertex.__all__) - {"HarmCategory", "Modality", "Type"})
 # Fields whose types differ, so that a value of one may have no counterpart: numbers that are fractions there.
 WHOLE = {"top_k"}

@@ -9,10 +9,12 @@ import pytest
 from genai_grpc._responses.merge import ResponseMerger
 from genai_grpc._responses.partial_args import join_arguments
 from genai_grpc.responses import GenerateContentResponse
-from genai_grpc_protos import aiplatform_v1 as vertex
+from genai_grpc_protos import aiplatform_v1
+
+vertex: Any = aiplatform_v1
 
 
-def chunk(**call: Any) -> vertex.GenerateContentResponse:
+def chunk(**call: Any) -> Any:
     return vertex.GenerateContentResponse(candidates=[{"content": {"parts": [{"function_call": call}]}}])
 
 
@@ -47,8 +49,8 @@ def test_stream() -> None:
     response.resolve()
     calls = [(call.name, dict(call.args)) for call in response.function_calls]
     assert calls == [("weather", {"city": "New York"}), ("time", {"zone": -5}), ("now", {"zone": 1})]
-    assert not response.function_calls[0].partial_args
-    assert not response.function_calls[0].will_continue
+    first: Any = response.function_calls[0]
+    assert (len(first.partial_args), first.will_continue) == (0, False)
 
 
 def test_chunks_are_unchanged() -> None:

@@ -158,7 +158,8 @@ def test_history_of_the_other_api(api: Api, client: genai.Client, server: Server
         api.send(second, "How are you?")
         third = genai.ChatSession.from_json(genai.GenerativeModel(client=gemini), second.to_json())
         api.send(third, "Bye")
-    assert [type(turn) for turn in second.history] == [vertex.Content] * 4
+    history: list[Any] = second.history
+    assert [type(turn) for turn in history] == [vertex.Content] * 4
     texts = [turn.parts[0].text for turn in script.requests[-1].contents]
     assert texts == ["Hi", "Hello", "How are you?", "Fine", "Bye"]
 
