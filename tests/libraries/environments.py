@@ -30,6 +30,8 @@ PACKAGES: Final = {
     "genai_grpc": ("grpcio", "protobuf", "httpx2", "tqdm"),
     # What remains where the predecessor has been uninstalled, or came with another package.
     "genai_grpc+google-ai-generativelanguage": ("grpcio", "google-ai-generativelanguage"),
+    # The clients of Vertex AI, beside this package in one process.
+    "genai_grpc+google-cloud-aiplatform": ("grpcio", "google-cloud-aiplatform"),
 }
 # What speaks HTTP to the local server, without this package.
 HTTP_CLIENTS: Final = {"google-genai": ("google-genai", "langchain-google-genai")}

@@ -98,7 +98,8 @@ def test_invalid_arguments(api: Api, client: genai.Client, script: ScriptEngine,
     ):
         with pytest.raises(error, match=message):
             embed(api, client, content, **options)
-    assert script.embed_requests == ()
+    # Without batches, the contents before the one that cannot be converted are sent.
+    assert len(script.embed_requests) <= (dialect == "vertex")
 
 
 @pytest.mark.gemini_only
