@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.environments import python_of
-from benchmarks.peers import PEERS
+from benchmarks.peers import VERTEX, spec_of
 from benchmarks.rounds import Cost
 from benchmarks.serving import SCENARIOS, serve
 
@@ -30,12 +30,12 @@ connect({peer!r}, Endpoint(*{endpoint!r})).ask()
 
 def imports(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
     """Cost of importing each peer, for each round."""
-    return _rounds({peer: PEERS[peer].imports for peer in peers}, rounds)
+    return _rounds({peer: spec_of(peer).imports for peer in peers}, rounds)
 
 
 def first_calls(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
     """Cost of everything up to the first reply of each peer, for each round."""
-    with serve(SCENARIOS["short"]) as endpoint:
+    with serve(SCENARIOS["short"], vertex=peers[0] in VERTEX) as endpoint:
         programs = {peer: FIRST_CALL.format(peer=peer, endpoint=tuple(endpoint)) for peer in peers}
         return _rounds(programs, rounds)
 

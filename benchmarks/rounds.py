@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmarks.environments import python_of
-from benchmarks.peers import Endpoint
+from benchmarks.peers import VERTEX, Endpoint
 from benchmarks.serving import SCENARIOS, serve
 from benchmarks.workloads import WORKLOADS
 
@@ -129,8 +129,8 @@ def interleaved(workload: str, peers: Sequence[str], rounds: int) -> list[dict[s
     """Run rounds of the peers in turn; the first peer takes part in all of them, a slow one in at least two."""
     spec = WORKLOADS[workload]
     with ExitStack() as stack:
-        endpoint = stack.enter_context(serve(SCENARIOS[spec.scenario]))
-        base = {"plain": spec.base or workload}
+        endpoint = stack.enter_context(serve(SCENARIOS[spec.scenario], vertex=peers[0] in VERTEX))
+        base = dict.fromkeys(("plain", "plain_vertex"), spec.base or workload)
         workers = {peer: stack.enter_context(Worker(peer, base.get(peer, workload), endpoint)) for peer in peers}
         every = {}
         for peer, worker in workers.items():

@@ -72,11 +72,11 @@ def build() -> Path:
 
 
 @contextmanager
-def serve(scenario: Scenario, *options: str) -> Iterator[Endpoint]:
-    """Run the server with this scenario."""
+def serve(scenario: Scenario, *options: str, vertex: bool = False) -> Iterator[Endpoint]:
+    """Run the server with this scenario, with the replies of Vertex AI or of the Gemini API."""
     program = build()
     with tempfile.TemporaryDirectory(prefix="genai-grpc-bench-") as directory:
-        write_replies(Path(directory), scenario)
+        write_replies(Path(directory), scenario, vertex=vertex)
         command = [str(program), directory, f"{directory}/socket", *options]
         command += ["--chunks", str(scenario.chunks), "--pace", str(scenario.pace)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
@@ -87,10 +87,12 @@ def serve(scenario: Scenario, *options: str) -> Iterator[Endpoint]:
             process.stdin.close()
 
 
-def write_replies(directory: Path, scenario: Scenario) -> None:
+def write_replies(directory: Path, scenario: Scenario, *, vertex: bool = False) -> None:
     """Write the replies of each RPC that the benchmarks call, as protobuf and as JSON."""
     from google.protobuf.json_format import MessageToDict
 
+    from genai_grpc_protos import aiplatform_v1
+    from genai_grpc_protos._convert import to_message
     from genai_grpc_protos._pool import POOL
 
     # A paced chunk carries the time of its sending.
@@ -99,7 +101,8 @@ def write_replies(directory: Path, scenario: Scenario) -> None:
         "GenerateContent": response(scenario.text, last=True),
         "StreamGenerateContent": response(chunk, last=False),
     }
-    for name, message in replies.items():
+    for name, of_gemini in replies.items():
+        message = to_message(aiplatform_v1.GenerateContentResponse, of_gemini) if vertex else of_gemini
         (directory / f"{name}.binpb").write_bytes(message.SerializeToString())
         fields = MessageToDict(message, descriptor_pool=POOL)
         (directory / f"{name}.json").write_text(json.dumps(fields))

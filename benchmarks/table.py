@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks.bounds import BOUNDS
 from benchmarks.imports import first_calls, imports
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, VERTEX
 from benchmarks.rounds import Cost, Spread, Worker, interleaved, ratios, spread
 from benchmarks.serving import SCENARIOS, serve
 from benchmarks.workloads import WORKLOADS
@@ -56,7 +56,7 @@ def rounds_of(name: str, peers: Sequence[str], rounds: int) -> list[dict[str, Co
 
 def blob_memory(peers: Sequence[str], rounds: int) -> list[dict[str, Cost]]:
     """Memory of one request with an image file, each in a process that has sent none."""
-    with serve(SCENARIOS["short"]) as endpoint:
+    with serve(SCENARIOS["short"], vertex=peers[0] in VERTEX) as endpoint:
         found = []
         for _ in range(rounds):
             costs = {}

@@ -9,10 +9,26 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["KEY", "MODEL", "PEERS", "PROMPT", "TRANSPORTS", "Endpoint", "Peer", "Spec", "connect", "spec_of"]
+__all__ = [
+    "KEY",
+    "MODEL",
+    "PEERS",
+    "PROJECT",
+    "PROMPT",
+    "TRANSPORTS",
+    "VERTEX",
+    "VERTEX_MODEL",
+    "Endpoint",
+    "Peer",
+    "Spec",
+    "connect",
+    "spec_of",
+]
 
 KEY: Final = "a-key-of-thirty-nine-characters-as-usual"
 MODEL: Final = "models/gemini-pro"
+PROJECT: Final = "my-project"
+VERTEX_MODEL: Final = f"projects/{PROJECT}/locations/global/publishers/google/{MODEL}"
 PROMPT: Final = "Tell me a story about a magic backpack, in one sentence."
 
 
@@ -110,6 +126,20 @@ PEERS: Final = {
     ),
 }
 
+# The same two at Vertex AI, whose messages have other numbers.
+VERTEX: Final = {
+    "plain_vertex": Spec(
+        "plain stub of Vertex AI",
+        "plain_vertex",
+        "PlainVertex",
+        (),
+        "import grpc; from genai_grpc_protos.aiplatform_v1 import prediction_service_pb2_grpc",
+    ),
+    "genai_grpc_vertex": Spec(
+        "genai_grpc at Vertex AI", "genai_grpc_client", "OverVertex", (), "from genai_grpc import GenerativeModel"
+    ),
+}
+
 # Alternatives to gRPC's transport; they implement the part of the protocol that unary calls and streamed replies need.
 TRANSPORTS: Final = {
     "lower_bound": Spec("bare socket", "lower_bound", "LowerBound", ("protobuf",), "import socket"),
@@ -122,7 +152,7 @@ TRANSPORTS: Final = {
 
 def spec_of(name: str) -> Spec:
     """Specification of the client or transport of that name."""
-    return PEERS[name] if name in PEERS else TRANSPORTS[name]
+    return (PEERS | VERTEX | TRANSPORTS)[name]
 
 
 def connect(name: str, endpoint: Endpoint, *channel: int) -> Peer:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import genai_grpc as genai
-from benchmarks.peers import KEY, MODEL, PROMPT, Endpoint
+from benchmarks.peers import KEY, MODEL, PROJECT, PROMPT, Endpoint
 
 
 class Client:
@@ -52,3 +52,11 @@ class RestClient(Client):
     @staticmethod
     def _options(endpoint: Endpoint) -> dict[str, Any]:
         return {"endpoint": endpoint.rest, "transport": "rest"}
+
+
+class OverVertex(Client):
+    """The same at Vertex AI."""
+
+    @staticmethod
+    def _options(endpoint: Endpoint) -> dict[str, Any]:
+        return {"endpoint": f"http://{endpoint.grpc}", "vertex": genai.Vertex(PROJECT)}
