@@ -21,7 +21,8 @@ from genai_grpc._coerce.settings import (
     to_safety_map,
     to_safety_settings,
 )
-from genai_grpc._coerce.tools import FunctionLibrary, to_function_library, to_tool_config
+from genai_grpc._coerce.tool_config import to_tool_config
+from genai_grpc._coerce.tools import FunctionLibrary, to_function_library
 from genai_grpc._rpc.call import Call, SerializedRequest, reply_message
 from genai_grpc._rpc.options import NO_OPTIONS, CallOptions
 from genai_grpc._rpc.secret import Secret

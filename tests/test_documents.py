@@ -406,6 +406,16 @@ def test_live(scripted: ScriptEngine) -> None:
     assert [turn.parts[0].text for turn in scripted.requests[-1].contents] == ["1?", "One", "2?"]
 
 
+def test_vertex(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs of docs/vertex.md run as shown, on the local server."""
+    with serve(ScriptEngine().reply("Hello!").reply("Hello!")) as server:
+        monkeypatch.setenv("GENAI_GRPC_ENDPOINT", server.endpoint)
+        namespace: dict[str, Any] = {}
+        printed = "".join(execute(each.code, "docs/vertex.md", namespace) for each in programs("docs/vertex.md"))
+        namespace["client"].close()
+    assert printed == "Hello!\nHello!\n"
+
+
 def test_tuning(scripted: ScriptEngine) -> None:
     """The program of docs/tuning.md runs as shown."""
     [program] = programs("docs/tuning.md")

@@ -9,7 +9,8 @@ from typing import Any, Final
 from genai_grpc import protos as gemini
 from genai_grpc._coerce.content import to_contents, to_system_instruction
 from genai_grpc._coerce.resource_names import to_model_name
-from genai_grpc._coerce.tools import to_function_library, to_tool_config
+from genai_grpc._coerce.tool_config import to_tool_config
+from genai_grpc._coerce.tools import to_function_library
 from genai_grpc._services.dialects import GEMINI_API, Dialect
 from genai_grpc_protos._convert import as_message, to_message
 from genai_grpc_protos.protobuf import Duration, Timestamp

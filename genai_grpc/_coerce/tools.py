@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from genai_grpc import protos as gemini
+from genai_grpc._coerce.service_tools import api_of_tool, in_either, service_tool_field, service_tools
 from genai_grpc._coerce.struct import to_plain
 from genai_grpc._services.messages import GEMINI, VERTEX, Protos, protos_of
 from genai_grpc_protos._convert import as_message, field_of, to_message
@@ -21,35 +20,9 @@ __all__ = [
     "FunctionLibrary",
     "Tool",
     "to_function_library",
-    "to_tool_config",
 ]
 
 ACCEPTED: Final = "a function, a FunctionDeclaration, a Tool, a dict of one of these, or a name such as 'google_search'"
-
-
-@cache
-def service_tools(protos: Protos) -> Mapping[str, str]:
-    """Tools that the service runs: the field of Tool, and the name of its message."""
-    return {
-        field.name: field.message_type.name
-        for field in protos.Tool.DESCRIPTOR.fields
-        if field.message_type is not None and field.name != "function_declarations"
-    }
-
-
-def _in_either(name: str, values: Mapping[str, Any]) -> Any:
-    """A message of the first API that has all of these fields: a tool is often made before its model.
-
-    Raises:
-        TypeError: A value has an unsupported type.
-        ValueError: Neither has them; the error is that of the first one.
-    """
-    try:
-        return to_message(getattr(GEMINI, name), values)
-    except ValueError:
-        with suppress(ValueError):
-            return to_message(getattr(VERTEX, name), values)
-        raise
 
 
 class FunctionDeclaration:
@@ -67,7 +40,7 @@ class FunctionDeclaration:
 
     def __init__(self, *, name: str, description: str = "", parameters: Any = None, **fields: Any) -> None:
         values = {"name": name, "description": description, **_schema_fields(parameters), **fields}
-        self._proto: gemini.FunctionDeclaration = _in_either("FunctionDeclaration", values)
+        self._proto: gemini.FunctionDeclaration = in_either("FunctionDeclaration", values)
 
     @property
     def name(self) -> str:
@@ -228,7 +201,7 @@ class Tool:
             raise TypeError(f"function_declarations is repeated; pass a list, not {type(declarations).__name__}")
         self.function_declarations = [to_function_declaration(item) for item in declarations]
         self._index = _index(self.function_declarations)
-        self._proto: gemini.Tool = _in_either("Tool", service_tools)
+        self._proto: gemini.Tool = in_either("Tool", service_tools)
         declaration_type = protos_of(self._proto).FunctionDeclaration
         self._proto.function_declarations.extend(
             to_message(declaration_type, item.to_proto()) for item in self.function_declarations
@@ -344,30 +317,14 @@ def to_tool(value: Any) -> Tool:
         }
         declarations = fields.pop("function_declarations", ())
         return Tool(function_declarations=declarations, **fields)
-    if message is not None and (field := _service_tool_field(message)) is not None:
+    if message is not None and (field := service_tool_field(message)) is not None:
         service_tool: dict[str, Any] = {field: message}
         return Tool(**service_tool)
-    if isinstance(value, Mapping) and (protos := _api_of_tool(value)) is not None:
+    if isinstance(value, Mapping) and (protos := api_of_tool(value)) is not None:
         return Tool(**{field_of(protos.Tool, key) or str(key): item for key, item in value.items()})
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
         return Tool(function_declarations=value)
     return Tool(function_declarations=[value])
-
-
-def _service_tool_field(message: Any) -> str | None:
-    """The field of Tool for the message of a tool that the service runs."""
-    fields = service_tools(protos_of(message)).items()
-    return next((field for field, name in fields if name == message.DESCRIPTOR.name), None)
-
-
-def _api_of_tool(value: Mapping[str, Any]) -> Protos | None:
-    """The API whose Tool has a field of this name; None if the dict is of something else."""
-    if any(field_of(GEMINI.Tool, key) for key in value):
-        return GEMINI
-    # The first key alone would name a function; Vertex AI's messages are imported only where Gemini's do not have it.
-    if "name" not in value and any(field_of(VERTEX.Tool, key) for key in value):
-        return VERTEX
-    return None
 
 
 def to_function_declaration(value: Any) -> FunctionDeclaration:
@@ -391,32 +348,6 @@ def to_function_declaration(value: Any) -> FunctionDeclaration:
     is_mcp = type(value).__module__.startswith("mcp.")
     hint = "; of an MCP session, pass tools=await genai_grpc.mcp.tools(session)" if is_mcp else ""
     raise TypeError(f"cannot make a tool from {type(value).__name__}; pass {ACCEPTED}{hint}")
-
-
-def to_tool_config(value: Any, protos: Protos = GEMINI) -> gemini.ToolConfig | None:
-    """Coerce the tool config; None stays None. A mode is a str in any case, a number, or in a dict.
-
-    Raises:
-        TypeError: It is neither a ToolConfig nor a dict.
-        ValueError: A key or a mode is unknown.
-
-    >>> to_tool_config({"function_calling_config": "any"}).function_calling_config.mode.name
-    'ANY'
-    """
-    if isinstance(value, Mapping):
-        value = {field_of(protos.ToolConfig, key) or key: item for key, item in value.items()}
-        if (config := value.get("function_calling_config")) is not None:
-            value["function_calling_config"] = _normalize_mode(config)
-    return None if value is None else to_message(protos.ToolConfig, value)
-
-
-def _normalize_mode(value: Any) -> Any:
-    if isinstance(value, (str, int)):
-        value = {"mode": value}
-    if isinstance(value, Mapping) and isinstance(mode := value.get("mode"), str):
-        # google.generativeai accepts names with a prefix too, such as "mode_any".
-        value = {**value, "mode": mode.lower().removeprefix("mode_")}
-    return value
 
 
 def to_function_response(call: gemini.FunctionCall, result: Any) -> gemini.FunctionResponse:

@@ -11,7 +11,6 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from genai_grpc import protos
-from genai_grpc._responses.partial_args import join_arguments
 from genai_grpc._services.messages import GEMINI
 
 __all__ = ["ResponseMerger"]
@@ -209,6 +208,8 @@ def _pieces_of(part: protos.Part) -> Sequence[Any]:
 
 
 def _join_call(whole: protos.Part, parts: list[protos.Part]) -> None:
+    from genai_grpc._responses.partial_args import join_arguments  # of Vertex AI, if it is asked for them
+
     arguments = join_arguments(piece for part in parts for piece in _pieces_of(part))
     call: Any = whole.function_call
     for name in ("partial_args", "will_continue"):

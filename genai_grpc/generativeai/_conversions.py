@@ -15,7 +15,7 @@ from genai_grpc._coerce.enums import enum_of, to_answer_style, to_grantee_type, 
 from genai_grpc._coerce.part_source import classify
 from genai_grpc._coerce.resource_names import to_any_model_name
 from genai_grpc._coerce.settings import to_generation_settings, to_safety_map
-from genai_grpc._coerce.tools import to_tool_config
+from genai_grpc._coerce.tool_config import to_tool_config
 from genai_grpc.types._caching import TTL, ExpireTime
 from genai_grpc.types._files import File
 from genai_grpc.types._models import TunedModel

@@ -3,13 +3,13 @@
 from typing import Any, TypeAlias
 
 from genai_grpc import protos
+from genai_grpc._coerce.tool_config import to_tool_config
 from genai_grpc._coerce.tools import (
     CallableFunctionDeclaration,
     FunctionDeclaration,
     FunctionLibrary,
     Tool,
     to_function_library,
-    to_tool_config,
 )
 from genai_grpc.generativeai._conversions import to_function_calling_config, to_function_calling_mode, to_type
 from genai_grpc.generativeai._missing import module_getattr

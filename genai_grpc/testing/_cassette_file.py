@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from math import inf
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from genai_grpc._services.api_versions import PACKAGE
 from genai_grpc.errors import BY_NUMBER
+from genai_grpc_protos._by_name import MODULES
 from genai_grpc_protos._json import from_json_dict, load_json, to_json_dict
 from genai_grpc_protos._pool import POOL
 from genai_grpc_protos.rpc import Status
@@ -222,6 +224,8 @@ def _message_class(method: str, kind: Kind) -> type[Message] | None:
     """The class of a method's requests or replies; None if the method is unknown."""
     service, _, name = method.removeprefix("/").partition("/")
     service = service.replace(f"{PACKAGE}.v1.", f"{PACKAGE}.v1beta.")  # whose messages have all fields of v1
+    if (module := MODULES.get(service.rpartition(".")[0])) is not None:
+        import_module(module)  # its files may not be in the pool yet
     try:
         descriptor = POOL.FindServiceByName(service).methods_by_name[name]
     except KeyError:

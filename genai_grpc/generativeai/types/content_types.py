@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from genai_grpc import protos
+from genai_grpc._coerce.tool_config import to_tool_config
 from genai_grpc._coerce.tools import (
     CallableFunctionDeclaration,
     FunctionDeclaration,
@@ -12,7 +13,6 @@ from genai_grpc._coerce.tools import (
     to_function_declaration,
     to_function_library,
     to_tool,
-    to_tool_config,
 )
 from genai_grpc.generativeai._conversions import (
     image_to_blob,
