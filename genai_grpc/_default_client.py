@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from genai_grpc import _fork
 from genai_grpc._rpc.secret import Secret, hide
 from genai_grpc._services.dialects import GEMINI_API, Dialect
-from genai_grpc._services.vertex import Vertex
-from genai_grpc._transport.config import client_arguments
-from genai_grpc._transport.vertex import resolve_vertex
+from genai_grpc._transport.config import client_arguments, vertex_of
 from genai_grpc.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from genai_grpc._services.vertex import Vertex
     from genai_grpc.client import Client  # which holds the only instance
 
 __all__ = ["DefaultClient"]
@@ -94,7 +93,7 @@ class DefaultClient:
             ConfigurationError: There is neither a project nor a key for Vertex AI.
         """
         arguments, environment = self._arguments, Secret(os.environ)
-        vertex = resolve_vertex(arguments.get("vertex"), arguments.get("api_key"), environment)
+        vertex = vertex_of(arguments.get("vertex"), arguments.get("api_key"), environment)
         return GEMINI_API if vertex is None else vertex.dialect
 
     def client(self) -> Client:

@@ -11,7 +11,6 @@ from genai_grpc import _fork
 from genai_grpc._default_client import DefaultClient
 from genai_grpc._rpc.options import NO_OPTIONS, to_grace, to_timeout
 from genai_grpc._rpc.secret import Secret, hide
-from genai_grpc._services.vertex import Vertex
 from genai_grpc._transport.config import ClientOptions, resolve, with_key
 from genai_grpc.errors import ClientClosed, ConfigurationError
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from genai_grpc._rpc.retry_policy import RetryPolicy
     from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
     from genai_grpc._services.dialects import Dialect
+    from genai_grpc._services.vertex import Vertex
     from genai_grpc._transport.aio import AsyncTransport
     from genai_grpc._transport.sync import SyncTransport
     from genai_grpc._transport.tls import TLS

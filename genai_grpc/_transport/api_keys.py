@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from genai_grpc._rpc.secret import Secret
-from genai_grpc._services.vertex import Vertex
 from genai_grpc.errors import ConfigurationError
 
 __all__ = ["API_KEY_VARIABLES", "VERTEX_KEY_VARIABLES", "environment_key", "to_key"]
@@ -30,7 +29,7 @@ def to_key(key: object) -> str:
     return key
 
 
-def environment_key(variables: Secret, vertex: Vertex | None = None) -> Secret | None:
+def environment_key(variables: Secret, vertex: object = None) -> Secret | None:
     """The API key of these environment variables, for the Gemini API or for Vertex AI; None if they have none.
 
     Raises:

@@ -17,10 +17,8 @@ from genai_grpc._rpc.retry_policy import RetryPolicy
 from genai_grpc._rpc.secret import Secret, hide
 from genai_grpc._services.api_versions import API_VERSIONS
 from genai_grpc._services.dialects import GEMINI_API, Dialect
-from genai_grpc._services.vertex import Vertex
 from genai_grpc._transport.api_keys import API_KEY_VARIABLES, environment_key, to_key
 from genai_grpc._transport.endpoint import Endpoint, parse_base_url, parse_endpoint
-from genai_grpc._transport.vertex import ENDPOINT_VARIABLE, MISSING_VERTEX_CREDENTIALS, resolve_vertex
 from genai_grpc._version import __version__
 from genai_grpc.errors import ConfigurationError
 
@@ -29,24 +27,29 @@ if TYPE_CHECKING:
     from genai_grpc._rpc.adaptive_limit import AdaptiveLimit
     from genai_grpc._rpc.rate_limiter import RateLimit
     from genai_grpc._rpc.shared_rate_limiter import SharedRateLimiter
+    from genai_grpc._services.vertex import Vertex
     from genai_grpc._transport.tls import TLS
 
 __all__ = [
-    "MISSING_CREDENTIALS",
     "ClientOptions",
     "check",
     "client_arguments",
     "enable_log",
     "has_credentials",
     "has_default_credentials",
+    "missing_credentials",
     "plaintext_problem",
     "resolve",
+    "vertex_of",
     "with_environment_proxy",
     "with_key",
 ]
 
 TRANSPORTS: Final = ("grpc", "rest")
 HOST: Final = "generativelanguage.googleapis.com"
+ENDPOINT_VARIABLE: Final = "GENAI_GRPC_ENDPOINT"
+VERTEX_VARIABLE: Final = "GOOGLE_GENAI_USE_VERTEXAI"
+VERTEX_HOST: Final = "aiplatform.googleapis.com"
 HTTP_ENDPOINT_VARIABLE: Final = "GENAI_GRPC_HTTP_ENDPOINT"
 LOG_VARIABLE: Final = "GENAI_GRPC_LOG"
 USER_AGENT: Final = f"genai-grpc/{__version__}"
@@ -151,7 +154,7 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     api_key, credentials = _resolve_key(hide(options.api_key)), _resolve_credentials(hide(options.credentials))
     if options.transport not in TRANSPORTS:
         raise ConfigurationError(f"transport is {' or '.join(map(repr, TRANSPORTS))}; got {options.transport!r}")
-    vertex = resolve_vertex(options.vertex, api_key, variables)
+    vertex = vertex_of(options.vertex, api_key, variables)
     host = HOST if vertex is None else vertex.host
     target, base_path = _resolve_endpoint(hide(options.endpoint), variables, options.transport, host)
     http_endpoint = options.http_endpoint or variables.reveal().get(HTTP_ENDPOINT_VARIABLE) or None
@@ -162,7 +165,7 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     metadata = _resolve_metadata(hide(options.metadata))
     if target.host == host and api_key is None and credentials is None and not has_credentials(metadata):
         if not has_default_credentials(target):
-            raise ConfigurationError(MISSING_CREDENTIALS if vertex is None else MISSING_VERTEX_CREDENTIALS)
+            raise ConfigurationError(missing_credentials(vertex))
         credentials = "default"
     user_agent = options.user_agent
     if user_agent is not None:
@@ -189,6 +192,28 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
         resolved = with_environment_proxy(resolved, variables)
     check(resolved)
     return resolved
+
+
+def vertex_of(given: object, api_key: object, variables: Secret) -> Vertex | None:
+    """The project and location at Vertex AI that a program or the environment names; None for the Gemini API.
+
+    Raises:
+        ConfigurationError, TypeError: As `resolve_vertex`.
+    """
+    if given is False or (given is None and VERTEX_VARIABLE not in variables.reveal()):
+        return None
+    from genai_grpc._transport.vertex import resolve_vertex  # few programs call Vertex AI
+
+    return resolve_vertex(given, api_key, variables)
+
+
+def missing_credentials(vertex: Vertex | None) -> str:
+    """What an error says of the credentials that an endpoint of Google needs."""
+    if vertex is None:
+        return MISSING_CREDENTIALS
+    from genai_grpc._transport.vertex import MISSING_VERTEX_CREDENTIALS  # as above
+
+    return MISSING_VERTEX_CREDENTIALS
 
 
 def enable_log(variables: Secret) -> None:
@@ -265,7 +290,7 @@ def with_key(options: ClientOptions, key: Secret) -> ClientOptions:
 def has_default_credentials(endpoint: Endpoint) -> bool:
     """Whether an endpoint takes the application default credentials, and they can be looked up at the first call."""
     host = endpoint.host or ""
-    if host != HOST and not host.endswith(Vertex().host):
+    if host != HOST and not host.endswith(VERTEX_HOST):
         return False
     try:
         return find_spec("google.auth") is not None

@@ -16,8 +16,7 @@ from genai_grpc._rpc.log import LOG
 from genai_grpc._rpc.options import Metadata, to_metadata
 from genai_grpc._rpc.secret import Secret, SecretText, mask, without_frames
 from genai_grpc._transport.api_keys import to_key
-from genai_grpc._transport.config import MISSING_CREDENTIALS, QUOTA_PROJECT, ClientOptions
-from genai_grpc._transport.vertex import MISSING_VERTEX_CREDENTIALS
+from genai_grpc._transport.config import QUOTA_PROJECT, ClientOptions, missing_credentials
 from genai_grpc.errors import ConfigurationError, ServiceUnavailable, Unauthenticated
 
 __all__ = ["CallableKey", "Credentials", "OAuthToken", "StaticKey", "credentials_from"]
@@ -179,7 +178,7 @@ def credentials_from(options: ClientOptions) -> Credentials:
             cause = without_frames(error)  # as in _fetch
         else:
             return OAuthToken(found)
-        missing = MISSING_CREDENTIALS if options.vertex is None else MISSING_VERTEX_CREDENTIALS
+        missing = missing_credentials(options.vertex)
         raise ConfigurationError(f"{missing}. The last attempt failed: {cause}") from cause
     scope: Any = google.auth.credentials.with_scopes_if_required
     token: OAuthToken = options.credentials.apply(lambda given: OAuthToken(scope(given, SCOPES)))

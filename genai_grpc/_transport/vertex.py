@@ -8,12 +8,11 @@ from typing import Final
 from genai_grpc._rpc.secret import Secret
 from genai_grpc._services.vertex import GLOBAL, Vertex
 from genai_grpc._transport.api_keys import VERTEX_KEY_VARIABLES, environment_key
+from genai_grpc._transport.config import ENDPOINT_VARIABLE, VERTEX_VARIABLE
 from genai_grpc.errors import ConfigurationError
 
-__all__ = ["ENDPOINT_VARIABLE", "MISSING_VERTEX_CREDENTIALS", "resolve_vertex"]
+__all__ = ["MISSING_VERTEX_CREDENTIALS", "resolve_vertex"]
 
-ENDPOINT_VARIABLE: Final = "GENAI_GRPC_ENDPOINT"
-VERTEX_VARIABLE: Final = "GOOGLE_GENAI_USE_VERTEXAI"
 PROJECT_VARIABLE: Final = "GOOGLE_CLOUD_PROJECT"
 LOCATION_VARIABLE: Final = "GOOGLE_CLOUD_LOCATION"
 MISSING_VERTEX_CREDENTIALS: Final = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -86,7 +86,7 @@ def _counterpart(descriptor: Any, package: str) -> Any:
     return None
 
 
-class _Rule(NamedTuple):
+class _Rule:
     """What becomes of one field.
 
     Attributes:
@@ -95,9 +95,10 @@ class _Rule(NamedTuple):
         dropped: Whether a field without a counterpart is left out.
     """
 
-    target: str | None
-    write: Callable[[Any, str, Any, bool], None] | None
-    dropped: bool
+    __slots__ = ("dropped", "target", "write")
+
+    def __init__(self, target: str | None, write: Callable[[Any, str, Any, bool], None] | None, dropped: bool) -> None:
+        self.target, self.write, self.dropped = target, write, dropped
 
 
 def _fill(message: Any, result: Any, lenient: bool) -> None:

@@ -50,10 +50,10 @@ def to_message(cls: type[M], value: object) -> M:
     """Coerce to a message of `cls`.
 
     A message of `cls` is returned as it is. A message of the same full name from another pool or from proto-plus is
-    converted, and so is its counterpart of the other API, by the names of fields and enum values. A dict may nest dicts and messages; it names enum values by str, and holds a Struct as a dict, a
-    Duration as seconds or a timedelta, a Timestamp as a datetime, and bytes as bytes or a base64 str. Its keys are
-    field names, also in camelCase or with proto-plus's trailing underscore; None leaves a field unset, except for a
-    NullValue, which it sets.
+    converted, and so is its counterpart of the other API, by the names of fields and enum values. A dict may nest dicts
+    and messages; it names enum values by str, and holds a Struct as a dict, a Duration as seconds or a timedelta, a
+    Timestamp as a datetime, and bytes as bytes or a base64 str. Its keys are field names, also in camelCase or with
+    proto-plus's trailing underscore; None leaves a field unset, except for a NullValue, which it sets.
 
     Raises:
         TypeError: `value`, or the value of a field, has an unsupported type.
