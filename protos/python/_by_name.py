@@ -6,6 +6,7 @@ What corresponds is found in the descriptors, once for each pair of messages.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, TypeVar
@@ -15,7 +16,7 @@ from google.protobuf.message import Message
 
 from genai_grpc_protos._pool import POOL
 
-__all__ = ["TITLES", "convert", "corresponds", "where_else"]
+__all__ = ["TITLES", "convert", "corresponds", "value_elsewhere", "where_else"]
 
 M = TypeVar("M", bound=Message)
 
@@ -69,6 +70,21 @@ def where_else(descriptor: Any, name: str) -> str:
         if package != descriptor.file.package and descriptor.file.package in TITLES:
             other = _counterpart(descriptor, package)
             if other is not None and (name in other.fields_by_name or name in other.fields_by_camelcase_name):
+                return f"; {title} has it"
+    return ""
+
+
+def value_elsewhere(enum: Any, name: str) -> str:
+    """The API that has a value which an enum lacks, as the end of an error; "" if none has it."""
+    package = enum.file.package
+    for other, title in TITLES.items():
+        if other == package or package not in TITLES:
+            continue
+        import_module(MODULES[other])  # its files join the pool
+        with suppress(KeyError):
+            found = POOL.FindEnumTypeByName(enum.full_name.replace(package, other, 1))
+            prefix = found.values[0].name.removesuffix("UNSPECIFIED")
+            if {name, name.upper(), prefix + name.upper()} & set(found.values_by_name):
                 return f"; {title} has it"
     return ""
 

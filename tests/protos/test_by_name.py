@@ -132,6 +132,12 @@ def test_maps_and_well_known_types() -> None:
             {"finish_reason": gemini.Candidate.FinishReason.LANGUAGE},
             "Vertex AI has no LANGUAGE; the Gemini API has it",
         ),
+        (
+            vertex.Candidate,
+            {"finish_reason": "language"},
+            "Vertex AI has no FinishReason 'language'; the Gemini API has",
+        ),
+        (gemini.SafetySetting, {"category": "jailbreak"}, "has no HarmCategory 'jailbreak'; Vertex AI has it"),
         (vertex.GenerationConfig, {"no_such": 1}, "GenerationConfig has no field 'no_such'; its fields are"),
         (gemini.GenerationConfig, vertex.GenerationConfig(top_k=2.5), "top_k is an int; got 2.5"),
     ],

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from genai_grpc_protos._by_name import TITLES, convert, corresponds, where_else
+from genai_grpc_protos._by_name import TITLES, convert, corresponds, value_elsewhere, where_else
 from genai_grpc_protos._pool import message_class
 
 __all__ = [
@@ -92,6 +92,8 @@ def to_enum(enum: Any, value: object, path: str) -> int:
         prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
         found = names.get(value) or names.get(value.upper()) or names.get(prefix + value.upper())
         if found is None:
+            if elsewhere := value_elsewhere(enum, value):
+                raise ValueError(f"{path}: {TITLES[enum.file.package]} has no {enum.name} {value!r}{elsewhere}")
             raise ValueError(f"{path}: unknown {enum.name} {value!r}; use one of {', '.join(names.keys())}")
         return int(found.number)
     if isinstance(value, int) and not isinstance(value, bool):
