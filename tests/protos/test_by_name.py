@@ -135,7 +135,7 @@ def test_maps_and_well_known_types() -> None:
         (
             vertex.Candidate,
             {"finish_reason": "language"},
-            "Vertex AI has no FinishReason 'language'; the Gemini API has",
+            "no FinishReason 'language'; the Gemini API has",
         ),
         (gemini.SafetySetting, {"category": "jailbreak"}, "has no HarmCategory 'jailbreak'; Vertex AI has it"),
         (vertex.GenerationConfig, {"no_such": 1}, "GenerationConfig has no field 'no_such'; its fields are"),
