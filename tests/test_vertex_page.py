@@ -1,6 +1,6 @@
 """docs/vertex.md agrees with the descriptors, and its programs run.
 
-`pytest tests/test_vertex_page.py --rewrite` writes its tables anew.
+`pytest tests/test_vertex_page.py --rewrite` writes its table anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any, Final
 import pytest
 
 from genai_grpc import testing
-from genai_grpc._services.dialects import GEMINI_API, vertex_ai
 from genai_grpc._services.messages import GEMINI, VERTEX
 from genai_grpc.local import ScriptEngine, serve
 from genai_grpc_protos._by_name import _RENAMED
@@ -24,7 +23,7 @@ from genai_grpc_protos._pool import POOL
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "vertex.md"
-TABLES: Final = re.compile(r"(<!-- (methods|fields) -->\n).*?(?=\n\n)", re.DOTALL)
+TABLE: Final = re.compile(r"(<!-- fields -->\n)\n.*?(?=\n\n)", re.DOTALL)
 # The messages from which what a program sends or gets is reached.
 ROOTS: Final = (
     "GenerateContentRequest",
@@ -33,16 +32,6 @@ ROOTS: Final = (
     "CachedContent",
     "EmbedContentRequest",
 )
-
-
-def methods() -> Iterator[str]:
-    """A row for each method of either API."""
-    verbs = sorted({*GEMINI_API.shape.services, *vertex_ai("").shape.services})
-    yield "| method | the Gemini API | Vertex AI |"
-    yield "|---|---|---|"
-    for verb in verbs:
-        services = (api.shape.services.get(verb) for api in (GEMINI_API, vertex_ai("")))
-        yield f"| {verb} | {' | '.join('no' if service is None else f'`{service}`' for service in services)} |"
 
 
 def counterparts() -> dict[Any, Any]:
@@ -100,11 +89,10 @@ def fields() -> Iterator[str]:
     yield from (row for _, row in sorted(rows.items()))
 
 
-def test_tables(request: pytest.FixtureRequest) -> None:
+def test_table(request: pytest.FixtureRequest) -> None:
     """What each API has is what its descriptors say."""
-    made = {"methods": "\n".join(methods()), "fields": "\n".join(fields())}
-    text = PAGE.read_text()
-    expected = TABLES.sub(lambda found: f"{found[1]}\n{made[found[2]]}", text)
+    text, table = PAGE.read_text(), "\n".join(fields())
+    expected = TABLE.sub(lambda found: f"{found[1]}\n{table}", text)
     if request.config.getoption("--rewrite"):
         PAGE.write_text(expected)
     assert request.config.getoption("--rewrite") or text == expected
