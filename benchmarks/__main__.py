@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "conformance": "test whether those keep gRPC's guarantees; updates docs/transports.md",
     "plots": "draw the diagrams of docs/images/ again, from the results of table and scale",
     "bulk": "measure the throughput of bulk runs; updates docs/bulk.md",
+    "ray": "run bulk work on a Ray cluster of two nodes (downloads up to 200 MB)",
     "merge": "measure the merging of a stream's chunks",
     "images": "measure the encoding of an image in memory",
     "soak": "test for leaks of memory and file descriptors over a million calls",
@@ -66,6 +67,10 @@ def main() -> None:
             from benchmarks.bulk import bulk_table
 
             pages.write(pages.BULK, "bulk", f"{bulk_table(arguments.rows)}\n\n{pages.environment()}")
+        case "ray":
+            from benchmarks.ray_cluster import run
+
+            run()
         case "check":
             from benchmarks.check import check
 

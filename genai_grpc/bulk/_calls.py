@@ -31,7 +31,14 @@ def performer(
         options: The `request_options` of calls.
     """
     attempts: ContextVar[list[int]] = ContextVar("attempts")  # of the row of a task
-    call_options = to_options({**(options or {}), "on_attempt": lambda number: attempts.get().append(number)})
+    own = to_options(options)
+
+    def on_attempt(number: int) -> None:
+        attempts.get().append(number)
+        if own.on_attempt is not None:
+            own.on_attempt(number)
+
+    call_options = own._replace(on_attempt=on_attempt)
 
     async def perform(row: Row) -> dict[str, Any]:
         made: list[int] = []
