@@ -66,7 +66,7 @@ def start_cluster() -> Any:
 
 def replies(ray: Any, endpoint: str, folder: str) -> Any:
     """The dataset of replies to rows, by four actors."""
-    from genai_grpc.bulk.ray import ClusterRateLimit
+    from genai_grpc.bulk.ray_data import ClusterRateLimit
 
     options = {
         "folder": folder,
@@ -114,7 +114,7 @@ def noted_class() -> Any:
     """A `Generate` that reports to `Sent`, and kills its process once if it finds the file `kill`."""
     import ray
 
-    from genai_grpc.bulk.ray import Generate
+    from genai_grpc.bulk.ray_data import Generate
 
     class Noted(Generate):
         def __init__(self, folder: str, **options: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from genai_grpc import testing
-from genai_grpc.bulk.ray import ClusterRateLimit, Generate, _Reservations
+from genai_grpc.bulk.ray_data import ClusterRateLimit, Generate, _Reservations
 from genai_grpc.local import ScriptEngine, Server
 from genai_grpc.types import RateLimit
 

@@ -1,7 +1,7 @@
 """Bulk work on a cluster, by Ray Data: calls for each row of a dataset, and one rate limit for all of the cluster.
 
     import ray
-    from genai_grpc.bulk.ray import ClusterRateLimit, Generate
+    from genai_grpc.bulk.ray_data import ClusterRateLimit, Generate
 
     dataset = ray.data.read_parquet("s3://bucket/prompts")
     options = {"template": "Translate: {text}", "rate_limit": ClusterRateLimit("gemini", requests_per_minute=3000)}
@@ -20,6 +20,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from math import inf
 from typing import Any, Final
 
@@ -63,9 +64,7 @@ class ClusterRateLimit:
 
     def reserve(self, tokens: float, max_wait: float) -> float | None:
         """Reserve an attempt; see `types.SharedRateLimiter`."""
-        import ray
-
-        wait: float | None = ray.get(self._reservation(tokens, max_wait))
+        wait: float | None = _ray().get(self._reservation(tokens, max_wait))
         return wait
 
     async def reserve_async(self, tokens: float, max_wait: float) -> float | None:
@@ -75,9 +74,7 @@ class ClusterRateLimit:
 
     def _reservation(self, tokens: float, max_wait: float) -> Any:
         if self._actor is None:
-            import ray
-
-            actor: Any = ray.remote(_Reservations)
+            actor: Any = _ray().remote(_Reservations)
             # No restart would know what was reserved before: with the whole cluster, a limit may start anew.
             options = {"name": self._name, "get_if_exists": True, "num_cpus": 0, "max_restarts": -1}
             self._actor = actor.options(**options).remote(self._limit)
@@ -88,6 +85,10 @@ class ClusterRateLimit:
 
     def __repr__(self) -> str:
         return f"ClusterRateLimit({self._name!r}, {self._limit!r})"
+
+
+def _ray() -> Any:
+    return import_module("ray")  # optional, and not installed where types are checked
 
 
 class _Reservations:
