@@ -25,6 +25,7 @@ IMAGES: Final = Path("docs/images")
 COLOURS: Final = {
     "plain": "#555555",
     "genai_grpc": "#0072B2",
+    "genai_grpc_rest": "#56B4E9",
     "generativelanguage": "#E69F00",
     "generativeai": "#D55E00",
     "generativeai_key": "#CC79A7",
