@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from genai_grpc.chat import ChatSession
+from genai_grpc.cli._output import chunk_text
 from genai_grpc.cli._prompt import read_image, read_text
-from genai_grpc.errors import GenAIError
+from genai_grpc.errors import BrokenResponseError, GenAIError
 from genai_grpc.generative_model import GenerativeModel
 from genai_grpc.responses import GenerateContentResponse
 
@@ -84,16 +85,18 @@ class Conversation:
         images, self._images = self._images, []
         try:
             for chunk in self._chat.send_message([*images, text] if images else text, stream=True):
-                write(chunk.text)
+                write(chunk_text(chunk))
             # The reply enters the history, or raises what keeps it out of it.
             self._chat.history  # noqa: B018
         except KeyboardInterrupt:
             self._stop()
             raise
-        except GenAIError:
+        except GenAIError as error:
             self._images = images
             if self._chat.last is not None:
                 self._chat.rewind()
+            if isinstance(error, BrokenResponseError) and isinstance(error.__cause__, GenAIError):
+                raise error.__cause__ from None  # what ended the reply
             raise
 
     def load(self, argument: str) -> None:

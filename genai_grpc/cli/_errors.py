@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -48,6 +48,10 @@ _HINTS: Final = {
 }
 
 
+# What click 8.2 and newer raise for a group without a command, to show its help.
+_HELP: Final[tuple[type[Exception], ...]] = tuple(filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)]))
+
+
 class CommandError(click.ClickException):
     """An error with its exit code."""
 
@@ -57,19 +61,29 @@ class CommandError(click.ClickException):
 
 
 @contextmanager
-def reported(context: click.Context) -> Iterator[None]:
+def reported(context: click.Context | None) -> Iterator[None]:
     """Turn an error of the block into one of click, which prints it in one line and ends with its exit code."""
     try:
         yield
+    except click.UsageError as error:
+        if isinstance(error, _HELP):
+            raise
+        raise CommandError(_usage_message(error), error.exit_code) from None
     except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
         raise
     except KeyboardInterrupt:
         click.echo(err=True)  # the line that the terminal's ^C is on
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
     except Exception as error:
-        if context.meta.get(DEBUG):
+        if context is not None and context.meta.get(DEBUG):
             traceback.print_exc(file=sys.stderr)
         raise to_command_error(error) from None
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """The message in one line, with the command that explains the usage."""
+    message = " ".join(error.format_message().split())
+    return message if error.ctx is None else f"{message} (see {error.ctx.command_path} --help)"
 
 
 def to_command_error(error: Exception) -> CommandError:
@@ -111,11 +125,21 @@ def one_line(error: Exception) -> str:
     """The message of an error in one line: the file, too, if it is an error of one."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if error.args and not isinstance(error.args[0], str) and isinstance(error, _genai_error()):
-        from genai_grpc._responses.text import one_line as message_line  # as above
-
-        return f"blocked by the service: {message_line(error.args[0])}"
+    if error.args and isinstance(error, _genai_error()) and not isinstance(error.args[0], str):
+        return _blocked(error.args[0])
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _blocked(reason: Any) -> str:
+    """What the service blocked, and why: of a candidate, a prompt feedback, or a response with one."""
+    from genai_grpc import protos  # as above
+
+    if isinstance(reason, protos.Candidate):
+        name = protos.Candidate.FinishReason.Name(reason.finish_reason)
+        return f"the service stopped the reply: {name}. {reason.finish_message}".rstrip(". ")
+    feedback = reason.prompt_feedback if isinstance(reason, protos.GenerateContentResponse) else reason
+    name = protos.GenerateContentResponse.PromptFeedback.BlockReason.Name(feedback.block_reason)
+    return f"the service blocked the prompt: {name}"
 
 
 def _genai_error() -> type[Exception]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,7 +15,20 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from rich.console import Console
 
-__all__ = ["is_rich", "json_option", "new_console", "print_json", "print_record", "print_table", "printable", "to_json"]
+    from genai_grpc.responses import GenerateContentResponse
+
+__all__ = [
+    "chunk_text",
+    "is_rich",
+    "json_option",
+    "new_console",
+    "plain_writer",
+    "print_json",
+    "print_record",
+    "print_table",
+    "printable",
+    "to_json",
+]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -25,6 +39,31 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def printable(text: str) -> str:
     """Text without control characters, for a terminal."""
     return _CONTROLS.sub("", text)
+
+
+def chunk_text(chunk: GenerateContentResponse) -> str:
+    """The text of a chunk; empty for one without, such as the last one of a reply that the service stopped."""
+    candidates = chunk.candidates
+    return chunk.text if candidates and candidates[0].content.parts else ""
+
+
+@contextmanager
+def plain_writer() -> Iterator[Callable[[str], None]]:
+    """Writes a reply as it is, with a newline at its end."""
+    last = "\n"
+
+    def write(text: str) -> None:
+        nonlocal last
+        if text:
+            last = printable(text) if sys.stdout.isatty() else text
+            sys.stdout.write(last)  # which removes nothing for a pipe, as click does
+            sys.stdout.flush()
+
+    try:
+        yield write
+    finally:
+        if not last.endswith("\n"):
+            click.echo()
 
 
 def is_rich() -> bool:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -27,26 +27,30 @@ config_option = click.option(
 )
 
 
-def prompt_options(command: Command) -> Command:
-    """Add the arguments and options of a command that sends a prompt."""
-    file = click.option(
+_PROMPT: Final[tuple[Callable[[Any], Any], ...]] = (
+    click.argument("prompts", metavar="[PROMPT]...", nargs=-1),
+    click.option(
         "-f",
         "--file",
         "files",
         multiple=True,
         metavar="FILE",
         help="File to send with the prompt, or the name of an uploaded one, files/...; may be repeated.",
-    )
-    image = click.option(
+    ),
+    click.option(
         "-i",
         "--image",
         "images",
         multiple=True,
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Image to send with the prompt; may be repeated.",
-    )
-    prompt = click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
-    for option in (image, file, prompt):
+    ),
+)
+
+
+def prompt_options(command: Command) -> Command:
+    """Add the arguments and options of a command that sends a prompt."""
+    for option in reversed(_PROMPT):
         command = option(command)
     return command
 
@@ -86,7 +90,7 @@ def read_text(path: str) -> str:
         click.UsageError: It is not text in UTF-8.
         OSError: It cannot be read.
     """
-    data = click.get_binary_stream("stdin").read() if path == "-" else Path(path).read_bytes()
+    data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     try:
         return data.decode()
     except UnicodeDecodeError:

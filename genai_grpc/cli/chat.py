@@ -12,7 +12,7 @@ import click
 
 from genai_grpc.cli._client import call_options, connect, model_option
 from genai_grpc.cli._errors import hint_of, one_line
-from genai_grpc.cli._output import is_rich, new_console, printable
+from genai_grpc.cli._output import is_rich, new_console, plain_writer, printable
 from genai_grpc.cli._prompt import config_option, to_config
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _take(conversation: Conversation, text: str, *, formatted: bool) -> None:
 
 @contextmanager
 def _writer(*, formatted: bool) -> Iterator[Callable[[str], object]]:
-    """Writes a reply: formatted, or as it is with a newline at its end."""
+    """Writes a reply: formatted, or as it is."""
     if formatted:
         from genai_grpc.cli._markdown import MarkdownStream  # as above
 
@@ -111,20 +111,8 @@ def _writer(*, formatted: bool) -> Iterator[Callable[[str], object]]:
             yield stream.write
         click.echo()
         return
-
-    last = "\n"
-
-    def write(text: str) -> None:
-        nonlocal last
-        if text:
-            last = printable(text) if sys.stdout.isatty() else text
-            click.echo(last, nl=False)
-
-    try:
+    with plain_writer() as write:
         yield write
-    finally:
-        if not last.endswith("\n"):
-            click.echo()
 
 
 def _note(text: str) -> None:

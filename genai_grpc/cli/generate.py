@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 
 from genai_grpc.cli._client import call_options, connect, model_option
 from genai_grpc.cli._errors import CommandError, ExitCode
-from genai_grpc.cli._output import is_rich, new_console, print_json, printable
+from genai_grpc.cli._output import chunk_text, is_rich, new_console, plain_writer, print_json
 from genai_grpc.cli._prompt import config_option, prompt_options, read_contents, to_config, to_schema
 
 if TYPE_CHECKING:
@@ -88,19 +87,10 @@ def _print_stream(response: GenerateContentResponse, *, formatted: bool) -> None
             from genai_grpc.cli._markdown import MarkdownStream  # with rich 100 ms, which pipes do without
 
             write = stack.enter_context(MarkdownStream(new_console())).write
-            for text in _texts(response):
-                write(text)
-            return
-        last = ""
-        for text in _texts(response):
-            last = printable(text) if sys.stdout.isatty() else text
-            click.echo(last, nl=False)
-        if last and not last.endswith("\n"):
-            click.echo()
-
-
-def _texts(response: GenerateContentResponse) -> Iterator[str]:
-    return (chunk.text for chunk in response if chunk.text)
+        else:
+            write = stack.enter_context(plain_writer())
+        for chunk in response:
+            write(chunk_text(chunk))
 
 
 def _check_end(response: GenerateContentResponse) -> None:

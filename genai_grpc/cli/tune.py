@@ -63,19 +63,22 @@ def create(
     from genai_grpc.tuning import create_tuned_model  # with protobuf, which `--help` does without
 
     with connect() as client:
-        operation = create_tuned_model(
-            model,
-            examples,
-            id=model_id,
-            display_name=display_name,
-            description=description,
-            epoch_count=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            input_key=input_key,
-            output_key=output_key,
-            client=client,
-        )
+        try:
+            operation = create_tuned_model(
+                model,
+                examples,
+                id=model_id,
+                display_name=display_name,
+                description=description,
+                epoch_count=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                input_key=input_key,
+                output_key=output_key,
+                client=client,
+            )
+        except KeyError as error:  # a column that is missing
+            raise click.UsageError(f"{error.args[0]}; name the columns with --input-key and --output-key") from None
         if waits:
             _wait(operation, None)
         click.echo(operation.metadata.tuned_model)
