@@ -29,9 +29,11 @@ TOOLS: Final = (
 # Dependencies of the local server whose versions are bound to those of grpcio and protobuf.
 SERVER: Final = ("grpcio-health-checking", "grpcio-reflection")
 # Those that are bound to none.
-HTTP: Final = ("click", "pypdf", "starlette", "uvicorn")
+HTTP: Final = ("click", "prompt-toolkit", "pypdf", "rich", "starlette", "uvicorn")
 # The extras whose oldest releases `lowest` installs, and the tools of the tests, whose own bounds it does not test.
-EXTRAS: Final = ("auth", "docstrings", "files", "images", "mcp", "rest", "server", "telemetry", "testing", "tuning")
+EXTRAS: Final = (
+    *("auth", "cli", "docstrings", "files", "images", "mcp", "rest", "server", "telemetry", "testing", "tuning"),
+)
 OLDEST_TOOLS: Final = (
     *("anyio>=4.9", "google-api-core>=2.24", "h2>=4.2", "hypothesis>=6.120", "jsonschema>=4.23", "numpy>=1.26"),
     *("opentelemetry-exporter-prometheus>=0.51b0", "opentelemetry-instrumentation-grpc>=0.51b0"),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from genai_grpc._rpc.log import LEVELS
+from genai_grpc.cli._client import debug_option
 from genai_grpc.cli._tls import examine, to_credentials
 from genai_grpc.errors import GenAIError
 
@@ -143,6 +144,7 @@ def _check_aliases(context: click.Context, parameter: click.Parameter, aliases: 
     type=click.Choice(LEVELS, case_sensitive=False),
     help="Log to stderr from this level on: info has a line for each request, debug also one at its start.",
 )
+@debug_option
 def serve(
     model: Path | None,
     host: str,
@@ -170,6 +172,8 @@ def serve(
 
     The exit code is then 0; 1 if the model does not stop within some seconds after the grace, and stderr says what it
     does. A second signal ends the command at once, with the exit code of the signal.
+
+    Example: genai-grpc serve --port 50051 --state-dir state
     """
     # Imported here, since the other commands do not need the server: some 100 ms.
     from genai_grpc import local
@@ -293,7 +297,7 @@ def _print_usage(server: Server, engine: Engine, host: str, api_key: str | None,
     if server.http_endpoint is not None:
         click.echo(f"HTTP/JSON, for other libraries and for curl, is at {server.http_endpoint}.")
     click.echo(f"Serving {names} at {endpoint} (Ctrl-C stops it). Try:")
-    click.echo(f'  {variables}genai-grpc ask "Say hello." --endpoint {endpoint}')
+    click.echo(f'  {variables}genai-grpc generate "Say hello." --endpoint {endpoint}')
     click.echo(f"  {variables}GENAI_GRPC_ENDPOINT={endpoint} python your_program.py")
 
 

@@ -120,7 +120,7 @@ def test_key_from_the_environment() -> None:
 
     assert getattr(caught.value, "code", None)
     assert "UNAUTHENTICATED" in str(caught.value)
-    assert "GEMINI_API_KEY=... genai-grpc ask" in text
+    assert "GEMINI_API_KEY=... genai-grpc generate" in text
     assert "right-key" not in text + output + errors
 
 
@@ -197,4 +197,4 @@ def test_without_click() -> None:
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
     assert process.returncode == 1
-    assert process.stderr == "genai-grpc: the command needs click: pip install 'genai-grpc[server]'\n"
+    assert process.stderr == "genai-grpc: the command needs click: pip install 'genai-grpc[cli]'\n"

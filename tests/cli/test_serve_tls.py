@@ -25,8 +25,8 @@ def _write(folder: Path, key: bytes, certificate: bytes) -> list[str]:
 
 
 def _ask(usage: str, replacements: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the first command of a printed usage, `genai-grpc ask`."""
-    [line] = [line for line in usage.splitlines() if " ask " in line]
+    """Run the first command of a printed usage, `genai-grpc generate`."""
+    [line] = [line for line in usage.splitlines() if " generate " in line]
     for old, new in replacements.items():
         line = line.replace(old, new)
     words = shlex.split(line)
