@@ -60,6 +60,9 @@ docs: .venv-docs/.ready ## Build the documentation site into build/site; fail on
 picture: .venv/.demo ## Record docs/demo.svg, the picture of make demo
 	$(BIN)/python docs/_site/record_demo.py docs/demo.svg $(BIN)/python examples/demo.py
 
+pictures-cli: .venv/.dev ## Draw the pictures of docs/cli.md, in a terminal of tmux
+	$(BIN)/python docs/_site/record_cli.py docs/images
+
 toolchains: ## Install what other languages and benchmarks need, on Debian (LANGUAGES="go cpp")
 	protos/toolchains.sh $(LANGUAGES)
 

@@ -52,29 +52,45 @@ class MarkdownStream:
         complete, self._pending = split_blocks(self._pending + printable(text))
         if complete:
             self._print(complete)
-        self._live.update(_Tail(self._pending, after_block=self._printed))
+        self._live.update(_Block(self._pending, after_block=self._printed, is_last=True))
 
     def _print(self, text: str) -> None:
-        if self._printed:
-            self._console.print()
+        self._console.print(_Block(text, after_block=self._printed), end="")
         self._printed = True
-        self._console.print(_to_markdown(text))
 
 
-class _Tail:
-    """The last lines of Markdown that the terminal has room for."""
+class _Block:
+    """Markdown without empty lines around it, but for one after an earlier block.
 
-    def __init__(self, text: str, *, after_block: bool) -> None:
+    Args:
+        text: The Markdown.
+        after_block: Whether it follows another block.
+        is_last: Whether it is drawn again and again: then it is as many of the last lines as the terminal has room for.
+    """
+
+    def __init__(self, text: str, *, after_block: bool, is_last: bool = False) -> None:
         self._text = text
         self._after_block = after_block
+        self._is_last = is_last
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(_to_markdown(self._text), options, pad=False)
-        if self._after_block and self._text.strip():
+        # A link whose address is not shown could lead anywhere.
+        lines = console.render_lines(Markdown(self._text, hyperlinks=False), options, pad=False)
+        while lines and _is_empty(lines[-1]):
+            lines.pop()
+        while lines and _is_empty(lines[0]):
+            lines.pop(0)
+        if self._after_block and lines:
             lines.insert(0, [])
-        for line in lines[-max(console.height - 2, 1) :]:
+        if self._is_last:
+            lines = lines[-max(console.height - 2, 1) :]
+        for line in lines:
             yield from line
             yield Segment.line()
+
+
+def _is_empty(line: list[Segment]) -> bool:
+    return not "".join(segment.text for segment in line).strip()
 
 
 def split_blocks(text: str) -> tuple[str, str]:
@@ -95,8 +111,3 @@ def split_blocks(text: str) -> tuple[str, str]:
 
 _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _PARSER: Final = MarkdownIt().enable("table").enable("strikethrough")
-
-
-def _to_markdown(text: str) -> Markdown:
-    # A link whose address is not shown could lead anywhere.
-    return Markdown(text, hyperlinks=False)

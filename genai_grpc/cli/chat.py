@@ -46,7 +46,7 @@ def chat(model: str, system: str | None, options: tuple[str, ...], load: Path | 
     with connect() as client:
         conversation = Conversation(client, model, system, config, _note)
         if typed:
-            _note(f"Chat with {model} at {client.endpoint}. /help lists the commands; Ctrl-D ends the chat.")
+            _note(f"Chat with {model} at {client.endpoint}.\n/help lists the commands; Ctrl-D ends the chat.")
         if load is not None:
             conversation.load(str(load))
         formatted = is_rich() and not plain

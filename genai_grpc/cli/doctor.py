@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor"]
 
+_INDENT: Final = 18
 _COLOURS: Final = {"ok": "green", "note": "yellow", "failed": "red"}
 
 
@@ -45,8 +48,11 @@ def doctor(as_json: bool) -> None:
 
 def _print(finding: Finding) -> None:
     import os  # loaded in every process
+    import shutil
 
-    colour = None if os.environ.get("NO_COLOR") else _COLOURS[finding.state]
-    click.echo(f"{click.style(f'{finding.state:6}', fg=colour)}  {finding.check:12}  {finding.text}")
-    if finding.advice:
-        click.echo(f"{'':22}{finding.advice}")
+    colour = None if os.environ.get("NO_COLOR") else _COLOURS.get(finding.state)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    lines = [*textwrap.wrap(finding.text, width - _INDENT), *textwrap.wrap(finding.advice, width - _INDENT)]
+    heads = [f"{click.style(f'{finding.state:6}', fg=colour)}  {finding.check:8}  ", *[" " * _INDENT] * len(lines)]
+    for head, line in zip(heads, lines, strict=False):
+        click.echo(f"{head}{line}")

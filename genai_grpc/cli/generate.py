@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ def _to_model(
 
 
 def _print_stream(response: GenerateContentResponse, *, formatted: bool) -> None:
+    write: Callable[[str], None]
     with ExitStack() as stack:
         if formatted:
             from genai_grpc.cli._markdown import MarkdownStream  # with rich 100 ms, which pipes do without
