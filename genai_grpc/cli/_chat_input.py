@@ -74,6 +74,7 @@ def _key_bindings() -> KeyBindings:
             buffer.validate_and_handle()
 
     @bindings.add("escape", "enter")
+    @bindings.add("escape", "c-j")  # of what was typed while a reply was printed
     def begin_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 

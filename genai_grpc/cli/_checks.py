@@ -10,14 +10,17 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from genai_grpc._rpc.secret import Secret
-from genai_grpc._transport.config import API_KEY_VARIABLES, ClientOptions, resolve
+from genai_grpc._transport.api_keys import API_KEY_VARIABLES, VERTEX_KEY_VARIABLES
+from genai_grpc._transport.config import ClientOptions, resolve
 from genai_grpc._transport.proxy import VARIABLES
 from genai_grpc._version import __version__
+from genai_grpc.cli._client import DEFAULT_MODEL
 from genai_grpc.cli._connection import Route, check_clock, check_tcp, check_tls
 from genai_grpc.cli._errors import ExitCode, code_of, one_line
 from genai_grpc.cli._finding import Finding, failed, note, ok
 from genai_grpc.client import Client
 from genai_grpc.errors import APIError, ConfigurationError, GenAIError, ServiceUnavailable
+from genai_grpc.generative_model import GenerativeModel
 from genai_grpc.models import list_models
 
 __all__ = ["check_key", "check_proxies", "check_versions", "run_checks"]
@@ -35,7 +38,12 @@ def run_checks(arguments: Mapping[str, Any]) -> Iterator[Finding]:
         yield failed("settings", one_line(error), "")
         return
     key_file = "--api-key-file" if "api_key" in arguments else None
-    yield check_key(options.api_key, key_file, os.environ, is_local=options.target.loopback)
+    if options.vertex is not None and options.api_key is None:
+        yield ok("key", "none: Vertex AI is called with the credentials of google-auth")
+    else:
+        names = API_KEY_VARIABLES if options.vertex is None else VERTEX_KEY_VARIABLES
+        variables = {name: os.environ.get(name, "") for name in names}
+        yield check_key(options.api_key, key_file, variables, is_local=options.target.loopback)
     yield check_proxies(options.proxy, os.environ)
     route = Route(options.target, options.proxy, float(arguments.get("timeout") or _SECONDS))
     yield (address := check_tcp(route))
@@ -43,7 +51,7 @@ def run_checks(arguments: Mapping[str, Any]) -> Iterator[Finding]:
         return
     yield check_tls(route)
     yield check_clock(route)
-    yield _check_call(arguments, route.timeout)
+    yield _check_call(arguments, route.timeout, is_vertex=options.vertex is not None)
 
 
 def check_versions(transport: str) -> Finding:
@@ -69,10 +77,10 @@ def check_key(key: Secret | None, file: str | None, environment: Mapping[str, st
     Args:
         key: The key that would be sent.
         file: The option with which it was given, if it is not of the environment.
-        environment: The environment variables.
+        environment: The environment variables that may have a key, the first one first.
         is_local: Whether the endpoint is on this machine.
     """
-    found = [name for name in API_KEY_VARIABLES if environment.get(name, "").strip()]
+    found = [name for name, given in environment.items() if given.strip()]
     if key is None or not (value := str(key.reveal())):
         if is_local:
             return ok("key", "none, which a local server does not need")
@@ -111,14 +119,17 @@ def check_proxies(proxy: Secret | None, environment: Mapping[str, str]) -> Findi
     )
 
 
-def _check_call(arguments: Mapping[str, Any], timeout: float) -> Finding:
+def _check_call(arguments: Mapping[str, Any], timeout: float, *, is_vertex: bool) -> Finding:
     """Whether a call succeeds, which needs all of the above."""
     transport = arguments.get("transport", "grpc")
     try:
         with Client(**arguments) as client, client.with_options(timeout=timeout, retry=None) as view:
+            if is_vertex:  # which has no ListModels
+                GenerativeModel(DEFAULT_MODEL, client=view).count_tokens("Hello")
+                return ok("call", f"CountTokens of Vertex AI over {transport} succeeds")
             model = next(list_models(page_size=1, client=view), None)
     except GenAIError as error:
-        return failed("call", one_line(error), _advice(error, transport))
+        return failed("call", one_line(error), _advice(error, transport, is_vertex=is_vertex))
     if model is None:
         return note(
             "call", "ListModels succeeds, and has no model", "The server has no model, or the key may see none."
@@ -126,9 +137,11 @@ def _check_call(arguments: Mapping[str, Any], timeout: float) -> Finding:
     return ok("call", f"ListModels over {transport} succeeds; the first model is {model.name}")
 
 
-def _advice(error: GenAIError, transport: str) -> str:
+def _advice(error: GenAIError, transport: str, *, is_vertex: bool) -> str:
     if not isinstance(error, APIError):
         return ""
+    if is_vertex and code_of(error) == ExitCode.CREDENTIALS:
+        return "Run `gcloud auth application-default login`, and check GOOGLE_CLOUD_PROJECT and the caller's roles."
     if code_of(error) == ExitCode.CREDENTIALS or error.reason == "API_KEY_INVALID":
         return f"The endpoint refuses the key. {_NEW_KEY}"
     if isinstance(error, ServiceUnavailable) and transport == "grpc":

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "generate": "Send a prompt to a model, and print the reply as it arrives.",
     "count-tokens": "Count the tokens of a prompt.",
     "embed": "Print the embedding vectors of texts.",
+    "bulk": "Make a call for each row of a file, and write the results to a file.",
     "models": "List the models, or show one.",
     "files": "Upload, list, show, download and delete files.",
     "cache": "Create, list, show, extend and delete cached contents.",

@@ -27,6 +27,7 @@ class ExitCode:
     QUOTA: Final = 6
     UNAVAILABLE: Final = 7
     BLOCKED: Final = 8
+    ROWS_FAILED: Final = 9
     INTERRUPTED: Final = 130
 
 

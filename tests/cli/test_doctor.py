@@ -157,3 +157,12 @@ def test_failed_call(script: ScriptEngine, server: Server, monkeypatch: pytest.M
     monkeypatch.setattr("genai_grpc.cli._checks.list_models", fail)
     code, output = invoke("doctor", endpoint=server.endpoint)
     assert (code, "--transport rest" in output) == (1, True)
+
+
+def test_vertex(script: ScriptEngine) -> None:
+    """With the variables of Vertex AI its service is called, which has no ListModels."""
+    variables = {"GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_LOCATION": "global"}
+    with local.serve(script) as server:
+        code, output = invoke("doctor", endpoint=server.endpoint, **variables)
+    assert (code, "CountTokens of Vertex AI over grpc succeeds" in output) == (0, True)
+    assert len(script.count_requests) == 1
