@@ -32,7 +32,7 @@ def test_local_server(script: ScriptEngine, transport: str) -> None:
     with local.serve(script, http_port=0) as server:
         endpoint = str(server.http_endpoint) if transport == "rest" else server.endpoint
         code, output = invoke("doctor", "--transport", transport, endpoint=endpoint)
-    assert code == 0
+    assert code == 0, output
     assert {line[:6].strip() for line in output.splitlines()} == {"ok"}
     assert len(output.splitlines()) == 7
 
