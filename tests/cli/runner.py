@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import uvicorn
 from click.testing import CliRunner
 
+from genai_grpc._transport.rest import build
 from genai_grpc.cli import main
+from genai_grpc.local.http import app
 
 __all__ = ["Result", "invoke"]
+
+
+# The modules of a call over HTTP and of the server that answers it, which would be imported in two threads at once:
+# pytest parses each module to rewrite its assertions, and two threads that parse fail in Python 3.11
+# (SystemError: AST constructor recursion depth mismatch).
+_IMPORTED = (app, build, uvicorn)
 
 
 class Result(NamedTuple):
