@@ -153,7 +153,12 @@ def test_terminal(script: ScriptEngine, terminal: Terminal) -> None:
         terminal.type("Hi\r")
         assert "bold" in terminal.read_until("text.")
         terminal.read_until(">")
-        terminal.type("Name three\x1b\rfruits.\\\rNow.\r")
+        # Piece by piece: an escape that is read long before the key after it is a key of its own.
+        terminal.type("Name three")
+        terminal.read_until("three")
+        terminal.type("\x1b\r")
+        terminal.type("fruits.\\\r")
+        terminal.type("Now.\r")
         terminal.read_until("Three fruits.")
         terminal.read_until(">")
         terminal.type("/tok\t")
