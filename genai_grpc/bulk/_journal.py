@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from genai_grpc.bulk._json import encode
 from genai_grpc.errors import GenAIError
 
 __all__ = ["Journal", "OutputError"]
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class OutputError(GenAIError):
@@ -41,10 +46,11 @@ class Journal:
         self.rows = self.failed = 0
         self._done = bytearray()  # a bit per row
         try:
-            if retry_failed and resume and path.exists():
+            self._file = _open_locked(path)
+            if not resume:
+                self._file.truncate(0)
+            elif retry_failed:
                 self._discard_failed()
-            # Unbuffered: a result is with the system before the next row is taken.
-            self._file = path.open("r+b" if resume and path.exists() else "w+b", buffering=0)
         except OSError as error:
             raise OutputError(f"cannot open the output {path}: {error.strerror or error}") from error
         try:
@@ -65,7 +71,7 @@ class Journal:
         Raises:
             OutputError: It cannot be written; the results before it are there as a whole.
         """
-        data = memoryview(_ENCODE(result).encode() + b"\n")
+        data = memoryview(encode(result))
         written = 0
         try:
             while written < len(data):
@@ -81,9 +87,15 @@ class Journal:
         self._count(result)
 
     def close(self) -> None:
-        """Write what the system has not yet, and close the file."""
+        """Write what the system has not yet, and close the file.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         try:
             os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot write to {self.path}: {error.strerror or error}; run again to resume") from error
         finally:
             self._file.close()
 
@@ -114,13 +126,40 @@ class Journal:
 
     def _discard_failed(self) -> None:
         kept = self.path.with_name(f"{self.path.name}.new")
-        with kept.open("wb") as file:
-            for line in read_lines(self.path):
-                if _parse(line, self.path)["error"] is None:
-                    file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        kept.replace(self.path)
+        try:
+            with kept.open("wb") as file:
+                for line in read_lines(self.path):
+                    if _parse(line, self.path)["error"] is None:
+                        file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            kept.replace(self.path)
+        except BaseException:
+            self._file.close()
+            kept.unlink(missing_ok=True)
+            raise
+        self._file.close()
+        self._file = _open_locked(self.path)
+
+
+def _open_locked(path: Path) -> io.FileIO:
+    """Open a file for one run alone, until it is closed; it is created if there is none.
+
+    Raises:
+        OutputError: Another run writes to it.
+        OSError: It cannot be opened.
+    """
+    # Unbuffered: a result is with the system before the next row is taken.
+    file = io.FileIO(path, "r+" if path.exists() else "w+")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise OutputError(f"another run writes to {path}; wait for its end, or name another output") from None
+        except OSError:
+            pass  # a file system without locks
+    return file
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
