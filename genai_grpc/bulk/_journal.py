@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from genai_grpc.bulk._json import encode
+from genai_grpc.bulk._row_set import RowSet
 from genai_grpc.errors import GenAIError
 
-__all__ = ["Journal", "OutputError"]
+__all__ = ["Journal", "OutputError", "parse_line", "read_lines"]
 
 try:
     import fcntl
@@ -44,7 +45,7 @@ class Journal:
     def __init__(self, path: Path, *, resume: bool = True, retry_failed: bool = False) -> None:
         self.path = path
         self.rows = self.failed = 0
-        self._done = bytearray()  # a bit per row
+        self._done = RowSet()
         try:
             self._file = _open_locked(path)
             if not resume:
@@ -62,8 +63,7 @@ class Journal:
 
     def has(self, row: int) -> bool:
         """Whether it has the result of a row."""
-        byte = row >> 3
-        return byte < len(self._done) and bool(self._done[byte] & 1 << (row & 7))
+        return self._done.has(row)
 
     def add(self, result: dict[str, Any]) -> None:
         """Add the result of a row.
@@ -111,16 +111,12 @@ class Journal:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                self._count(_parse(line, self.path))
+                self._count(parse_line(line, self.path))
                 size += len(line)
         return size
 
     def _count(self, result: dict[str, Any]) -> None:
-        row = result["row"]
-        byte = row >> 3
-        if byte >= len(self._done):
-            self._done.extend(bytes(byte + 1 - len(self._done)))
-        self._done[byte] |= 1 << (row & 7)
+        self._done.add(result["row"])
         self.rows += 1
         self.failed += result["error"] is not None
 
@@ -129,7 +125,7 @@ class Journal:
         try:
             with kept.open("wb") as file:
                 for line in read_lines(self.path):
-                    if _parse(line, self.path)["error"] is None:
+                    if parse_line(line, self.path)["error"] is None:
                         file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
@@ -170,10 +166,15 @@ def read_lines(path: Path) -> Iterator[bytes]:
                 yield line
 
 
-def _parse(line: bytes, path: Path) -> dict[str, Any]:
+def parse_line(line: bytes, path: Path | str) -> dict[str, Any]:
+    """The result of a line.
+
+    Raises:
+        OutputError: No run wrote it.
+    """
     try:
         result = json.loads(line)
-        if isinstance(result["row"], int) and "error" in result:
+        if isinstance(result["row"], int) and result["row"] >= 0 and "error" in result:
             return dict(result)
     except (ValueError, KeyError, TypeError):
         pass

@@ -45,6 +45,8 @@ def to_rows(source: Any) -> Iterator[Row]:
     """
     if isinstance(source, (str, os.PathLike)):
         return _from_file(Path(source))
+    if type(source).__module__.startswith("ray."):
+        raise TypeError("rows are no dataset of Ray; call its map_batches with genai_grpc.bulk.ray_data.Generate")
     if hasattr(source, "iter_rows") and hasattr(source, "columns"):  # polars
         return _numbered(source.iter_rows(named=True))
     if hasattr(source, "to_batches"):  # pyarrow
