@@ -95,17 +95,10 @@ def _results(
         num_cpus=1,
         fn_constructor_kwargs=arguments,
     )
-    try:
-        for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from batch.to_pylist()
-    except Exception as failure:
-        # Ray's exceptions have those of an actor as their cause.
-        cause: BaseException | None = failure
-        while cause is not None:
-            if isinstance(cause, GenAIError):
-                raise cause from None
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        raise
+    for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+        if "failure" in batch.column_names:
+            raise ray.cloudpickle.loads(batch.column("failure")[0].as_py())
+        yield from batch.to_pylist()
 
 
 class Worker:
@@ -128,11 +121,20 @@ class Worker:
 
     def __call__(self, batch: Any) -> Any:
         """The counts of each row; a batch that is repeated, after an actor died, has the same part."""
+        try:
+            return self._counts(self._results(batch))
+        except GenAIError as error:  # an exception of Ray would have its text alone
+            return import_module("pyarrow").table({"failure": [self._cloudpickle.dumps(error)]})
+
+    def _results(self, batch: Any) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = []
         for block in batch.column("rows").to_pylist():
             rows = iter(self._cloudpickle.loads(block))
             self._loop.run_until_complete(run(rows, self._perform, results.append, self._concurrency, ordered=True))
         self._writer.write(results)
+        return results
+
+    def _counts(self, results: list[dict[str, Any]]) -> Any:
         pyarrow = import_module("pyarrow")
         columns = {
             "prompt_tokens": [result.get("prompt_tokens") for result in results],
