@@ -139,7 +139,7 @@ def test_url(suffix: str) -> None:
     fsspec.filesystem("memory").rm("/bulk", recursive=True)
 
 
-def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk(tmp_path: Path) -> None:
     """If an output or a part cannot be written, the parts stay, and a later run goes on."""
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")

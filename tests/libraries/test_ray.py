@@ -23,7 +23,7 @@ COMPLETE: Final = {"rows": 600, "missing": 0, "repeated": 0, "failed": 0}
 def test_cluster(tmp_path: Path) -> None:
     """Four actors keep one limit; neither a kill of each actor nor one of the program loses or repeats a row."""
     with testing.LoadServer({METHOD: [testing.response("Done.")]}) as server:
-        command = [interpreter_of("genai_grpc+ray"), PROGRAM, server.endpoint, tmp_path]
+        command: list[str | Path] = [interpreter_of("genai_grpc+ray"), PROGRAM, server.endpoint, tmp_path]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment())
     seen: dict[str, dict[str, Any]] = {}
     for line in output.stdout.splitlines():
