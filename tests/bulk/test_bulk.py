@@ -323,6 +323,8 @@ def test_parquet_on_a_full_disk(
         ({"contents": "a"}, TypeError, "contents is a function of a row; got str"),
         ({"concurrency": 0}, ValueError, "concurrency is 1 or more; got 0"),
         ({"columns": "a"}, TypeError, "columns is a list of names; got 'a'"),
+        ({"engine": "dask"}, ValueError, "engine is \"ray\" or None; got 'dask'"),
+        ({"actors": 2}, ValueError, 'actors are those of engine="ray", 1 or more; got 2'),
         ({"colums": ["a"]}, TypeError, "colums: no such option"),
         ({"prices": {"in": 1}}, ValueError, "prices are those of 'input' and 'output'"),
     ],

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import genai_grpc as genai
+from genai_grpc import bulk
 from genai_grpc.bulk import OutputError
 from genai_grpc.bulk._cluster import block_size
 from genai_grpc.bulk._parts import Parts
+from genai_grpc.local import Server
 
 fsspec: Any = pytest.importorskip("fsspec")
 parquet: Any = pytest.importorskip("pyarrow.parquet")
@@ -161,6 +165,15 @@ def test_full_disk(tmp_path: Path) -> None:
     assert again.rows == 9
     again.join()
     assert [row["row"] for row in read(tmp_path / "out.jsonl")] == list(range(9))
+
+
+def test_without_ray(server: Server, tmp_path: Path) -> None:
+    """Without Ray, a run on a cluster is an error that says what to install, before anything is written."""
+    if find_spec("ray") is not None:
+        pytest.skip("Ray is installed")
+    with genai.Client(endpoint=server.endpoint) as client, pytest.raises(ImportError, match=r"genai-grpc\[ray\]"):
+        bulk.generate(genai.GenerativeModel(client=client), ["a"], out=tmp_path / "out.jsonl", engine="ray")
+    assert not list(tmp_path.iterdir())
 
 
 def test_block_size() -> None:
