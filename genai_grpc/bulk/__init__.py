@@ -14,6 +14,7 @@ Memory does not grow with the number of rows, but for a bit each.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -85,7 +86,7 @@ async def generate_async(
         tools: In place of the model's.
         tool_config: In place of the model's.
         options: `template`, `contents`, `id`, `columns`, `concurrency`, `ordered`, `resume`, `retry_failed`,
-            `progress` and `request_options`; see `RunOptions`.
+            `progress`, `request_options`, `engine` and `actors`; see `RunOptions`.
 
     Raises:
         ConfigurationError: The client has no key, or cannot be used.
@@ -213,6 +214,10 @@ def _contents(options: Run) -> Callable[[Any], Any]:
 async def _run(
     call: RowCall, rows: Any, out: str | PathLike[str], options: Run, cost: Cost | None = None
 ) -> BulkSummary:
+    if options.engine is not None:
+        from genai_grpc.bulk._cluster import run_on_cluster  # with Ray
+
+        return await run_on_cluster(call, rows, os.fspath(out), options, cost)
     perform = performer(call, options.columns, options.id, options.request_options)
     source = to_rows(rows)
     with opened(Path(out), resume=options.resume, retry_failed=options.retry_failed) as journal:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._rpc.options import CallOptions
 from genai_grpc.bulk._contents import RowError
+from genai_grpc.bulk._json import is_plain
 from genai_grpc.bulk._rows import Row
 from genai_grpc.errors import APIError, ClientClosed, ConfigurationError
 
@@ -66,9 +67,11 @@ def _repeated(row: Row, columns: Sequence[str] | None, id_column: str | None) ->
     named = [*([] if id_column is None else [id_column]), *(columns or ())]
     if missing := [name for name in named if name not in values]:
         raise RowError(f"the row has no column {missing[0]!r}; it has {', '.join(map(repr, values)) or 'none'}")
-    repeated = {} if id_column is None else {"id": values[id_column]}
+    repeated = {}
+    if id_column is not None:
+        repeated["id"] = values[id_column] if is_plain(values[id_column]) else str(values[id_column])
     for name in values if columns is None else columns:
-        if _is_plain(values[name]):
+        if is_plain(values[name]):
             repeated[f"{name} (input)" if name in RESERVED else name] = values[name]
     return repeated
 
@@ -77,17 +80,6 @@ RESERVED = frozenset(
     {"attempts", "embedding", "error", "finish_reason", "id", "parsed", "prompt_tokens", "reply_tokens", "row", "text"}
 )
 """The names of what a result has of its own."""
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value has a form in JSON; images and the like are not repeated."""
-    if value is None or type(value) in (str, int, float, bool):
-        return True
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        return hasattr(value, "isoformat")
-    return True
 
 
 def _described(error: Exception) -> dict[str, Any]:

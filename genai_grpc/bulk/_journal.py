@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from genai_grpc.bulk._json import encode
+from genai_grpc.bulk._row_set import RowSet
 from genai_grpc.errors import GenAIError
 
-__all__ = ["Journal", "OutputError"]
+__all__ = ["Journal", "OutputError", "parse_line", "read_lines"]
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class OutputError(GenAIError):
@@ -39,12 +45,13 @@ class Journal:
     def __init__(self, path: Path, *, resume: bool = True, retry_failed: bool = False) -> None:
         self.path = path
         self.rows = self.failed = 0
-        self._done = bytearray()  # a bit per row
+        self._done = RowSet()
         try:
-            if retry_failed and resume and path.exists():
+            self._file = _open_locked(path)
+            if not resume:
+                self._file.truncate(0)
+            elif retry_failed:
                 self._discard_failed()
-            # Unbuffered: a result is with the system before the next row is taken.
-            self._file = path.open("r+b" if resume and path.exists() else "w+b", buffering=0)
         except OSError as error:
             raise OutputError(f"cannot open the output {path}: {error.strerror or error}") from error
         try:
@@ -56,8 +63,7 @@ class Journal:
 
     def has(self, row: int) -> bool:
         """Whether it has the result of a row."""
-        byte = row >> 3
-        return byte < len(self._done) and bool(self._done[byte] & 1 << (row & 7))
+        return self._done.has(row)
 
     def add(self, result: dict[str, Any]) -> None:
         """Add the result of a row.
@@ -65,7 +71,7 @@ class Journal:
         Raises:
             OutputError: It cannot be written; the results before it are there as a whole.
         """
-        data = memoryview(_ENCODE(result).encode() + b"\n")
+        data = memoryview(encode(result))
         written = 0
         try:
             while written < len(data):
@@ -81,9 +87,15 @@ class Journal:
         self._count(result)
 
     def close(self) -> None:
-        """Write what the system has not yet, and close the file."""
+        """Write what the system has not yet, and close the file.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         try:
             os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot write to {self.path}: {error.strerror or error}; run again to resume") from error
         finally:
             self._file.close()
 
@@ -99,28 +111,51 @@ class Journal:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                self._count(_parse(line, self.path))
+                self._count(parse_line(line, self.path))
                 size += len(line)
         return size
 
     def _count(self, result: dict[str, Any]) -> None:
-        row = result["row"]
-        byte = row >> 3
-        if byte >= len(self._done):
-            self._done.extend(bytes(byte + 1 - len(self._done)))
-        self._done[byte] |= 1 << (row & 7)
+        self._done.add(result["row"])
         self.rows += 1
         self.failed += result["error"] is not None
 
     def _discard_failed(self) -> None:
         kept = self.path.with_name(f"{self.path.name}.new")
-        with kept.open("wb") as file:
-            for line in read_lines(self.path):
-                if _parse(line, self.path)["error"] is None:
-                    file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        kept.replace(self.path)
+        try:
+            with kept.open("wb") as file:
+                for line in read_lines(self.path):
+                    if parse_line(line, self.path)["error"] is None:
+                        file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            kept.replace(self.path)
+        except BaseException:
+            self._file.close()
+            kept.unlink(missing_ok=True)
+            raise
+        self._file.close()
+        self._file = _open_locked(self.path)
+
+
+def _open_locked(path: Path) -> io.FileIO:
+    """Open a file for one run alone, until it is closed; it is created if there is none.
+
+    Raises:
+        OutputError: Another run writes to it.
+        OSError: It cannot be opened.
+    """
+    # Unbuffered: a result is with the system before the next row is taken.
+    file = io.FileIO(path, "r+" if path.exists() else "w+")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise OutputError(f"another run writes to {path}; wait for its end, or name another output") from None
+        except OSError:
+            pass  # a file system without locks
+    return file
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -131,10 +166,15 @@ def read_lines(path: Path) -> Iterator[bytes]:
                 yield line
 
 
-def _parse(line: bytes, path: Path) -> dict[str, Any]:
+def parse_line(line: bytes, path: Path | str) -> dict[str, Any]:
+    """The result of a line.
+
+    Raises:
+        OutputError: No run wrote it.
+    """
     try:
         result = json.loads(line)
-        if isinstance(result["row"], int) and "error" in result:
+        if isinstance(result["row"], int) and result["row"] >= 0 and "error" in result:
             return dict(result)
     except (ValueError, KeyError, TypeError):
         pass

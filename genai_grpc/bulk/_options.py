@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 __all__ = ["Run", "RunOptions"]
 
@@ -23,6 +23,9 @@ class RunOptions(TypedDict, total=False):
         retry_failed: Whether to do the rows again that failed in an earlier run.
         progress: Whether to show a bar; by default on a terminal, if tqdm is installed.
         request_options: The options of each call.
+        engine: "ray" for the actors of a Ray cluster, to which rows and model are sent; by default this process. The
+            output is then a path or URL of fsspec, which all nodes reach.
+        actors: Actors of the cluster, each with a client and `concurrency` calls in flight; one per node by default.
     """
 
     template: str | None
@@ -35,6 +38,8 @@ class RunOptions(TypedDict, total=False):
     retry_failed: bool
     progress: bool | None
     request_options: Mapping[str, Any] | None
+    engine: Literal["ray"] | None
+    actors: int | None
 
 
 class Run(NamedTuple):
@@ -50,6 +55,8 @@ class Run(NamedTuple):
     retry_failed: bool = False
     progress: bool | None = None
     request_options: Mapping[str, Any] | None = None
+    engine: Literal["ray"] | None = None
+    actors: int | None = None
 
     @classmethod
     def of(cls, options: RunOptions) -> Run:
@@ -57,13 +64,17 @@ class Run(NamedTuple):
 
         Raises:
             TypeError: One is unknown, or `columns` is a str.
-            ValueError: `concurrency` is less than 1.
+            ValueError: `concurrency` or `actors` is less than 1; there is no such engine.
         """
         if unknown := options.keys() - set(cls._fields):
             raise TypeError(f"{', '.join(sorted(unknown))}: no such option; there are {', '.join(cls._fields)}")
         run = cls(**options)
         if run.concurrency < 1:
             raise ValueError(f"concurrency is 1 or more; got {run.concurrency}")
+        if run.engine not in (None, "ray"):
+            raise ValueError(f'engine is "ray" or None; got {run.engine!r}')
+        if run.actors is not None and (run.engine is None or run.actors < 1):
+            raise ValueError(f'actors are those of engine="ray", 1 or more; got {run.actors}')
         if isinstance(run.columns, str):
             raise TypeError(f"columns is a list of names; got {run.columns!r}")
         return run

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from genai_grpc.bulk._journal import Journal
+from genai_grpc.bulk._journal import Journal, OutputError
 from genai_grpc.bulk._parquet import check_pyarrow, from_parquet, to_parquet
 
 __all__ = ["opened"]
@@ -33,11 +33,25 @@ def opened(out: Path, *, resume: bool, retry_failed: bool) -> Iterator[Journal]:
     check_pyarrow()
     beside = out.with_name(f"{out.name}.jsonl")
     if resume and out.exists() and not beside.exists():
-        from_parquet(out, beside)
+        with _written(beside, kept=out):
+            from_parquet(out, beside)
     journal = Journal(beside, resume=resume, retry_failed=retry_failed)
     try:
         yield journal
     finally:
         journal.close()
-    to_parquet(beside, out)
+    with _written(out, kept=beside):
+        to_parquet(beside, out)
     beside.unlink()
+
+
+@contextmanager
+def _written(path: Path, kept: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            path.with_name(f"{path.name}.new").unlink()
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; all results are in {kept}. Make space, and run again"
+        ) from error

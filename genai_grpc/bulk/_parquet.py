@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from genai_grpc.bulk._journal import read_lines
+from genai_grpc.bulk._json import encode, replace_surrogates
 
 __all__ = ["check_pyarrow", "from_parquet", "to_parquet"]
 
@@ -52,17 +53,22 @@ def from_parquet(out: Path, journal: Path) -> None:
     from pyarrow import parquet
 
     partial = journal.with_name(f"{journal.name}.new")
-    with parquet.ParquetFile(out) as file, partial.open("w") as lines:
+    with parquet.ParquetFile(out) as file, partial.open("wb") as lines:
         for batch in file.iter_batches(BATCH):
             for row in batch.to_pylist():
-                lines.write(json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str) + "\n")
+                lines.write(encode(row))
     partial.replace(journal)
 
 
 def _batches(journal: Path) -> Iterator[list[dict[str, Any]]]:
-    rows = map(json.loads, read_lines(journal))
+    rows = map(_parse, read_lines(journal))
     while batch := list(islice(rows, BATCH)):
         yield batch
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(line)
+    return replace_surrogates(result) if b"\\ud" in line else result
 
 
 def _columns(batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,7 +80,7 @@ def _columns(batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for name in names:
         try:
             pyarrow.array([row.get(name) for row in batch])
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+        except (pyarrow.ArrowException, OverflowError):
             mixed.add(name)
     return [{name: _text(row.get(name)) if name in mixed else row.get(name) for name in names} for row in batch]
 
@@ -99,10 +105,19 @@ def _unified(first: Any, second: Any) -> Any:
 
 
 def _known(field: Any) -> Any:
-    """The field, as text where all its values are null."""
+    """The field, as text where all its values are null, or where Parquet has no such type."""
     import pyarrow
 
-    return pyarrow.field(field.name, pyarrow.string()) if pyarrow.types.is_null(field.type) else field
+    storable = not pyarrow.types.is_null(field.type) and not _has_empty_struct(field.type)
+    return field if storable else pyarrow.field(field.name, pyarrow.string())
+
+
+def _has_empty_struct(kind: Any) -> bool:
+    import pyarrow
+
+    if pyarrow.types.is_struct(kind):
+        return kind.num_fields == 0 or any(_has_empty_struct(field.type) for field in kind)
+    return pyarrow.types.is_list(kind) and _has_empty_struct(kind.value_type)
 
 
 def _text(value: Any) -> str | None:

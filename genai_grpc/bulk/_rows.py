@@ -13,6 +13,8 @@ __all__ = ["Row", "count_rows", "to_rows"]
 
 # Rows of a data frame that are converted at once.
 SLICE: Final = 1000
+# Characters of a value in CSV; a C long on any system.
+LONGEST: Final = 2**31 - 1
 
 
 class Row(NamedTuple):
@@ -43,6 +45,8 @@ def to_rows(source: Any) -> Iterator[Row]:
     """
     if isinstance(source, (str, os.PathLike)):
         return _from_file(Path(source))
+    if type(source).__module__.startswith("ray."):
+        raise TypeError("rows are no dataset of Ray; call its map_batches with genai_grpc.bulk.ray_data.Generate")
     if hasattr(source, "iter_rows") and hasattr(source, "columns"):  # polars
         return _numbered(source.iter_rows(named=True))
     if hasattr(source, "to_batches"):  # pyarrow
@@ -81,6 +85,8 @@ def _from_file(path: Path) -> Iterator[Row]:
 def _json_lines(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
         for number, line in enumerate(file):
+            if line.isspace():
+                continue
             try:
                 item = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -90,13 +96,41 @@ def _json_lines(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, values in enumerate(csv.DictReader(file)):
-            if None in values or None in values.values():
+    # Bytes that are not UTF-8 become lone surrogates, which are a problem of their rows alone.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for number, values in enumerate(_csv_rows(csv.DictReader(file))):
+            if isinstance(values, csv.Error):
+                yield Row(number, {}, f"row {number + 1} of {path.name} is not CSV: {values}")
+            elif None in values or None in values.values():
                 problem = f"row {number + 1} of {path.name} has another number of columns than the heading"
                 yield Row(number, {name: value for name, value in values.items() if name is not None}, problem)
+            elif not _is_utf8("".join([*values, *values.values()])):
+                yield Row(number, values, f"row {number + 1} of {path.name} is not UTF-8")
             else:
                 yield Row(number, values)
+
+
+def _csv_rows(reader: csv.DictReader[str]) -> Iterator[dict[str, str] | csv.Error]:
+    """The rows, or why one cannot be read, with no limit on the size of a value."""
+    while True:
+        limit = csv.field_size_limit(LONGEST)  # of the process: of other readers, too
+        try:
+            values: dict[str, str] | csv.Error = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            values = error
+        finally:
+            csv.field_size_limit(limit)
+        yield values
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parquet(path: Path) -> Iterator[Row]:

@@ -32,12 +32,22 @@ async def run(
         ordered: Whether results are written in order. Rows wait for one that takes much longer than theirs.
 
     Raises:
-        Exception: What `perform` or `write` raise; the calls in flight are cancelled.
+        Exception: What `perform` or `write` raise; the calls in flight are cancelled. What `rows` raise, after the
+            calls in flight have ended and their results are written.
     """
     order = _Order(write, AHEAD * concurrency) if ordered else None
 
+    failures: list[Exception] = []
+
+    def next_row() -> Row | None:
+        try:
+            return next(rows, None)
+        except Exception as failure:  # it is raised when the calls in flight have ended
+            failures.append(failure)
+            return None
+
     async def work() -> None:
-        for row in rows:
+        while not failures and (row := next_row()) is not None:
             if order is None:
                 write(await perform(row))
             else:
@@ -47,6 +57,8 @@ async def run(
     tasks = [asyncio.ensure_future(work()) for _ in range(concurrency)]
     try:
         await asyncio.gather(*tasks)
+        if failures:
+            raise failures[0]
     finally:
         for task in tasks:
             task.cancel()

@@ -38,11 +38,11 @@ __all__ = ["ClusterRateLimit", "Generate"]
 class ClusterRateLimit:
     """Limit on requests and tokens per minute of all clients of a Ray cluster, for `Client(rate_limit=...)`.
 
-    A named actor keeps it, which is created by the first client that calls, and lives as long as its job. It can be
-    pickled, and so be an argument of tasks and actors.
+    A named actor keeps it. It is created at the first call, lives as long as the cluster, and serves all its jobs. If
+    its node dies, it starts anew elsewhere. The object can be pickled, and so be an argument of tasks and actors.
 
     Args:
-        name: The name of the actor: one for each quota.
+        name: The name of the quota: objects of the same name share it, and should have the same numbers.
         requests_per_minute: None for no limit.
         tokens_per_minute: None for no limit.
         burst_seconds: Seconds' worth of the rate that may be sent at once after a pause.
@@ -75,10 +75,15 @@ class ClusterRateLimit:
     def _reservation(self, tokens: float, max_wait: float) -> Any:
         if self._actor is None:
             actor: Any = _ray().remote(_Reservations)
-            # No restart would know what was reserved before: with the whole cluster, a limit may start anew.
-            options = {"name": self._name, "get_if_exists": True, "num_cpus": 0, "max_restarts": -1}
-            self._actor = actor.options(**options).remote(self._limit)
-        return self._actor.reserve.remote(tokens, max_wait)
+            # Detached, since another actor would end with the process that was the first to call.
+            options: dict[str, Any] = {
+                "name": f"genai_grpc {self._name}",
+                "namespace": "genai_grpc",
+                "lifetime": "detached",
+            }
+            options |= {"get_if_exists": True, "num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+            self._actor = actor.options(**options).remote()
+        return self._actor.reserve.remote(self._limit, tokens, max_wait)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_actor": None}
@@ -94,20 +99,19 @@ def _ray() -> Any:
 class _Reservations:
     """The actor: GCRA (ITU-T I.371), one for requests and one for tokens, as in a client."""
 
-    def __init__(self, limit: RateLimit) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._arrivals = [-inf, -inf]  # of requests and tokens
 
-    def reserve(self, tokens: float, max_wait: float) -> float | None:
+    def reserve(self, limit: RateLimit, tokens: float, max_wait: float) -> float | None:
         """Seconds to wait; None if they are more than `max_wait`."""
         now = time.monotonic()
-        wait = max(0.0, *(arrival - self._limit.burst_seconds - now for arrival in self._arrivals))
+        wait = max(0.0, *(arrival - limit.burst_seconds - now for arrival in self._arrivals))
         if wait > max_wait:
             return None
-        limits = self._limit.requests_per_minute, self._limit.tokens_per_minute
-        for kind, (limit, amount) in enumerate(zip(limits, (1.0, tokens), strict=True)):
-            if limit is not None:
-                self._arrivals[kind] = max(self._arrivals[kind], now) + amount * 60 / limit
+        limits = limit.requests_per_minute, limit.tokens_per_minute
+        for kind, (per_minute, amount) in enumerate(zip(limits, (1.0, tokens), strict=True)):
+            if per_minute is not None:
+                self._arrivals[kind] = max(self._arrivals[kind], now) + amount * 60 / per_minute
         return wait
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import datetime
+import decimal
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import genai_grpc as genai
 from genai_grpc import bulk, errors, testing
 from genai_grpc.local import Delay, ScriptEngine, Server
 
+numpy: Any = pytest.importorskip("numpy")
 pd: Any = pytest.importorskip("pandas")
 pyarrow: Any = pytest.importorskip("pyarrow")
 parquet: Any = pytest.importorskip("pyarrow.parquet")
@@ -182,27 +187,126 @@ def test_output_that_cannot_be_opened(model: genai.GenerativeModel, tmp_path: Pa
         bulk.generate(model, ["a"], out=tmp_path / "none" / "out.jsonl")
 
 
-def test_limited_file(
-    model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is written in part is cut off, so that the file has whole results, and a later run goes on."""
+@pytest.fixture
+def limited_files() -> Iterator[Callable[[int], None]]:
+    """A function that limits the size of files in bytes, as a full disk does; -1 for no limit."""
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")
-    out = tmp_path / "out.jsonl"
-    echo(script, 50)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))
-    try:
-        with pytest.raises(bulk.OutputError, match=r"cannot write to .*out.jsonl: File too large; it has \d+ results"):
-            bulk.generate(model, map(str, range(50)), out=out, concurrency=1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if size < 0 else size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_limited_file(
+    model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path, limited_files: Callable[[int], None]
+) -> None:
+    """What is written in part is cut off, so that the file has whole results, and a later run goes on."""
+    out = tmp_path / "out.jsonl"
+    echo(script, 50)
+    limited_files(1500)
+    with pytest.raises(bulk.OutputError, match=r"cannot write to .*out.jsonl: File too large; it has \d+ results"):
+        bulk.generate(model, map(str, range(50)), out=out, concurrency=1)
+    limited_files(-1)
     written = results(out)
     assert 0 < len(written) < 50
     summary = bulk.generate(model, map(str, range(50)), out=out, concurrency=1, retry_failed=True)
     assert (summary.resumed, summary.rows) == (len(written), 50)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_values_without_a_form_in_json(
+    model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path, suffix: str
+) -> None:
+    """Values of a row that JSON, UTF-8 or Parquet lack end nothing, and the output is valid."""
+    echo(script, 2)
+    odd = {"nan": math.nan, "list": [math.inf, {"x": math.nan}], "price": decimal.Decimal("1.5"), "empty": {}}
+    odd |= {"large": 2**70, "nested": {"day": datetime.date(2026, 1, 2)}, "array": numpy.array([1, 2])}
+    out = tmp_path / f"out{suffix}"
+    rows = [{"prompt": "lone \ud800"}, {"prompt": "a", **odd}, {"prompt": "b"}]
+    summary = bulk.generate(model, rows, out=out, ordered=True, id="prompt")
+    assert (summary.rows, summary.failed) == (3, 1)
+    lone, found, _ = results(out)
+    assert lone["error"]["status"] == "UnicodeEncodeError"
+    assert lone["prompt"] == ("lone \ud800" if suffix == ".jsonl" else "lone ?")
+    assert (found["nan"], found["price"], found["nested"]["day"]) == (None, "1.5", "2026-01-02")
+    assert found["array"] == [1, 2]
+    assert int(found["large"]) == 2**70
+    if suffix == ".jsonl":
+        assert found["list"] == [None, {"x": None}]
+        assert "NaN" not in out.read_text()
+
+
+def test_malformed_csv(model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path) -> None:
+    """In CSV, a row that is not UTF-8 or has too few values is a failed row; a value may be long."""
+    echo(script, 2)
+    source = tmp_path / "rows.csv"
+    source.write_bytes(b"prompt,n\nGr\xfc\xdfe,1\n" + b"x" * 200_000 + b",2\na\nok,4\n")
+    limit = csv.field_size_limit()
+    out = tmp_path / "out.jsonl"
+    assert bulk.generate(model, source, out=out, ordered=True)[1:3] == (4, 2)
+    first, long, short, last = results(out)
+    assert first["error"]["message"] == "row 1 of rows.csv is not UTF-8"
+    assert (len(long["prompt"]), last["n"]) == (200_000, "4")
+    assert "another number of columns" in short["error"]["message"]
+    assert csv.field_size_limit() == limit
+
+
+def test_blank_lines(model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path) -> None:
+    """Blank lines of JSON Lines are no rows."""
+    echo(script, 2)
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"prompt": "a"}\n\n{"prompt": "b"}\n\n')
+    assert bulk.generate(model, source, out=tmp_path / "out.jsonl")[1:3] == (2, 0)
+
+
+def test_source_that_fails(model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path) -> None:
+    """If the rows end with an exception, the calls in flight end first, and their results are written."""
+    script.reply(Delay(0.3), "slow")
+    echo(script, 2)
+
+    def rows() -> Iterator[str]:
+        yield from ("a", "b", "c")
+        raise RuntimeError("no more")
+
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(RuntimeError, match="no more"):
+        bulk.generate(model, rows(), out=out)
+    assert sorted(result["row"] for result in results(out)) == [0, 1, 2]
+
+
+def test_two_runs(model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path) -> None:
+    """A second run on an output is refused while the first one writes to it."""
+    pytest.importorskip("fcntl")
+    echo(script, 1)
+    out = tmp_path / "out.jsonl"
+
+    def rows() -> Iterator[str]:
+        every: list[Any] = [{}, {"resume": False}, {"retry_failed": True}]
+        for options in every:
+            with pytest.raises(bulk.OutputError, match="another run writes to .*out.jsonl"):
+                bulk.generate(model, ["b"], out=out, **options)
+        yield "a"
+
+    assert bulk.generate(model, rows(), out=out).rows == 1
+
+
+def test_parquet_on_a_full_disk(
+    model: genai.GenerativeModel, script: ScriptEngine, tmp_path: Path, limited_files: Callable[[int], None]
+) -> None:
+    """If there is no space for the Parquet file, the results are in the file beside it, and a later run goes on."""
+    out = tmp_path / "out.parquet"
+    echo(script, 5)
+    limited_files(1500)
+    with pytest.raises(
+        bulk.OutputError, match=r"cannot write .*out.parquet: .*; all results are in .*out.parquet.jsonl"
+    ):
+        bulk.generate(model, map(str, range(5)), out=out, columns=[])
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet.jsonl"]
+    limited_files(-1)
+    summary = bulk.generate(model, map(str, range(5)), out=out, columns=[])
+    assert (summary.resumed, len(results(out))) == (5, 5)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +323,8 @@ def test_limited_file(
         ({"contents": "a"}, TypeError, "contents is a function of a row; got str"),
         ({"concurrency": 0}, ValueError, "concurrency is 1 or more; got 0"),
         ({"columns": "a"}, TypeError, "columns is a list of names; got 'a'"),
+        ({"engine": "dask"}, ValueError, "engine is \"ray\" or None; got 'dask'"),
+        ({"actors": 2}, ValueError, 'actors are those of engine="ray", 1 or more; got 2'),
         ({"colums": ["a"]}, TypeError, "colums: no such option"),
         ({"prices": {"in": 1}}, ValueError, "prices are those of 'input' and 'output'"),
     ],

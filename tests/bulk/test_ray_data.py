@@ -33,15 +33,17 @@ def test_batch(server: Server, script: ScriptEngine) -> None:
 
 def test_reservations() -> None:
     """Requests and tokens are spaced by their limits after a burst; a wait that is too long reserves nothing."""
-    limiter = _Reservations(RateLimit(requests_per_minute=600, burst_seconds=0.5))
-    waits = [limiter.reserve(0.0, 10.0) for _ in range(10)]
+    limit = RateLimit(requests_per_minute=600, burst_seconds=0.5)
+    limiter = _Reservations()
+    waits = [limiter.reserve(limit, 0.0, 10.0) for _ in range(10)]
     assert waits[:5] == [0.0] * 5
     assert waits[9] == pytest.approx(0.4, abs=0.1)
-    assert limiter.reserve(0.0, 0.1) is None
-    tokens = _Reservations(RateLimit(tokens_per_minute=6000, burst_seconds=0))
-    assert tokens.reserve(100.0, 10.0) == 0.0
+    assert limiter.reserve(limit, 0.0, 0.1) is None
+    limit = RateLimit(tokens_per_minute=6000, burst_seconds=0)
+    tokens = _Reservations()
+    assert tokens.reserve(limit, 100.0, 10.0) == 0.0
     started = time.monotonic()
-    wait = tokens.reserve(100.0, 10.0)
+    wait = tokens.reserve(limit, 100.0, 10.0)
     assert wait == pytest.approx(1.0 - (time.monotonic() - started), abs=0.2)
 
 

@@ -32,6 +32,8 @@ PACKAGES: Final = {
     "genai_grpc+google-ai-generativelanguage": ("grpcio", "google-ai-generativelanguage"),
     # The clients of Vertex AI, beside this package in one process.
     "genai_grpc+google-cloud-aiplatform": ("grpcio", "google-cloud-aiplatform"),
+    # A cluster of Ray Data.
+    "genai_grpc+ray": ("grpcio", "protobuf", "ray[data]"),
 }
 # What speaks HTTP to the local server, without this package.
 HTTP_CLIENTS: Final = {"google-genai": ("google-genai", "langchain-google-genai")}
