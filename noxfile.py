@@ -107,7 +107,7 @@ def lowest(session: nox.Session) -> None:
 
 
 def _install(session: nox.Session, *requirements: str) -> None:
-    session.install("-e", ".[docstrings,files,images]", *HTTP, *TOOLS, *requirements)
+    session.install("-e", ".[docstrings,files,images,rest]", *HTTP, *TOOLS, *requirements)
 
 
 def _run_tests(session: nox.Session) -> None:
