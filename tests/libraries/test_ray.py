@@ -13,7 +13,7 @@ import pytest
 from genai_grpc import testing
 from tests.libraries.environments import ROOT, interpreter_of
 
-pytestmark = [pytest.mark.libraries, pytest.mark.venv, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.libraries, pytest.mark.venv, pytest.mark.timeout(900)]
 
 PROGRAM: Final = ROOT / "benchmarks" / "ray_cluster.py"
 METHOD: Final = "/google.ai.generativelanguage.v1beta.GenerativeService/GenerateContent"
