@@ -78,8 +78,8 @@ class Client:
         api_version: "v1beta", or "v1" with fewer methods and fields; a method that it lacks is MethodNotImplemented.
         http_endpoint: Where the content of files goes, https:// or, on this machine, http://; by default
             GENAI_GRPC_HTTP_ENDPOINT of the environment, else the host of the endpoint. A local server says it itself.
-        transport: "grpc", or "rest" for HTTP/JSON where a network has no gRPC (`pip install 'genai-grpc[rest]'`); the
-            endpoint is then `https://host[:port][/path]`.
+        transport: "grpc", or "rest" for HTTP/JSON where a network has no gRPC (its async calls need
+            `pip install 'genai-grpc[rest]'`); the endpoint is then `https://host[:port][/path]`.
         vertex: A Vertex, to call Vertex AI in place of the Gemini API, or True for the project and location of the
             environment; by default GOOGLE_GENAI_USE_VERTEXAI of the environment decides. The caller is then that of the
             application default credentials, unless `api_key` or `credentials` are given.

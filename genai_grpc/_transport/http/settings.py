@@ -72,15 +72,9 @@ def to_headers(metadata: Metadata) -> dict[str, str]:
     return {name: value for name, value in metadata if isinstance(value, str)}
 
 
-def client_arguments(options: ClientOptions, *, tls: bool = True) -> dict[str, Any]:
-    """The arguments of a client of httpx2.
-
-    Args:
-        options: The options.
-        tls: Whether it connects to https:// URLs, too: without them, the root certificates need not be read, which
-            takes 50 ms.
-    """
-    verify = to_context(options.tls) if tls else False
+def client_arguments(options: ClientOptions) -> dict[str, Any]:
+    """The arguments of a client of httpx2."""
+    verify = to_context(options.tls)
     arguments: dict[str, Any] = {"verify": verify, "trust_env": False, "follow_redirects": False}
     if options.proxy is not None:
         arguments["proxy"] = options.proxy.reveal()
