@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import AsyncIterator
-from typing import BinaryIO, Final
-
-from starlette.requests import ClientDisconnect
+from io import FileIO
+from typing import Final
 
 from genai_grpc import protos
 from genai_grpc.errors import Aborted, DataLoss, InvalidArgument, ResourceExhausted
@@ -61,7 +60,7 @@ class Upload:
         except OSError as error:
             raise _disk_error(error) from error
 
-    part: BinaryIO
+    part: FileIO
 
     @property
     def open(self) -> bool:
@@ -100,14 +99,10 @@ class Upload:
         if offset is None or offset != self.received:
             raise InvalidArgument(f"x-goog-upload-offset is {offset}; {self.received} bytes were received")
         before = self.received
-        try:
-            async for chunk in chunks:
-                if current != self._requests or not self.open:
-                    raise Aborted("another request of this upload came meanwhile; ask for the offset with 'query'")
-                self._write(chunk)
-        except ClientDisconnect:
-            self.part.flush()
-            raise
+        async for chunk in chunks:
+            if current != self._requests or not self.open:
+                raise Aborted("another request of this upload came meanwhile; ask for the offset with 'query'")
+            self._write(chunk)
         length = self.received - before
         if not final and self.received % GRANULARITY:
             self._truncate(before)
@@ -149,7 +144,9 @@ class Upload:
                 f"the content is longer than {limit:,} bytes, the {'announced' if self.size else 'largest'} size"
             )
         try:
-            self.part.write(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[self.part.write(rest) :]
         except OSError as error:
             self.discard()
             raise _disk_error(error) from error
@@ -158,7 +155,6 @@ class Upload:
 
     def _truncate(self, size: int) -> None:
         """Forget what came after so many bytes."""
-        self.part.flush()
         self.part.truncate(size)
         self.part.seek(size)
         self.received = size

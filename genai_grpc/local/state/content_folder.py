@@ -11,8 +11,9 @@ import time
 import weakref
 from collections.abc import Collection
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 __all__ = ["ContentFolder"]
 
@@ -35,26 +36,27 @@ class ContentFolder:
         self._temporary = directory is None
         self._directory = directory
         self._lock = threading.Lock()
-        self._parts: weakref.WeakSet[BinaryIO] = weakref.WeakSet()
+        self._parts: weakref.WeakSet[FileIO] = weakref.WeakSet()
 
-    def create(self) -> tuple[str, BinaryIO]:
+    def create(self) -> tuple[str, FileIO]:
         """A new key, and the open file of its part.
+
+        The file has no buffer, so a full disk fails the write, and never what comes after it. A write may be partial.
 
         Raises:
             OSError: The folder or the part cannot be created.
         """
         key = secrets.token_hex(16)
-        part = open(self._folder() / f"{key}{_PART}", "xb", opener=_private)  # noqa: SIM115 -- the caller closes it
+        part = FileIO(self._folder() / f"{key}{_PART}", "xb", opener=_private)
         self._parts.add(part)
         return key, part
 
-    def commit(self, key: str, part: BinaryIO) -> None:
+    def commit(self, key: str, part: FileIO) -> None:
         """Write a part to the disk, close it, and make it the content of its key; may take seconds.
 
         Raises:
             OSError: The disk refuses it.
         """
-        part.flush()
         os.fsync(part.fileno())
         part.close()
         path = self.path(key)

@@ -7,7 +7,8 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from io import FileIO
+from typing import Final
 
 from genai_grpc import protos
 from genai_grpc.errors import APIError, InternalServerError, InvalidArgument, PermissionDenied
@@ -86,7 +87,7 @@ class FileStore:
         check_name(name)
         await self._database.transact(lambda transaction: FILES.check_free(transaction, name))
 
-    async def add(self, record: protos.File, owner: str, key: str = "", part: BinaryIO | None = None) -> protos.File:
+    async def add(self, record: protos.File, owner: str, key: str = "", part: FileIO | None = None) -> protos.File:
         """Store a file whose content is complete, and begin to prepare it.
 
         Args:
