@@ -118,7 +118,10 @@ class HttpSession(SyncDriver):
             failure = self._requests.failure(error, step)
         # Not in the handler: the frames of httpx2 have the headers among their local variables.
         del arguments
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
 
 class AsyncHttpSession(AsyncDriver):
@@ -157,7 +160,10 @@ class AsyncHttpSession(AsyncDriver):
         except self._requests.httpx.HTTPError as error:
             failure = self._requests.failure(error, step)
         del arguments  # as above
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
 
 _PIECE: Final = 256 * 1024
