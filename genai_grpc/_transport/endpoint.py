@@ -18,6 +18,8 @@ WANTED: Final = (
 KEY_PREFIXES: Final = ("AIza", "AQ.")
 # What gRPC takes for the scheme of an address.
 RESOLVERS: Final = ("dns:", "google-c2p:", "unix:", "unix-abstract:", "vsock:", "xds:")
+_DIGITS: Final = frozenset("0123456789")
+_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz-.") | _DIGITS
 _SHOWN: Final = r"(?:[a-z0-9+.-]*://)?[^:/?#,\s]*"
 
 
@@ -153,7 +155,16 @@ def _parse_servers(text: str) -> Endpoint:
 
 def _parse_server(text: str) -> tuple[str | None, str, int | None]:
     """Scheme, host and port, the first and the last None if they are left out."""
-    from urllib.parse import urlsplit  # 1.6 ms, which the import of the package shall not take
+    scheme, separator, rest = text.rpartition("://")
+    name, _, digits = rest.removesuffix("/").partition(":")
+    # The common form, without the import below.
+    if (
+        (scheme in ("http", "https") or not separator)
+        and (name and _NAME.issuperset(name))
+        and (len(digits) < 6 and _DIGITS.issuperset(digits) and int(digits or 0) < 65536)
+    ):
+        return scheme or None, name, int(digits) if digits else None
+    from urllib.parse import urlsplit  # 2 ms, which few programs shall pay
 
     given = "://" in text
     if not text.isprintable() or " " in text:  # which urlsplit would remove

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import quote
 
 import google.protobuf
 
@@ -20,6 +19,7 @@ __all__ = ["CallMetadata"]
 
 # A program uses few models; one that names thousands of files must not fill the memory.
 CACHE_SIZE: Final = 256
+_UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~/")
 
 
 class CallMetadata:
@@ -70,7 +70,7 @@ class CallMetadata:
         value = call.method.routing_value(call.request)
         metadata = cache.get((field, value))
         if metadata is None:
-            routing = () if field is None else (("x-goog-request-params", f"{field}={quote(value)}"),)
+            routing = () if field is None else (("x-goog-request-params", f"{field}={_quote(value)}"),)
             metadata = cache[field, value] = self._convert((*self._common, *routing, *credentials))
         if call.options.metadata:
             own = call.options.metadata
@@ -88,3 +88,12 @@ class CallMetadata:
 def _api_client(protocol: str) -> str:
     """In the form of Google's own clients: language, protocol, library, protobuf."""
     return f"gl-python/{sys.version.split()[0]} {protocol} genai-grpc/{__version__} pb/{google.protobuf.__version__}"
+
+
+def _quote(name: str) -> str:
+    """A resource name as a value of x-goog-request-params."""
+    if _UNRESERVED.issuperset(name):
+        return name
+    from urllib.parse import quote  # 2 ms, which few programs shall pay
+
+    return quote(name)

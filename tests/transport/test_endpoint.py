@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -177,6 +178,20 @@ def test_plaintext_is_local_or_asked_for(endpoint: str) -> None:
     assert parsed.tls or parsed.loopback or endpoint.startswith("http://")
     assert parsed.loopback == (all(is_loopback(host) for host, _ in parsed.servers) and not endpoint.startswith("xds:"))
     assert parse_endpoint(parsed.url) == parsed
+
+
+@given(st.sampled_from(["", "http://", "https://", "ftp://"]), st.text("aZé0127-._:/@%", max_size=12))
+def test_servers_as_urlsplit_reads_them(scheme: str, rest: str) -> None:
+    """The host and the port of a server are those that the standard library finds."""
+    parts = urlsplit((scheme or "//") + rest)
+    try:
+        expected = parts.hostname, parts.port
+        endpoint = parse_endpoint(scheme + rest)
+    except ValueError:
+        return
+    if endpoint.url.startswith(("http://", "https://")):
+        host, port = expected
+        assert endpoint.servers == ((host, (443 if endpoint.tls else 80) if port is None else port),)
 
 
 def test_shown() -> None:
