@@ -23,7 +23,8 @@ GRPCIOS: Final = ("oldest", NEWEST)
 PROTOBUFS: Final = ("5.29", "6", "7")
 
 TOOLS: Final = (
-    *("anyio", "h2", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "trio", "trustme"),
+    *("anyio", "h2", "hypothesis", "pydantic", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist"),
+    *("trio", "trustme"),
     *("opentelemetry-exporter-prometheus", "opentelemetry-instrumentation-grpc", "opentelemetry-sdk"),
 )
 # Dependencies of the local server whose versions are bound to those of grpcio and protobuf.
