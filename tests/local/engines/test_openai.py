@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,32 +12,51 @@ import pytest
 import genai_grpc as genai
 from genai_grpc import errors
 from genai_grpc.local import OpenAIEngine, serve
+from genai_grpc.local.engines.vectors import dot
 from tests.conftest import Api
 from tests.gateway import Gateway
 
 
-def add(left: float, right: float) -> float:
-    """Add two numbers."""
-    return left + right
+def weather(city: str) -> str:
+    """Tell the weather of a city."""
+    return {"Rome": "fog"}[city]
 
 
-@pytest.fixture(scope="module")
-def llama_server() -> Any:
+def asked(city: str, sky: str) -> list[Any]:
+    """The turns of a question that the model answered with a tool, for a small model to follow."""
+    call = {"function_call": {"name": "weather", "args": {"city": city}}}
+    result = {"function_response": {"name": "weather", "response": {"result": sky}}}
+    return [
+        {"role": "user", "parts": [f"What is the weather in {city}?"]},
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": [result]},
+        {"role": "model", "parts": [f"The weather in {city} is {sky}."]},
+    ]
+
+
+def start_llama_server(**settings: Any) -> Any:
     """The server of llama.cpp, with SmolLM2."""
     xllamacpp = pytest.importorskip("xllamacpp")
     from genai_grpc.local.engines.llama.engine import LlamaEngine
 
-    path = LlamaEngine()._path
     params = xllamacpp.CommonParams()
-    params.model.path = str(path)
+    params.model.path = str(LlamaEngine()._path)
     params.n_ctx, params.n_parallel, params.verbosity = 2048, 1, -1
-    params.api_keys = ["a-key"]
+    for name, value in settings.items():
+        setattr(params, name, value)
     return xllamacpp.Server(params)
+
+
+@pytest.fixture(scope="module")
+def llama_server() -> Any:
+    """A server that chats, and knows tools."""
+    template = (Path(__file__).parent / "tools.jinja").read_text()
+    return start_llama_server(api_keys=["a-key"], use_jinja=True, chat_template=template)
 
 
 @pytest.mark.llama
 def test_llama_server(api: Api, llama_server: Any) -> None:
-    """A reply is generated, streamed and counted, with JSON that follows a schema, and tools are declared."""
+    """A reply is generated, streamed and counted, with JSON that follows a schema."""
     with serve(OpenAIEngine(f"{llama_server.listening_address}/v1", api_key="a-key")) as server:
         client = genai.Client(endpoint=server.endpoint)
         model = genai.GenerativeModel(client=client, generation_config={"temperature": 0, "max_output_tokens": 20})
@@ -52,10 +72,42 @@ def test_llama_server(api: Api, llama_server: Any) -> None:
         assert api.send(chat, "And now?").usage_metadata.prompt_token_count > response.usage_metadata.prompt_token_count
         flag = {"type": "OBJECT", "properties": {"ok": {"type": "BOOLEAN"}}, "required": ["ok"]}
         json_config: Any = {"response_mime_type": "application/json", "response_schema": flag}
-        assert set(api.generate(model, "Is it so?", generation_config=json_config).parsed) == {"ok"}
-        # SmolLM2's template has no tools: llama.cpp accepts them, and the model does not see them.
-        assert api.generate(model, "What is 2 + 3?", tools=[add]).candidates
+        assert set(api.generate(model, 'Write {"ok": true}.', generation_config=json_config).parsed) == {"ok"}
         api.close_client(client)
+
+
+@pytest.mark.llama
+@pytest.mark.parametrize("stream", [False, True])
+def test_llama_server_with_tools(api: Api, llama_server: Any, stream: bool) -> None:
+    """The model calls a function, gets its result and answers with it."""
+    history = asked("Paris", "rain") + asked("Berlin", "sun")
+    with serve(OpenAIEngine(f"{llama_server.listening_address}/v1", api_key="a-key")) as server:
+        client = genai.Client(endpoint=server.endpoint)
+        model = genai.GenerativeModel(client=client, tools=[weather], generation_config={"temperature": 0})
+        chat = model.start_chat(history=history, enable_automatic_function_calling=True)
+        response = api.send(chat, "What is the weather in Rome?", stream=stream)
+        api.resolve(response)
+        call, result = (chat.history[position].parts[0] for position in (-3, -2))
+        assert dict(call.function_call.args) == {"city": "Rome"}
+        assert result.function_response.id == call.function_call.id != ""
+        assert dict(result.function_response.response) == {"result": "fog"}
+        assert response.text == "The weather in Rome is fog."
+        api.close_client(client)
+
+
+@pytest.mark.llama
+def test_llama_server_embeds() -> None:
+    """Contents are embedded: what is alike is nearer."""
+    llama_server = start_llama_server(embedding=True, pooling_type=1)  # the mean
+    with (
+        serve(OpenAIEngine(f"{llama_server.listening_address}/v1", embedding_model="smollm2")) as server,
+        genai.Client(endpoint=server.endpoint) as client,
+    ):
+        texts = ["A cat sleeps.", "A kitten naps.", "Interest rates rise."]
+        cat, kitten, rates = genai.embed_content("embedding-001", texts, client=client)["embedding"]
+        [short] = genai.embed_content("embedding-001", texts[:1], output_dimensionality=8, client=client)["embedding"]
+    assert dot(cat, kitten) > dot(cat, rates)
+    assert (len(cat), len(short)) == (576, 8)
 
 
 @pytest.mark.llama
