@@ -57,7 +57,7 @@ class OpenAIEngine:
         try:
             import httpx2  # optional
         except ImportError as error:
-            raise ImportError("OpenAIEngine needs httpx2; pip install 'genai-grpc[rest]'", name="httpx2") from error
+            raise ImportError("OpenAIEngine needs httpx2; pip install 'genai-grpc[server]'", name="httpx2") from error
         self._httpx: Any = httpx2
         self._base_url = base_url.rstrip("/")
         self._name = model
