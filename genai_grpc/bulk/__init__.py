@@ -22,6 +22,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from genai_grpc.bulk._batches import Batches
 from genai_grpc.bulk._calls import RowCall, embed_call, generate_call, performer, token_count_call
 from genai_grpc.bulk._contents import contents_maker
 from genai_grpc.bulk._journal import OutputError
@@ -125,6 +126,8 @@ async def embed_async(
 ) -> BulkSummary:
     """Embed each row's contents, as `embedding`.
 
+    Rows that wait at the same time share a call: up to 100 with the Gemini API, one with Vertex AI.
+
     Args:
         model: The name of the model.
         rows: As for `generate`.
@@ -132,18 +135,28 @@ async def embed_async(
         task_type: As for `embed_content`.
         output_dimensionality: As for `embed_content`.
         client: The client; by default the default client.
-        options: As for `generate`.
+        options: As for `generate`, but `concurrency` is the rows in flight, 400 by default.
 
     Raises:
         ConfigurationError, OutputError, TypeError, ValueError: As `generate`.
     """
+    from genai_grpc._coerce.content import to_content
+    from genai_grpc._coerce.embeddings import MAX_BATCH_SIZE
+    from genai_grpc.client import dialect_of
     from genai_grpc.embeddings import embed_content_async
 
-    run_options = Run.of(options)
-    embed_one = partial(
-        embed_content_async, model, task_type=task_type, output_dimensionality=output_dimensionality, client=client
-    )
-    return await _run(embed_call(embed_one, _contents(run_options)), rows, out, run_options)
+    async def embed_many(contents: list[Any], request_options: Any) -> list[list[float]]:
+        found = await embed_content_async(
+            model, contents, task_type, None, output_dimensionality, client, request_options
+        )
+        vectors: list[list[float]] = found["embedding"]
+        return vectors
+
+    run_options = Run.of({"concurrency": 400, **options})
+    dialect = dialect_of(client)
+    batches = Batches(embed_many, MAX_BATCH_SIZE if dialect.has("BatchEmbedContents") else 1)
+    call = embed_call(batches, partial(to_content, protos=dialect.protos), _contents(run_options))
+    return await _run(call, rows, out, run_options)
 
 
 def generate(

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from genai_grpc._coerce.settings import to_options
 from genai_grpc._rpc.options import CallOptions
+from genai_grpc.bulk._batches import Batches
 from genai_grpc.bulk._contents import RowError
 from genai_grpc.bulk._json import is_plain
 from genai_grpc.bulk._rows import Row
@@ -115,11 +116,18 @@ def token_count_call(model: Any, contents: Callable[[Any], Any]) -> RowCall:
     return call
 
 
-def embed_call(embed: Callable[..., Awaitable[Any]], contents: Callable[[Any], Any]) -> RowCall:
-    """Embeds each row's contents."""
+def embed_call(
+    batches: Batches[list[float]], to_content: Callable[[Any], Any], contents: Callable[[Any], Any]
+) -> RowCall:
+    """Embeds each row's contents.
+
+    Args:
+        batches: Embeds several contents.
+        to_content: Makes a content of a row's contents; raises TypeError or ValueError.
+        contents: The contents of a row.
+    """
 
     async def call(values: dict[str, Any], options: CallOptions, result: dict[str, Any]) -> None:
-        found = await embed(content=contents(values), request_options=options)
-        result["embedding"] = found["embedding"]
+        result["embedding"] = await batches.result(to_content(contents(values)), options)
 
     return call

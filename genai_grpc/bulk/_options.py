@@ -17,7 +17,8 @@ class RunOptions(TypedDict, total=False):
             `prompt`.
         id: A column to repeat as `id`.
         columns: The columns to repeat; by default all that JSON can hold.
-        concurrency: Calls in flight, at most; 100 by default. The limits of the client hold, too.
+        concurrency: Calls in flight, at most, or for `embed` rows; by default 100, or 400 rows. The client's limits
+            hold, too.
         ordered: Whether results are written in the order of the rows; by default as they finish.
         resume: Whether to go on with an output that exists, as by default; otherwise it is replaced.
         retry_failed: Whether to do the rows again that failed in an earlier run.
