@@ -36,7 +36,7 @@ from genai_grpc.bulk._runner import run
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from genai_grpc import types
+    from genai_grpc import protos, types
     from genai_grpc.client import Client
     from genai_grpc.generative_model import GenerativeModel
 
@@ -145,7 +145,7 @@ async def embed_async(
     from genai_grpc.client import dialect_of
     from genai_grpc.embeddings import embed_content_async
 
-    async def embed_many(contents: list[Any], request_options: Any) -> list[list[float]]:
+    async def embed_many(contents: list[protos.Content], request_options: Any) -> list[list[float]]:
         found = await embed_content_async(
             model, contents, task_type, None, output_dimensionality, client, request_options
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from genai_grpc import protos
 from genai_grpc._rpc.options import CallOptions
 from genai_grpc.errors import InvalidArgument
 
@@ -14,51 +15,57 @@ __all__ = ["Batches"]
 
 Out = TypeVar("Out")
 
+_MAX_BYTES: Final = 3 * 2**20
+"""Of the contents of a call of several: many gRPC servers take 4 MiB, and the Gemini API 20 MB."""
+
 
 class Batches(Generic[Out]):
-    """Makes calls for several items at once, each the item of a row.
+    """Makes calls for several contents at once, each of a row.
 
     Args:
-        call: Makes the call for items, and returns the result of each.
-        size: Items of a call, at most.
+        call: Makes the call for contents, and returns the result of each.
+        size: Contents of a call, at most.
     """
 
-    def __init__(self, call: Callable[[list[Any], CallOptions], Awaitable[list[Out]]], size: int) -> None:
+    def __init__(self, call: Callable[[list[protos.Content], CallOptions], Awaitable[list[Out]]], size: int) -> None:
         self._call = call
         self._size = size
         self._open: list[_Item] = []
+        self._bytes = 0
 
-    async def result(self, item: Any, options: CallOptions) -> Out:
-        """The result of an item. If the service refuses a batch, each of its items gets a call of its own.
+    async def result(self, content: protos.Content, options: CallOptions) -> Out:
+        """The result of a content. If the service refuses a batch, each of its contents gets a call of its own.
 
         Args:
-            item: The item.
-            options: Those of the call; `on_attempt` is called in the context of each item's task.
+            content: The content.
+            options: Those of the call; `on_attempt` is called in the context of each content's task.
 
         Raises:
             Exception: What the call raises.
         """
-        if len(self._open) in (0, self._size):
+        size = content.ByteSize()
+        if len(self._open) == self._size or self._bytes + size > _MAX_BYTES:
             self._open = []
-        batch, own = self._open, _Item(item, asyncio.get_running_loop().create_future(), copy_context())
+        batch, own = self._open, _Item(content, asyncio.get_running_loop().create_future(), copy_context())
         batch.append(own)
+        self._bytes = size if len(batch) == 1 else self._bytes + size
         if len(batch) == 1:
-            await asyncio.sleep(0)  # the rows that are ready add their items
+            await asyncio.sleep(0)  # the rows that are ready add their contents
             await self._perform(batch, options)
         try:
             result: Out = await own.result
         except InvalidArgument:
             if len(batch) == 1:
                 raise
-            return (await self._call([item], options))[0]
+            return (await self._call([content], options))[0]
         return result
 
     async def _perform(self, batch: list[_Item], options: CallOptions) -> None:
-        """Make the call of a batch, which then gets no more items."""
+        """Make the call of a batch, which then gets no more contents."""
         if self._open is batch:
             self._open = []
         try:
-            results = await self._call([each.item for each in batch], _for_each(batch, options))
+            results = await self._call([each.content for each in batch], _for_each(batch, options))
         except Exception as error:
             for each in batch:
                 if not each.result.done():  # its task was cancelled
@@ -73,15 +80,15 @@ class Batches(Generic[Out]):
 
 
 class _Item(NamedTuple):
-    """An item of a batch, the future of its result, and the context of its task."""
+    """A content of a batch, the future of its result, and the context of its task."""
 
-    item: Any
+    content: protos.Content
     result: asyncio.Future[Any]
     context: Context
 
 
 def _for_each(batch: list[_Item], options: CallOptions) -> CallOptions:
-    """Options with which an attempt counts for each item."""
+    """Options with which an attempt counts for each content."""
     on_attempt = options.on_attempt
     if on_attempt is None:
         return options

@@ -60,6 +60,14 @@ def test_calls(client: genai.Client, count: CountAttempts, tmp_path: Path, concu
     assert count.attempts == calls
 
 
+def test_large_rows(client: genai.Client, count: CountAttempts, tmp_path: Path) -> None:
+    """Calls of several rows are small enough for servers that take 4 MiB; a larger row has its own."""
+    texts = ["a" * 2**20, "b" * 2**20, "c" * 2**20, "d" * 2**20, "e" * 5 * 2**20, "f"]
+    found = embed(client, texts, tmp_path)
+    assert [result["error"] for result in found] == [None] * 6
+    assert count.attempts == 4  # two, two, one, one
+
+
 def test_row_that_fails(client: genai.Client, tmp_path: Path) -> None:
     """A row that the service refuses, or that is no content, fails alone."""
     found = embed(client, [{"contents": each} for each in ("one", IMAGE, ["two", "parts"], 5)], tmp_path)
