@@ -45,32 +45,35 @@ def check_reply(reply: HttpReply, secrets: Iterable[str] = ()) -> HttpReply:
     """
     if 200 <= reply.status < 300:
         return reply
-    status, message, details = _read_error(reply.body)
-    if status is None:
+    try:
+        code, status, message, details = _read_error(reply)
+    except (ValueError, TypeError, LookupError, AttributeError):
         kind = reply.headers.get("content-type", "").partition(";")[0] or "no content"
         message = f"{reply.host} answered with HTTP {reply.status} and {kind}, as no Gemini API does"
-        if reply.body and kind.startswith("text/plain"):
+        if reply.body and kind in ("text/plain", "application/json"):
             message += f": {reply.body[:_SHOWN].decode(errors='replace')}"
-    by_code = _BY_CODE.get(reply.status, "UNAVAILABLE" if reply.status > 500 else "UNKNOWN")
-    number = _BY_STATUS.get(status or "", _BY_STATUS[by_code])
+        code, status, details = reply.status, "", ()
+    by_code = _BY_CODE.get(code, "UNAVAILABLE" if code > 500 else "UNKNOWN")
+    number = _BY_STATUS.get(status, _BY_STATUS[by_code])
     raise error_class(number)(mask(message, secrets), details=details)
 
 
-def _read_error(body: bytes) -> tuple[str | None, str, tuple[Any, ...]]:
-    """The status, the message and the details of Google's JSON; None without it."""
+def _read_error(reply: HttpReply) -> tuple[int, str, str, tuple[Any, ...]]:
+    """The code, the status ("" for none), the message and the details of Google's JSON.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: It is none.
+    """
     from genai_grpc_protos._json import from_json_dict, load_json  # json_format takes 50 ms
     from genai_grpc_protos.rpc import Status
 
-    try:
-        reply: Any = load_json(body)
-        if isinstance(reply, list):  # that of a stream
-            reply = reply[0]
-        error = reply["error"]
-        status, message = str(error["status"]), str(error.get("message", ""))
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None, "", ()
+    value: Any = load_json(reply.body)
+    error = (value[0] if isinstance(value, list) else value)["error"]  # a list is that of a stream
+    status = str(error.get("status", ""))
+    code = reply.status if status in _BY_STATUS else int(error["code"])
+    message = str(error.get("message", ""))
     try:
         packed = from_json_dict(Status, {"details": error.get("details", [])}).details
     except ValueError:
-        return status, message, ()
-    return status, message, tuple(map(unpack, packed))
+        return code, status, message, ()
+    return code, status, message, tuple(map(unpack, packed))

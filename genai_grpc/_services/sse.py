@@ -19,6 +19,8 @@ _BOM: Final = b"\xef\xbb\xbf"
 class EventParser:
     r"""Parses events from the bytes of a stream, in pieces of any size.
 
+    JSON without `data:` before it is an event, too, unlike in the standard: Google sends errors so.
+
     >>> parser = EventParser()
     >>> parser.feed(b'data: {"a": 1}\n\ndata: [')
     [b'{"a": 1}']
@@ -30,7 +32,7 @@ class EventParser:
         self._pieces: list[bytes] = []  # of a line whose end has not arrived
         self._data: list[bytes] = []
         self._size = 0
-        self._started = False
+        self._started = self._bare = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of the events that end in the next piece.
@@ -56,15 +58,19 @@ class EventParser:
                 self._add(line)
             elif self._data:
                 events.append(b"\n".join(self._data))
-                self._data, self._size = [], len(rest)
+                self._data, self._size, self._bare = [], len(rest), False
         return events
 
     def _add(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
+        elif line.startswith(b"{") or self._bare:
+            self._bare = True
+            self._data.append(line)
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether an event has begun, and not ended."""
-        return bool(self._data or any(piece.strip() for piece in self._pieces))
+    def close(self) -> bytes:
+        """What has begun and not ended; b"" if there is nothing. The parser cannot go on."""
+        if (line := b"".join(self._pieces)).strip():
+            self._data.append(line.removeprefix(b"data:"))
+        return b"\n".join(self._data)

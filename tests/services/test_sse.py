@@ -50,13 +50,31 @@ def test_any_cut(events: list[list[bytes]], end: bytes, data: st.DataObject) -> 
     assert parsed(*pieces, b": \n") == [b"\n".join(event) for event in events]
 
 
-def test_incomplete() -> None:
-    """An event that has begun and not ended is incomplete."""
+@pytest.mark.parametrize(
+    ("stream", "rest"),
+    [
+        (b"", b""),
+        (b"data: a\n\n", b""),
+        (b"data: a\n\n\r\n", b""),
+        (b"data: a\n\n: ping\n", b""),
+        (b"data: a\n\nda", b"da"),
+        (b"data: a\n\ndata: b", b" b"),
+        (b"data: a\n\ndata: b\n", b"b"),
+        (b'data: a\n\n{"error":\n  {}}', b'{"error":\n  {}}'),
+        (b'data: a\n\n{"error":\n  {}}\n', b'{"error":\n  {}}'),
+    ],
+)
+def test_incomplete(stream: bytes, rest: bytes) -> None:
+    """What has begun and not ended is returned at the end."""
     parser = EventParser()
-    assert not parser.incomplete
-    for piece, incomplete in (b"da", True), (b"ta: a\n", True), (b"\n", False), (b"\r\n", False):
-        parser.feed(piece)
-        assert parser.incomplete == incomplete
+    parser.feed(stream)
+    assert parser.close() == rest
+
+
+def test_bare_json() -> None:
+    """JSON without "data:" is an event, in one line or in several; other lines of no field are ignored."""
+    stream = b'data: 1\n\n{"error": {}}\n\n{\n  "error": {\n  }\n}\n\nfoo: bar\n\ndata: 2\n\n'
+    assert parsed(stream) == [b"1", b'{"error": {}}', b'{\n  "error": {\n  }\n}', b"2"]
 
 
 def test_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,14 @@ INFO = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_
         (404, "text/html", "<h1>nginx</h1>", errors.NotFound, "HTTP 404 and text/html"),
         (502, "text/html", "Bad gateway", errors.ServiceUnavailable, "HTTP 502 and text/html"),
         (504, "text/plain", "too slow", errors.DeadlineExceeded, "HTTP 504 and text/plain.*too slow"),
+        (
+            500,
+            "application/json",
+            json.dumps({"error": {"code": 503, "message": "busy"}}),
+            errors.ServiceUnavailable,
+            "busy",
+        ),
+        (404, "application/json", '{"detail": "no route"}', errors.NotFound, "HTTP 404 and application/json.*no route"),
         (200, "application/json", "", errors.InternalServerError, "no reply of the Gemini API|sent no message"),
         (200, "application/json", '{"candidates": 7}', errors.InternalServerError, "no reply|sent no message"),
         (
@@ -166,6 +174,13 @@ def test_retry(api: Api, gateway: Gateway) -> None:
     [
         (b'data: {"error": {"code": 500, "message": "lost", "status": "DATA_LOSS"}}\r\n\r\n', errors.DataLoss, "lost"),
         (b'data: {"candidates": [', errors.ServiceUnavailable, "ended in the middle of an event"),
+        (b'data: {"error": {"code": 500, "status": "DATA_LOSS", "message": "lost"}}', errors.DataLoss, "lost"),
+        (b'data: { "error" : {"code": 503, "message": "busy"}}\n\n', errors.ServiceUnavailable, "503 busy"),
+        # As Google sends errors: https://github.com/googleapis/js-genai/issues/1973
+        (b'{"error": {"code": 503, "message": "busy"}}\n\n', errors.ServiceUnavailable, "503 busy"),
+        (b'{\n  "error": {\n    "code": 503,\n    "message": "busy"\n  }\n}\n', errors.ServiceUnavailable, "503 busy"),
+        (b'[{"error": {"code": 429, "message": "busy"}}]', errors.ResourceExhausted, "429 busy"),
+        (b'{"candidates": [', errors.ServiceUnavailable, "ended in the middle of an event"),
         (b"data: <html>\n\n", errors.InternalServerError, "which is no reply of the Gemini API"),
     ],
 )
@@ -178,6 +193,14 @@ def test_broken_stream(
     assert api.next(chunks).text == "Hello"
     with pytest.raises(error, match=message):
         api.next(chunks)
+
+
+def test_end_of_a_gateway(api: Api, gateway: Gateway, model: genai.GenerativeModel) -> None:
+    """The last event of OpenAI's protocol, which some gateways send, is none of the reply."""
+    gateway.replies = [(200, "text/event-stream", EVENT + b"data: [DONE]\n\n")]
+    response = api.generate(model, "Hi", stream=True)
+    api.resolve(response)
+    assert response.text == "Hello"
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -156,9 +157,13 @@ class Exchange:
 
     def parse_event(self, head: Head, data: bytes) -> Any:
         """The message of one event of a stream; raises as `parse`."""
-        if data.lstrip().startswith(b'{"error"'):
-            self._check(head._replace(status=500), data)
+        self.check_event(head, data)
         return self._message(head, data)
+
+    def check_event(self, head: Head, data: bytes) -> None:
+        """Raise APIError if the data of an event, which may be incomplete, are an error."""
+        if _ERROR.match(data):
+            self._check(head._replace(status=500), data)
 
     def _message(self, head: Head, data: bytes) -> Any:
         try:
@@ -177,6 +182,7 @@ class Exchange:
         check_reply(HttpReply(head.status, headers, body, self._connections.base_url), self._secrets)
 
 
+_ERROR: Final = re.compile(rb'\s*\[?\s*\{\s*"error"\s*:')
 TIMEOUTS: Final = (TimeoutError, asyncio.TimeoutError)  # two classes on Python 3.10
 
 

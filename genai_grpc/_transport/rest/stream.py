@@ -13,6 +13,8 @@ from genai_grpc.errors import Cancelled, ServiceUnavailable
 __all__ = ["RestStream"]
 
 ENDED: Final = "the program ended the stream"
+DONE: Final = b"[DONE]"
+"""The last event of gateways that speak OpenAI's protocol, too."""
 
 
 class RestStream(RpcStream):
@@ -46,8 +48,9 @@ class RestStream(RpcStream):
     def _feed(self, piece: bytes) -> None:
         """Take the next piece; an empty one is the end."""
         if piece:
-            self._events.extend(self._parser.feed(piece))
-        elif self._parser.incomplete:
+            self._events.extend(event for event in self._parser.feed(piece) if event != DONE)
+        elif rest := self._parser.close():
+            self._exchange.check_event(self._head, rest)
             raise ServiceUnavailable("the service's stream ended in the middle of an event")
         else:
             self._end(None)
