@@ -101,6 +101,7 @@ def _attempts(
             error.attempts = attempt
             yield from _backoff(call, limits, admission, error, deadline, estimated_tokens, clock)
             last = error
+            last.__traceback__ = None  # it refers to this frame
         except BaseException as error:
             # Ctrl-C, the cancellation of a task and an abandoned operation release the slot, too; no sample of load.
             admission.on_failure(method, started, clock(), error)
@@ -132,7 +133,10 @@ def _backoff(
         retry = "" if delay is None else f"; next attempt in {delay:.2f} s at the earliest"
         LOG.debug("%s: attempt %d ended with %s%s", call.method.path, error.attempts, error.status, retry)
     if delay is None or now + delay >= deadline or not admission.retry_budget.try_withdraw(policy, now):
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback refers to this frame, and to those with the request
     yield Sleep(delay)
     if admission.calls.cancelled.is_set:
         raise ClientClosed(CANCELLED, attempts=error.attempts) from error

@@ -76,7 +76,11 @@ class AsyncGrpcTransport(AsyncTransport):
         stream = AsyncRpcStream(rpc, channel, metadata, attempt.idle_timeout)
         del rpc  # as above
         stream.add_done_callback(channel.release)
-        first = await stream.read()
+        try:
+            first = await stream.read()
+        except APIError:
+            del stream  # its error refers to this frame
+            raise
         if first is None:
             raise no_message()
         return stream, first

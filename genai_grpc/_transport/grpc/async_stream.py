@@ -73,7 +73,7 @@ class AsyncRpcStream(RpcStream):
             try:
                 raise failure
             finally:
-                del failure  # as in the attempt of a call
+                del failure, self  # its traceback refers to this frame, and the stream to it
         if chunk is grpc.aio.EOF:
             self._end(None)
             return None

@@ -125,6 +125,7 @@ class PooledChannel:
             failure = parse_status(code, explain(code.value[0], message), trailing, secrets)
         if not shows(f"{error} {trailing}", secrets):
             failure.__cause__ = error
+        error.__traceback__ = None  # that of a stream is the call itself, which gRPC's frames refer to
         return failure
 
     def check_open(self, error: BaseException) -> None:

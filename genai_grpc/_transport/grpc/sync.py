@@ -69,7 +69,11 @@ class GrpcTransport(SyncTransport):
         stream = _Stream(*self._channels.stream_call(rpc), channel, metadata, attempt.idle_timeout)
         del rpc  # as above
         stream.add_done_callback(channel.release)
-        first = stream.read()
+        try:
+            first = stream.read()
+        except APIError:
+            del stream  # its error refers to this frame
+            raise
         if first is None:
             raise no_message()
         return stream, first
@@ -118,7 +122,7 @@ class _Stream(RpcStream):
             try:
                 raise failure
             finally:
-                del failure  # as in _attempt
+                del failure, self  # its traceback refers to this frame, and the stream to it
         if chunk is None:
             self._end(None)
             return None

@@ -49,12 +49,22 @@ class AsyncRestTransport(AsyncTransport):
                     session.end(response)
         except session.errors as error:
             failure = exchange.failure(error)
+            error.__traceback__ = None  # some errors of aiohttp refer to themselves by its frames
         else:
             stream = _Stream(response, exchange, head, session)
-            if (first := await stream.read()) is None:
+            try:
+                first = await stream.read()
+            except APIError:
+                del stream  # its error refers to this frame
+                raise
+            if first is None:
                 raise no_message()
             return stream, first
-        raise failure  # not in the handler: the frames of aiohttp have the headers among their local variables
+        # Not in the handler: the frames of aiohttp have the headers among their local variables.
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback refers to this frame
 
 
 class _Stream(RestStream):
@@ -85,7 +95,7 @@ class _Stream(RestStream):
         try:
             raise failure
         finally:
-            del failure  # its traceback refers to this frame
+            del failure, self  # its traceback refers to this frame, and the stream to it
 
     def _cancel(self) -> None:
         self._cancelled = True

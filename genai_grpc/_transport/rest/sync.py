@@ -52,9 +52,18 @@ class RestTransport(SyncTransport):
             if stream is None:
                 pool.release(connection)
         if failure is not None:
-            raise failure  # not in the handler: the frames of the client have the headers among their local variables
+            # Not in the handler: the frames of the client have the headers among their local variables.
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback refers to this frame
         assert stream is not None  # noqa: S101 -- one of the two is there
-        if (first := stream.read()) is None:
+        try:
+            first = stream.read()
+        except APIError:
+            del stream  # its error refers to this frame
+            raise
+        if first is None:
             raise no_message()
         return stream, first
 
@@ -94,7 +103,7 @@ class _Stream(RestStream):
         try:
             raise failure
         finally:
-            del failure  # its traceback refers to this frame
+            del failure, self  # its traceback refers to this frame, and the stream to it
 
     def _cancel(self) -> None:
         self._cancelled = True
