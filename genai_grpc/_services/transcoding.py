@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from genai_grpc._services.http_rules import HttpBinding, bindings_of, other_version
 from genai_grpc._services.json_codec import Unusual, read_fields, write_fields
@@ -169,7 +169,7 @@ def from_json(message_type: type[M], data: bytes) -> M:
     """
     try:
         return message_type(**read_fields(message_type, json.loads(data)))
-    except (Unusual, ValueError, TypeError, RecursionError):
+    except (Unusual, ValueError, TypeError, RecursionError, DecodeError):  # such as a Struct that is nested too deeply
         from genai_grpc_protos._json import from_json_dict, load_json  # json_format takes 50 ms
 
         return from_json_dict(message_type, load_json(data), ignore_unknown_fields=True)

@@ -308,3 +308,24 @@ def test_wrong_reply(data: bytes) -> None:
     """What is not the JSON of a reply is a ValueError."""
     with pytest.raises(ValueError, match="Expecting value|candidates|GenerateContentResponse|utf-8"):
         from_json(protos.GenerateContentResponse, data)
+
+
+def nested(depth: int) -> bytes:
+    """A reply with lists in lists."""
+    part = {"functionCall": {"name": "f", "args": {"a": "nested"}}}
+    reply = json.dumps({"candidates": [{"content": {"parts": [part]}}]})
+    return reply.replace('"nested"', "[" * depth + "]" * depth).encode()
+
+
+@pytest.mark.parametrize("depth", [1, 10, 20])
+def test_nested_reply(depth: int) -> None:
+    """A reply may be as deep as over gRPC."""
+    response = from_json(protos.GenerateContentResponse, nested(depth))
+    assert response.candidates[0].content.parts[0].function_call.name == "f"
+
+
+@pytest.mark.parametrize("depth", [100, 200, 1000, 5000])
+def test_reply_that_is_too_deep(depth: int) -> None:
+    """A reply that is deeper is no JSON of its message."""
+    with pytest.raises(ValueError, match="deep"):
+        from_json(protos.GenerateContentResponse, nested(depth))

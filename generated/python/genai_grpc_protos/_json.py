@@ -186,7 +186,8 @@ def _checked(descriptor: Any, value: Any, path: str) -> Any:
         if descriptor.file.package == "google.protobuf":
             return value
     if not isinstance(value, Mapping):
-        raise ValueError(f"{path} is a {descriptor.name}, an object in JSON; got {type(value).__name__}")  # noqa: TRY004 -- data
+        place = f"a {path} is" if path == descriptor.name else f"{path} is a {descriptor.name},"
+        raise ValueError(f"{place} an object in JSON; got {type(value).__name__}")  # noqa: TRY004 -- data
     changed = {}
     for key, item in value.items():
         field = descriptor.fields_by_camelcase_name.get(key) or descriptor.fields_by_name.get(key)
