@@ -23,7 +23,8 @@ def to_model_name(name: object, dialect: Dialect = GEMINI_API) -> str:
     """Return a model's resource name; a bare name is prefixed with `models/`, or what the API has for it.
 
     Args:
-        name: The name, or a Model or TunedModel of that name.
+        name: The name, or a Model or TunedModel of that name. A model of another publisher than Google is
+            `publisher/name`, where models have one.
         dialect: The API.
 
     Raises:
@@ -37,6 +38,10 @@ def to_model_name(name: object, dialect: Dialect = GEMINI_API) -> str:
         name = _name_of(name)
     if not name.strip():
         raise ValueError("the model name is empty; genai_grpc.list_models() lists the available models")
+    if dialect.publishers:
+        publisher, _, model = name.partition("/")
+        if model and "/" not in model and publisher.islower() and f"{publisher}/" not in dialect.names:
+            return f"{dialect.publishers}{publisher}/models/{model}"
     return to_full_name(name, dialect.models, dialect)
 
 

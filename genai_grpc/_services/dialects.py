@@ -22,6 +22,7 @@ class Dialect:
         parent: `projects/…/locations/…`; "" for the Gemini API, and for Vertex AI without a project (express mode).
         models: What is put before a bare name of a model.
         names: The beginnings of names that are not complete, and what each becomes.
+        publishers: What is put before `publisher/name` of a model; None where models have no publisher.
         cached_contents: What is put before a bare name of a cached content.
 
     Attributes:
@@ -29,7 +30,14 @@ class Dialect:
     """
 
     def __init__(
-        self, shape: Shape, *, parent: str, models: str, names: Mapping[str, str], cached_contents: str
+        self,
+        shape: Shape,
+        *,
+        parent: str,
+        models: str,
+        names: Mapping[str, str],
+        cached_contents: str,
+        publishers: str | None = None,
     ) -> None:
         self.shape = shape
         self.protos = shape.protos
@@ -37,6 +45,7 @@ class Dialect:
         self.models = models
         self.names = names
         self.cached_contents = cached_contents
+        self.publishers = publishers
 
     @cached_property
     def generate(self) -> Method[Any, Any]:
@@ -153,14 +162,22 @@ def vertex_ai(parent: str) -> Dialect:
     'projects/p/locations/global/publishers/google/models/'
     """
     place = f"{parent}/" if parent else ""
-    models = f"{place}publishers/google/models/"
+    publishers = f"{place}publishers/"
+    models = f"{publishers}google/models/"
     names = {
         "models/": models,
-        "publishers/": f"{place}publishers/",
+        "publishers/": publishers,
         "endpoints/": f"{place}endpoints/",
         "projects/": "projects/",
     }
-    return Dialect(_VERTEX, parent=parent, models=models, names=names, cached_contents=f"{place}cachedContents/")
+    return Dialect(
+        _VERTEX,
+        parent=parent,
+        models=models,
+        names=names,
+        cached_contents=f"{place}cachedContents/",
+        publishers=publishers,
+    )
 
 
 def vertex_methods() -> tuple[Method[Any, Any], ...]:

@@ -11,6 +11,8 @@ __all__ = ["GLOBAL", "Vertex"]
 GLOBAL: Final = "global"
 """The location that the service chooses."""
 
+_MULTI_REGIONS: Final = frozenset({"eu", "us"})
+
 
 class Vertex(NamedTuple):
     """Vertex AI, in place of the Gemini API, for `Client(vertex=...)` and `configure(vertex=...)`.
@@ -18,8 +20,8 @@ class Vertex(NamedTuple):
     Attributes:
         project: The ID or number of the project; by default GOOGLE_CLOUD_PROJECT of the environment. None with an API
             key, which names its project (express mode).
-        location: The location, such as "europe-west4"; by default GOOGLE_CLOUD_LOCATION of the environment, else
-            "global", where the service chooses.
+        location: The location: a region such as "europe-west4", or "eu" or "us", within which the service chooses; by
+            default GOOGLE_CLOUD_LOCATION of the environment, else "global", where it chooses from all.
 
     >>> Vertex(project="my-project", location="europe-west4").host
     'europe-west4-aiplatform.googleapis.com'
@@ -31,8 +33,11 @@ class Vertex(NamedTuple):
     @property
     def host(self) -> str:
         """The host of the service."""
-        service = "aiplatform.googleapis.com"
-        return service if self.location in (None, GLOBAL) else f"{self.location}-{service}"
+        if self.location in (None, GLOBAL):
+            return "aiplatform.googleapis.com"
+        if self.location in _MULTI_REGIONS:
+            return f"aiplatform.{self.location}.rep.googleapis.com"
+        return f"{self.location}-aiplatform.googleapis.com"
 
     @property
     def dialect(self) -> Dialect:

@@ -204,6 +204,8 @@ def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     key = "a-key"
     regional = genai.Client(key, vertex=genai.Vertex("my-project", "europe-west4"))
     assert regional.endpoint == "https://europe-west4-aiplatform.googleapis.com:443"
+    multi_regional = genai.Client(key, vertex=genai.Vertex("my-project", "eu"))
+    assert multi_regional.endpoint == "https://aiplatform.eu.rep.googleapis.com:443"
     express = genai.Client(key, vertex=True)
     assert express.endpoint == "https://aiplatform.googleapis.com:443"
     assert genai.GenerativeModel("gemini-pro", client=express).model_name == "publishers/google/models/gemini-pro"
@@ -227,6 +229,7 @@ def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         ("models/gemini-pro", MODEL),
         ("publishers/google/models/gemini-pro", MODEL),
         (MODEL, MODEL),
+        ("meta/llama-4", f"{PLACE}/publishers/meta/models/llama-4"),
         ("endpoints/7", f"{PLACE}/endpoints/7"),
         ("projects/other/locations/us-east1/endpoints/7", "projects/other/locations/us-east1/endpoints/7"),
     ],
