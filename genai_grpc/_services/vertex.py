@@ -18,8 +18,8 @@ class Vertex(NamedTuple):
     """Vertex AI, in place of the Gemini API, for `Client(vertex=...)` and `configure(vertex=...)`.
 
     Attributes:
-        project: The ID or number of the project; by default GOOGLE_CLOUD_PROJECT of the environment. None with an API
-            key, which names its project (express mode).
+        project: The ID or number of the project; by default GOOGLE_CLOUD_PROJECT of the environment, else that of the
+            application default credentials. None with an API key, which names its project (express mode).
         location: The location: a region such as "europe-west4", or "eu" or "us", within which the service chooses; by
             default GOOGLE_CLOUD_LOCATION of the environment, else "global", where it chooses from all.
 

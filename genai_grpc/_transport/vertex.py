@@ -48,11 +48,27 @@ def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex 
     for name, value in (("project", project), ("location", location)):
         if value is not None and not (isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value, re.ASCII)):
             raise ConfigurationError(f"the {name} of Vertex AI is a name such as 'my-{name}'; got {value!r}")
+    if project is None and (api_key or environment_key(variables, vertex) is not None):
+        return Vertex(None, vertex.location or GLOBAL)
+    project = project or _default_project()
     if project is None:
-        if not api_key and environment_key(variables, vertex) is None:
-            raise ConfigurationError(
-                f"no project for Vertex AI. Pass Vertex(project=...), or set {PROJECT_VARIABLE}; or give an API key of "
-                f"Google Cloud, as Client(api_key=...) or {' or '.join(VERTEX_KEY_VARIABLES)} (express mode)"
-            )
-        location = vertex.location or GLOBAL
+        raise ConfigurationError(
+            "no project for Vertex AI, and the application default credentials name none. Pass Vertex(project=...), or "
+            f"set {PROJECT_VARIABLE}; or give an API key of Google Cloud, as Client(api_key=...) or "
+            f"{' or '.join(VERTEX_KEY_VARIABLES)} (express mode)"
+        )
     return Vertex(project, location)
+
+
+def _default_project() -> str | None:
+    """The project of the application default credentials: of their file, of gcloud, or of this machine at Google."""
+    try:
+        import google.auth  # optional
+        from google.auth.exceptions import DefaultCredentialsError
+    except ImportError:
+        return None
+    try:
+        _, project = google.auth.default()
+    except DefaultCredentialsError:
+        return None
+    return project or None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -220,6 +223,27 @@ def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         genai.Client(key, vertex=genai.Vertex("my-project", "evil.example/"))
     with pytest.raises(errors.ConfigurationError, match="api_version='v1' is of the Gemini API"):
         genai.Client(key, vertex=genai.Vertex("my-project"), api_version="v1")
+
+
+def test_project_of_the_credentials(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The project is that of the application default credentials, unless the program or the environment names one."""
+    pytest.importorskip("google.auth")
+    account = {"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
+    (tmp_path / "application_default_credentials.json").write_text(json.dumps(account))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text("#!/bin/sh\necho gcloud-project\n")
+    gcloud.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    def project_of(vertex: genai.Vertex | bool) -> str:
+        with genai.Client(endpoint=server.endpoint, vertex=vertex) as client:
+            return genai.GenerativeModel("m", client=client).model_name.split("/")[1]
+
+    assert project_of(True) == "gcloud-project"
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project-of-the-environment")
+    assert project_of(True) == "project-of-the-environment"
+    assert project_of(genai.Vertex("my-project")) == "my-project"
 
 
 @pytest.mark.parametrize(
