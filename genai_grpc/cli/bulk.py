@@ -38,7 +38,12 @@ __all__ = ["bulk"]
 @config_option
 @click.option("--id", "id_", metavar="COLUMN", help="Column to repeat as `id`.")
 @click.option("--column", "columns", multiple=True, help="Column to repeat; all by default. May be repeated.")
-@click.option("-c", "--concurrency", default=100, show_default=True, type=click.IntRange(1), help="Calls at once.")
+@click.option(
+    "-c",
+    "--concurrency",
+    type=click.IntRange(1),
+    help="Calls at once, 100 by default; for embed rows, 400 by default.",
+)
 @click.option("--ordered", is_flag=True, help="Write results in the order of the rows.")
 @click.option("--restart", is_flag=True, help="Replace an output that exists; by default the run goes on with it.")
 @click.option("--retry-failed", is_flag=True, help="Do the rows again that failed in an earlier run.")
@@ -55,7 +60,7 @@ def bulk(
     options: tuple[str, ...],
     id_: str | None,
     columns: tuple[str, ...],
-    concurrency: int,
+    concurrency: int | None,
     ordered: bool,
     restart: bool,
     retry_failed: bool,
@@ -77,10 +82,10 @@ def bulk(
         "template": template,
         "id": id_,
         "columns": list(columns) or None,
-        "concurrency": concurrency,
         "ordered": ordered,
         "resume": not restart,
         "retry_failed": retry_failed,
+        **({} if concurrency is None else {"concurrency": concurrency}),
     }
     with connect() as client:
         perform = _to_task(task, client, model, system, config, parsed=schema is not None)
