@@ -14,11 +14,13 @@ class Gateway:
 
     Attributes:
         replies: Status, content type and body of the next replies; the last one is repeated.
+        headers: Further headers of all replies.
         requests: Verb, path, headers and body of those that have arrived.
     """
 
     def __init__(self) -> None:
         self.replies: list[tuple[int, str, bytes]] = []
+        self.headers: dict[str, str] = {}
         self.requests: list[tuple[str, str, Any, bytes]] = []
         gateway = self
 
@@ -34,6 +36,8 @@ class Gateway:
                 self.send_header("x-request-id", "r-1")
                 if status == 302:
                     self.send_header("location", "https://portal.example.com")
+                for name, value in gateway.headers.items():
+                    self.send_header(name, value)
                 self.send_header("content-length", str(len(reply)))
                 self.end_headers()
                 self.wfile.write(reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ def check_reply(reply: HttpReply, secrets: Iterable[str] = ()) -> HttpReply:
         code, status, details = reply.status, "", ()
     by_code = _BY_CODE.get(code, "UNAVAILABLE" if code > 500 else "UNKNOWN")
     number = _BY_STATUS.get(status, _BY_STATUS[by_code])
+    if not any(detail.DESCRIPTOR.name == "RetryInfo" for detail in details):
+        details += _retry_after(reply.headers.get("retry-after", ""))
     raise error_class(number)(mask(message, secrets), details=details)
 
 
@@ -77,3 +80,17 @@ def _read_error(reply: HttpReply) -> tuple[int, str, str, tuple[Any, ...]]:
     except ValueError:
         return code, status, message, ()
     return code, status, message, tuple(map(unpack, packed))
+
+
+def _retry_after(value: str) -> tuple[Any, ...]:
+    """A RetryInfo for the header that gateways send in its place: seconds, or a date (RFC 9110, 10.2.3)."""
+    from email.utils import parsedate_to_datetime  # imported by every HTTP client, but not by programs of gRPC
+
+    from genai_grpc_protos.protobuf import Duration
+    from genai_grpc_protos.rpc import RetryInfo
+
+    try:
+        seconds = int(value) if value.isdecimal() else int(parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return ()
+    return (RetryInfo(retry_delay=Duration(seconds=min(max(seconds, 0), 24 * 3600))),)

@@ -169,6 +169,15 @@ def test_retry(api: Api, gateway: Gateway) -> None:
     assert len(gateway.requests) == 3
 
 
+def test_retry_after(api: Api, gateway: Gateway) -> None:
+    """The delay may be in a header, as gateways send it."""
+    gateway.headers["retry-after"] = "0"
+    gateway.replies = [(429, "text/plain", b"wait"), (200, "application/json", json.dumps(HELLO).encode())]
+    client = genai.Client(transport="rest", endpoint=gateway.url)
+    assert api.generate(genai.GenerativeModel(client=client), "Hi").text == "Hello"
+    api.close_client(client)
+
+
 @pytest.mark.parametrize(
     ("rest", "error", "message"),
     [
