@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from genai_grpc._rpc.operation import HttpReply
@@ -57,7 +56,7 @@ def check_reply(reply: HttpReply, secrets: Iterable[str] = ()) -> HttpReply:
     by_code = _BY_CODE.get(code, "UNAVAILABLE" if code > 500 else "UNKNOWN")
     number = _BY_STATUS.get(status, _BY_STATUS[by_code])
     if not any(detail.DESCRIPTOR.name == "RetryInfo" for detail in details):
-        details += _retry_after(reply.headers.get("retry-after", ""))
+        details += _retry_after(reply.headers)
     raise error_class(number)(mask(message, secrets), details=details)
 
 
@@ -82,15 +81,20 @@ def _read_error(reply: HttpReply) -> tuple[int, str, str, tuple[Any, ...]]:
     return code, status, message, tuple(map(unpack, packed))
 
 
-def _retry_after(value: str) -> tuple[Any, ...]:
-    """A RetryInfo for the header that gateways send in its place: seconds, or a date (RFC 9110, 10.2.3)."""
+def _retry_after(headers: Mapping[str, str]) -> tuple[Any, ...]:
+    """A RetryInfo for the header that gateways send in its place: seconds, or a date beside that of the reply."""
     from email.utils import parsedate_to_datetime  # imported by every HTTP client, but not by programs of gRPC
 
     from genai_grpc_protos.protobuf import Duration
     from genai_grpc_protos.rpc import RetryInfo
 
+    value = headers.get("retry-after", "")
     try:
-        seconds = int(value) if value.isdecimal() else int(parsedate_to_datetime(value).timestamp() - time.time())
+        if value.isdecimal():
+            seconds = int(value)
+        else:
+            wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+            seconds = int(wait.total_seconds())
     except (ValueError, TypeError):
         return ()
     return (RetryInfo(retry_delay=Duration(seconds=min(max(seconds, 0), 24 * 3600))),)
