@@ -75,11 +75,30 @@ def test_functions(has_id: bool) -> None:
     [made] = call["tool_calls"]
     assert made["function"]["name"] == "add"
     assert json.loads(made["function"]["arguments"]) == {"left": 1}
-    assert result == {"role": "tool", "tool_call_id": made["id"], "content": '{"sum": 3.0}'}
+    assert result == {"role": "tool", "tool_call_id": made["id"], "content": '{"sum": 3}'}
     assert (made["id"] == "c-1") == has_id
     [tool] = body["tools"]
     assert tool["function"]["parameters"]["properties"] == {"left": {"type": "number"}}
     assert body["tool_choice"] == "required"
+
+
+def test_choice_of_functions() -> None:
+    """The functions that may be called are sent, and how; a tool that only Google runs is refused."""
+    contents = [{"parts": [{"text": "1 + 2?"}]}]
+    tools = [{"function_declarations": [ADD, {"name": "now"}]}]
+
+    def sent(**config: Any) -> tuple[list[str], str | None]:
+        body = body_of(contents=contents, tools=tools, tool_config={"function_calling_config": config})
+        return [tool["function"]["name"] for tool in body.get("tools", [])], body.get("tool_choice")
+
+    assert sent() == (["add", "now"], "auto")
+    assert sent(mode="ANY") == (["add", "now"], "required")
+    assert sent(mode="ANY", allowed_function_names=["now"]) == (["now"], "required")
+    assert sent(mode="NONE") == ([], None)
+    with pytest.raises(errors.InvalidArgument, match="has 'later'; declared are add, now"):
+        sent(mode="ANY", allowed_function_names=["later"])
+    with pytest.raises(errors.InvalidArgument, match="is google_search, which this server cannot run"):
+        body_of(contents=contents, tools=[{"google_search": {}}])
 
 
 def test_json() -> None:

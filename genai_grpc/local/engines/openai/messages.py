@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from genai_grpc import protos
+from genai_grpc._services.transcoding import to_json
 from genai_grpc.errors import InvalidArgument
 from genai_grpc.local.engines.llama.function_arguments import parameters_of
+from genai_grpc.local.engines.llama.function_selection import callable_functions
 from genai_grpc.local.engines.llama.output_grammar import schema_of
-from genai_grpc_protos._json import to_json_dict
 
 __all__ = ["ReplyParser", "to_body", "to_texts"]
 
 Candidate: Any = protos.Candidate
-Mode: Any = protos.FunctionCallingConfig.Mode
 
 _SETTINGS: Final = {
     "temperature": "temperature",
@@ -37,14 +37,13 @@ _FINISH_REASONS: Final = {
     "length": Candidate.FinishReason.MAX_TOKENS,
     "content_filter": Candidate.FinishReason.SAFETY,
 }
-_CHOICES: Final = {Mode.AUTO: "auto", Mode.ANY: "required", Mode.VALIDATED: "auto", Mode.NONE: "none"}
 
 
 def to_body(model: str, request: protos.GenerateContentRequest) -> dict[str, Any]:
     """The body of a request for a chat completion.
 
     Raises:
-        InvalidArgument: The prompt or a setting has no form in OpenAI's API.
+        InvalidArgument: The prompt, a setting or a tool has no form in OpenAI's API.
     """
     config: Any = request.generation_config
     if config.candidate_count > 1:
@@ -64,11 +63,9 @@ def to_body(model: str, request: protos.GenerateContentRequest) -> dict[str, Any
         raise InvalidArgument(
             f"response_mime_type is {config.response_mime_type!r}; give text/plain or application/json"
         )
-    if functions := [function for tool in request.tools for function in tool.function_declarations]:
-        body["tools"] = list(map(_to_tool, functions))
-        choice = _CHOICES.get(request.tool_config.function_calling_config.mode)
-        if choice is not None:
-            body["tool_choice"] = choice
+    if (functions := callable_functions(request)) is not None:
+        body["tools"] = list(map(_to_tool, functions.declarations))
+        body["tool_choice"] = "required" if functions.forced else "auto"
     return body
 
 
@@ -102,7 +99,7 @@ class _Messages:
     def _to_call(self, call: protos.FunctionCall) -> dict[str, Any]:
         call_id = call.id or f"call_{len(self._messages)}_{len(self._open)}"
         self._open.append((call.name, call_id))
-        arguments = json.dumps(to_json_dict(call.args), ensure_ascii=False)
+        arguments = _dump(call, "args")
         return {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
     def _add_turn(self, content: protos.Content) -> None:
@@ -120,8 +117,13 @@ class _Messages:
         if not matching:
             raise InvalidArgument(f"there is a result of {response.name}, and no call of it before")
         self._open.remove(matching[0])
-        content = json.dumps(to_json_dict(response.response), ensure_ascii=False)
+        content = _dump(response, "response")
         self._messages.append({"role": "tool", "tool_call_id": matching[0][1], "content": content})
+
+
+def _dump(message: Any, field: str) -> str:
+    """The JSON of a field of type Struct, whose whole numbers are integers, as models write them."""
+    return json.dumps(json.loads(to_json(message)).get(field, {}), ensure_ascii=False)
 
 
 def _text(parts: Iterable[protos.Part]) -> str:
