@@ -65,7 +65,7 @@ class EventParser:
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
-        elif line.startswith(b"{") or self._bare:
+        elif line.startswith((b"{", b"[")) or self._bare:
             self._bare = True
             self._data.append(line)
 

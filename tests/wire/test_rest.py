@@ -189,6 +189,8 @@ def test_retry_after(api: Api, gateway: Gateway) -> None:
         (b'{"error": {"code": 503, "message": "busy"}}\n\n', errors.ServiceUnavailable, "503 busy"),
         (b'{\n  "error": {\n    "code": 503,\n    "message": "busy"\n  }\n}\n', errors.ServiceUnavailable, "503 busy"),
         (b'[{"error": {"code": 429, "message": "busy"}}]', errors.ResourceExhausted, "429 busy"),
+        (b'[{"error": {"code": 429, "message": "busy"}}\n]\n', errors.ResourceExhausted, "429 busy"),
+        (b'data: {"error": {"code": 503, "mes', errors.ServiceUnavailable, "ended in the middle of an event"),
         (b'{"candidates": [', errors.ServiceUnavailable, "ended in the middle of an event"),
         (b"data: <html>\n\n", errors.InternalServerError, "which is no reply of the Gemini API"),
     ],

@@ -121,7 +121,7 @@ class HttpSession(SyncDriver):
         try:
             raise failure
         finally:
-            del failure
+            del failure  # its traceback refers to this frame, which has the chunk
 
 
 class AsyncHttpSession(AsyncDriver):
@@ -163,7 +163,7 @@ class AsyncHttpSession(AsyncDriver):
         try:
             raise failure
         finally:
-            del failure
+            del failure  # as above
 
 
 _PIECE: Final = 256 * 1024

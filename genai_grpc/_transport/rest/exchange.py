@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 import time
@@ -162,7 +163,7 @@ class Exchange:
 
     def check_event(self, head: Head, data: bytes) -> None:
         """Raise APIError if the data of an event, which may be incomplete, are an error."""
-        if _ERROR.match(data):
+        if _ERROR.match(data) and _is_json(data):
             self._check(head._replace(status=500), data)
 
     def _message(self, head: Head, data: bytes) -> Any:
@@ -184,6 +185,14 @@ class Exchange:
 
 _ERROR: Final = re.compile(rb'\s*\[?\s*\{\s*"error"\s*:')
 TIMEOUTS: Final = (TimeoutError, asyncio.TimeoutError)  # two classes on Python 3.10
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _transcode(call: AnyCall) -> HttpCall:
