@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeAlias
 
 from genai_grpc import protos
 from genai_grpc._rpc.options import CallOptions
@@ -13,28 +13,28 @@ from genai_grpc.errors import InvalidArgument
 
 __all__ = ["Batches"]
 
-Out = TypeVar("Out")
+Vector: TypeAlias = list[float]
 
 _MAX_BYTES: Final = 3 * 2**20
 """Of the contents of a call of several: many gRPC servers take 4 MiB, and the Gemini API 20 MB."""
 
 
-class Batches(Generic[Out]):
-    """Makes calls for several contents at once, each of a row.
+class Batches:
+    """Embeds several contents at once, each of a row.
 
     Args:
-        call: Makes the call for contents, and returns the result of each.
+        call: Embeds contents in one call.
         size: Contents of a call, at most.
     """
 
-    def __init__(self, call: Callable[[list[protos.Content], CallOptions], Awaitable[list[Out]]], size: int) -> None:
+    def __init__(self, call: Callable[[list[protos.Content], CallOptions], Awaitable[list[Vector]]], size: int) -> None:
         self._call = call
         self._size = size
         self._open: list[_Item] = []
         self._bytes = 0
 
-    async def result(self, content: protos.Content, options: CallOptions) -> Out:
-        """The result of a content. If the service refuses a batch, each of its contents gets a call of its own.
+    async def embed(self, content: protos.Content, options: CallOptions) -> Vector:
+        """Embed a content. If the service refuses a batch, each of its contents gets a call of its own.
 
         Args:
             content: The content.
@@ -53,37 +53,37 @@ class Batches(Generic[Out]):
             await asyncio.sleep(0)  # the rows that are ready add their contents
             await self._perform(batch, options)
         try:
-            result: Out = await own.result
+            vector = await own.vector
         except InvalidArgument:
             if len(batch) == 1:
                 raise
             return (await self._call([content], options))[0]
-        return result
+        return vector
 
     async def _perform(self, batch: list[_Item], options: CallOptions) -> None:
         """Make the call of a batch, which then gets no more contents."""
         if self._open is batch:
             self._open = []
         try:
-            results = await self._call([each.content for each in batch], _for_each(batch, options))
+            vectors = await self._call([each.content for each in batch], _for_each(batch, options))
         except Exception as error:
             for each in batch:
-                if not each.result.done():  # its task was cancelled
-                    each.result.set_exception(error)
+                if not each.vector.done():  # its task was cancelled
+                    each.vector.set_exception(error)
         else:
-            for each, result in zip(batch, results, strict=True):
-                if not each.result.done():
-                    each.result.set_result(result)
+            for each, vector in zip(batch, vectors, strict=True):
+                if not each.vector.done():
+                    each.vector.set_result(vector)
         finally:
             for each in batch:
-                each.result.cancel()  # if this task was cancelled
+                each.vector.cancel()  # if this task was cancelled
 
 
 class _Item(NamedTuple):
-    """A content of a batch, the future of its result, and the context of its task."""
+    """A content of a batch, the future of its vector, and the context of its task."""
 
     content: protos.Content
-    result: asyncio.Future[Any]
+    vector: asyncio.Future[Vector]
     context: Context
 
 

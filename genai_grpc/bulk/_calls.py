@@ -116,9 +116,7 @@ def token_count_call(model: Any, contents: Callable[[Any], Any]) -> RowCall:
     return call
 
 
-def embed_call(
-    batches: Batches[list[float]], to_content: Callable[[Any], Any], contents: Callable[[Any], Any]
-) -> RowCall:
+def embed_call(batches: Batches, to_content: Callable[[Any], Any], contents: Callable[[Any], Any]) -> RowCall:
     """Embeds each row's contents.
 
     Args:
@@ -128,6 +126,6 @@ def embed_call(
     """
 
     async def call(values: dict[str, Any], options: CallOptions, result: dict[str, Any]) -> None:
-        result["embedding"] = await batches.result(to_content(contents(values)), options)
+        result["embedding"] = await batches.embed(to_content(contents(values)), options)
 
     return call
