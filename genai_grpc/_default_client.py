@@ -93,7 +93,7 @@ class DefaultClient:
             ConfigurationError: There is neither a project nor a key for Vertex AI.
         """
         arguments, environment = self._arguments, Secret(os.environ)
-        vertex = vertex_of(arguments.get("vertex"), arguments.get("api_key"), environment)
+        vertex = vertex_of(arguments.get("vertex"), arguments.get("api_key"), arguments.get("credentials"), environment)
         return GEMINI_API if vertex is None else vertex.dialect
 
     def client(self) -> Client:

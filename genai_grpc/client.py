@@ -81,8 +81,8 @@ class Client:
         transport: "grpc", or "rest" for HTTP/JSON where a network has no gRPC (its async calls need
             `pip install 'genai-grpc[rest]'`); the endpoint is then `https://host[:port][/path]`.
         vertex: A Vertex, to call Vertex AI in place of the Gemini API, or True for the project and location of the
-            environment; by default GOOGLE_GENAI_USE_VERTEXAI of the environment decides. The caller is then that of the
-            application default credentials, unless `api_key` or `credentials` are given.
+            environment; by default its GOOGLE_GENAI_USE_ENTERPRISE decides, else GOOGLE_GENAI_USE_VERTEXAI. The caller
+            is then that of the application default credentials, unless `api_key` or `credentials` are given.
 
     Raises:
         ConfigurationError: There are no credentials for Google's endpoint; a key or token would go over plaintext to

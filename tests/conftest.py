@@ -202,9 +202,10 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the machine's keys, endpoints, credentials and proxies."""
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GENAI_GRPC_ENDPOINT", "GENAI_GRPC_LOG"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_CLOUD_PROJECT"):
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GENAI_USE_ENTERPRISE", "GOOGLE_GENAI_USE_VERTEXAI"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("GOOGLE_CLOUD_LOCATION", raising=False)
+    for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
+        monkeypatch.delenv(name, raising=False)
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -48,7 +48,8 @@ __all__ = [
 TRANSPORTS: Final = ("grpc", "rest")
 HOST: Final = "generativelanguage.googleapis.com"
 ENDPOINT_VARIABLE: Final = "GENAI_GRPC_ENDPOINT"
-VERTEX_VARIABLE: Final = "GOOGLE_GENAI_USE_VERTEXAI"
+# The first that is set decides.
+VERTEX_VARIABLES: Final = ("GOOGLE_GENAI_USE_ENTERPRISE", "GOOGLE_GENAI_USE_VERTEXAI")
 VERTEX_HOST: Final = "aiplatform.googleapis.com"
 HTTP_ENDPOINT_VARIABLE: Final = "GENAI_GRPC_HTTP_ENDPOINT"
 LOG_VARIABLE: Final = "GENAI_GRPC_LOG"
@@ -154,7 +155,7 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     api_key, credentials = _resolve_key(hide(options.api_key)), _resolve_credentials(hide(options.credentials))
     if options.transport not in TRANSPORTS:
         raise ConfigurationError(f"transport is {' or '.join(map(repr, TRANSPORTS))}; got {options.transport!r}")
-    vertex = vertex_of(options.vertex, api_key, variables)
+    vertex = vertex_of(options.vertex, api_key, credentials, variables)
     host = HOST if vertex is None else vertex.host
     target, base_path = _resolve_endpoint(hide(options.endpoint), variables, options.transport, host)
     http_endpoint = options.http_endpoint or variables.reveal().get(HTTP_ENDPOINT_VARIABLE) or None
@@ -194,17 +195,17 @@ def resolve(options: ClientOptions, environment: Mapping[str, str] | None = None
     return resolved
 
 
-def vertex_of(given: object, api_key: object, variables: Secret) -> Vertex | None:
+def vertex_of(given: object, api_key: object, credentials: object, variables: Secret) -> Vertex | None:
     """The project and location at Vertex AI that a program or the environment names; None for the Gemini API.
 
     Raises:
         ConfigurationError, TypeError: As `resolve_vertex`.
     """
-    if given is False or (given is None and VERTEX_VARIABLE not in variables.reveal()):
+    if given is False or (given is None and variables.reveal().keys().isdisjoint(VERTEX_VARIABLES)):
         return None
     from genai_grpc._transport.vertex import resolve_vertex  # few programs call Vertex AI
 
-    return resolve_vertex(given, api_key, variables)
+    return resolve_vertex(given, api_key, credentials, variables)
 
 
 def missing_credentials(vertex: Vertex | None) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from genai_grpc._rpc.secret import Secret
 from genai_grpc._services.vertex import GLOBAL, Vertex
 from genai_grpc._transport.api_keys import VERTEX_KEY_VARIABLES, environment_key
-from genai_grpc._transport.config import ENDPOINT_VARIABLE, VERTEX_VARIABLE
+from genai_grpc._transport.config import ENDPOINT_VARIABLE, VERTEX_VARIABLES
 from genai_grpc.errors import ConfigurationError
 
 __all__ = ["MISSING_VERTEX_CREDENTIALS", "resolve_vertex"]
@@ -23,12 +23,14 @@ MISSING_VERTEX_CREDENTIALS: Final = (
 )
 
 
-def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex | None:
+def resolve_vertex(given: object, api_key: object, credentials: object, variables: Secret) -> Vertex | None:
     """The project and location at Vertex AI, completed from the environment; None for the Gemini API.
 
     Args:
         given: As the program gave it.
         api_key: The key that the program gave, if any: an explicit key stands for its project.
+        credentials: The credentials that the program gave, if any. They, or a location, come before a key of the
+            environment.
         variables: The environment.
 
     Raises:
@@ -37,7 +39,8 @@ def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex 
     """
     environment = variables.reveal()
     if given is None:
-        given = environment.get(VERTEX_VARIABLE, "").strip().lower() in ("1", "true")
+        switch = next((environment[name] for name in VERTEX_VARIABLES if name in environment), "")
+        given = switch.strip().lower() in ("1", "true")
     if given is False:
         return None
     vertex = Vertex() if given is True else given
@@ -48,7 +51,8 @@ def resolve_vertex(given: object, api_key: object, variables: Secret) -> Vertex 
     for name, value in (("project", project), ("location", location)):
         if value is not None and not (isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value, re.ASCII)):
             raise ConfigurationError(f"the {name} of Vertex AI is a name such as 'my-{name}'; got {value!r}")
-    if project is None and (api_key or environment_key(variables, vertex) is not None):
+    explicit = credentials is not None or vertex.location
+    if project is None and (api_key or (not explicit and environment_key(variables, vertex) is not None)):
         return Vertex(None, vertex.location or GLOBAL)
     project = project or _default_project()
     if project is None:

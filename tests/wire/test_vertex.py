@@ -200,6 +200,9 @@ def test_environment(server: Server, script: ScriptEngine, monkeypatch: pytest.M
         assert genai.GenerativeModel("gemini-pro", client=client).model_name == "models/gemini-pro"
     genai.configure()
     assert genai.GenerativeModel("gemini-pro").model_name == MODEL
+    monkeypatch.setenv("GOOGLE_GENAI_USE_ENTERPRISE", "false")
+    with genai.Client(endpoint=server.endpoint) as client:
+        assert genai.GenerativeModel("gemini-pro", client=client).model_name == "models/gemini-pro"
 
 
 def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +244,9 @@ def test_project_of_the_credentials(server: Server, monkeypatch: pytest.MonkeyPa
             return genai.GenerativeModel("m", client=client).model_name.split("/")[1]
 
     assert project_of(True) == "gcloud-project"
+    monkeypatch.setenv("GOOGLE_API_KEY", "a-key")
+    assert project_of(genai.Vertex(location="eu")) == "gcloud-project"
+    assert project_of(True) == "google"  # express mode: publishers/google/models/m
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project-of-the-environment")
     assert project_of(True) == "project-of-the-environment"
     assert project_of(genai.Vertex("my-project")) == "my-project"
